@@ -1,0 +1,8 @@
+"""The front door: ``streamlit run app.py`` serves the pages and, beside them, the voxels they show."""
+
+import streamlit as st
+
+from isimed.ui import voxel_server
+from isimed.ui.errors import show_error
+
+app = st.App("isimed/ui/main.py", routes=voxel_server.routes(), on_script_error=show_error)

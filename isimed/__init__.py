@@ -1,0 +1,25 @@
+"""isimed: where in the body a piece of a scan comes from, learned without labels."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from isimed.data.volume import read_volume as read_volume
+    from isimed.explore.embed import embed as embed
+    from isimed.models.checkpoint import load_checkpoint as load_checkpoint
+
+__version__ = "0.1.0"
+__all__ = ["embed", "load_checkpoint", "read_volume"]
+
+_WHERE = {
+    "read_volume": "isimed.data.volume",
+    "load_checkpoint": "isimed.models.checkpoint",
+    "embed": "isimed.explore.embed",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the few public functions when they are first used: ``import isimed`` stays instant."""
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'isimed' has no attribute {name!r}")

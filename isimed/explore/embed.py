@@ -1,0 +1,221 @@
+"""Crops -> embeddings: of a grid over every volume of a cohort, of one scan, of a few points."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from isimed.data.cache import prepare_cohort
+from isimed.data.cohort import Cohort, Entry
+from isimed.data.preprocess import Preparation, Prepared, prepare
+from isimed.data.volume import read_volume
+from isimed.errors import InputError
+from isimed.explore.store import STEP_MM, Table, TableInfo, open_table, table_info, volume_file, write_volume
+from isimed.models.checkpoint import (
+    UNTRAINED,
+    Card,
+    Checkpoint,
+    checkpoint_names,
+    find_checkpoint,
+    load_checkpoint,
+    read_card,
+    untrained,
+)
+from isimed.patches import crop_centre_mm, cut_crops, grid_centres
+
+BATCH = 32
+Progress = Callable[[int, int], None]
+
+
+@torch.inference_mode()
+def embed_crops(
+    checkpoint: Checkpoint, volume: Prepared, centres: NDArray, *, on_batch: Callable[[int], None] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Embed the crops around some voxels of a prepared volume.
+
+    Args:
+        centres: (N, 3) integer voxel indices.
+        on_batch: called with the number of crops of each finished batch.
+
+    Returns:
+        Embeddings (N, 1024) and codes (N, 512), whose L2 distances are mm if the network has a distance head.
+    """
+    encoder = checkpoint.encoder
+    device = next(encoder.parameters()).device
+    parts = []
+    for batch in _batches(np.asarray(centres).reshape(-1, 3)):
+        crops = torch.from_numpy(cut_crops(volume, batch, checkpoint.card.crop_size)).to(device)
+        embeddings = encoder(crops)
+        parts.append((embeddings.float().cpu().numpy(), encoder.code(embeddings).float().cpu().numpy()))
+        if on_batch:
+            on_batch(len(batch))
+    return np.concatenate([e for e, _ in parts]), np.concatenate([c for _, c in parts])
+
+
+def embed_cohort(
+    cohort: Cohort,
+    checkpoint: Checkpoint,
+    *,
+    step_mm: float = STEP_MM,
+    entries: Sequence[Entry] | None = None,
+    progress: Progress | None = None,
+) -> Table:
+    """Embed a grid of crops over volumes; what an earlier call wrote is kept.
+
+    Args:
+        step_mm: distance of neighbouring grid points; the nearest whole number of voxels is used.
+        entries: which volumes; all by default.
+        progress: called with (crops done, crops in all).
+
+    Returns:
+        The table of these volumes.
+
+    Raises:
+        InputError: the checkpoint does not fit the cohort, or a scan cannot be read.
+    """
+    check_fit(cohort, checkpoint)
+    info = table_info(cohort, checkpoint, step_mm)
+    entries = list(cohort.volumes if entries is None else entries)
+    missing = [entry for entry in entries if not volume_file(info, entry.id).is_file()]
+    volumes = prepare_cohort(cohort, checkpoint.card.preparation, entries=missing)
+    grids = [grid_centres(volume, step_mm) for volume in volumes]
+    total, done = sum(map(len, grids)), 0
+
+    def advance(crops: int) -> None:
+        nonlocal done
+        done += crops
+        if progress:
+            progress(done, total)
+
+    for entry, volume, centres in zip(missing, volumes, grids, strict=True):
+        columns = _columns(
+            checkpoint, volume, centres, cohort=cohort.name, subject=entry.subject, name=entry.id, advance=advance
+        )
+        write_volume(info, entry.id, columns)
+    return open_table(info, [entry.id for entry in entries])
+
+
+def embed(path: str | Path, *, checkpoint: str | Checkpoint, step_mm: float = STEP_MM) -> Table:
+    """Embed one scan: a row a crop with ``centre_mm``, ``position``, ``embedding`` and ``code``.
+
+    Args:
+        path: any scan that ``read_volume`` reads.
+        checkpoint: name, run id or folder, or a loaded checkpoint.
+        step_mm: distance of neighbouring crops.
+
+    Raises:
+        InputError: the scan or the checkpoint cannot be used.
+    """
+    loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
+    scan = read_volume(path)
+    volume = prepare(scan, loaded.card.preparation)
+    info = TableInfo(
+        cohort=scan.name,
+        cohort_fingerprint="",
+        checkpoint=loaded.name,
+        checkpoint_fingerprint=loaded.fingerprint,
+        step_mm=step_mm,
+        crop_size=loaded.card.crop_size,
+        spacing_mm=loaded.card.preparation.spacing_mm,
+        in_mm=loaded.encoder.has_distance_head,
+    )
+    centres = grid_centres(volume, step_mm)
+    names = {"cohort": "", "subject": scan.name, "name": scan.name}
+    return Table(info, _columns(loaded, volume, centres, **names, advance=lambda crops: None))
+
+
+def modality_fits(cohort: Cohort, card: Card) -> bool:
+    """Whether a checkpoint's modality is the cohort's, as far as both are known."""
+    theirs, ours = card.modality.upper()[:2], cohort.modality.upper()[:2]
+    return "UN" in (theirs, ours) or theirs == ours
+
+
+def check_fit(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    """Refuse a checkpoint of another modality.
+
+    Raises:
+        InputError: one sentence that names both.
+    """
+    if not modality_fits(cohort, checkpoint.card):
+        raise InputError(
+            f"{checkpoint.name} was trained on {checkpoint.card.modality}, {cohort.name} is {cohort.modality}: "
+            "choose a checkpoint of the same modality."
+        )
+
+
+def _columns(
+    checkpoint: Checkpoint,
+    volume: Prepared,
+    centres: NDArray,
+    *,
+    cohort: str,
+    subject: str,
+    name: str,
+    advance: Callable[[int], None],
+) -> dict[str, NDArray]:
+    if not len(centres):
+        raise InputError(f"{name} is smaller than the grid's step: embed it with a smaller --step-mm.")
+    size = checkpoint.card.crop_size
+    embeddings, codes = embed_crops(checkpoint, volume, centres, on_batch=advance)
+    centre_mm = crop_centre_mm(volume, centres, size)
+    return {
+        "cohort": np.full(len(centres), cohort),
+        "subject": np.full(len(centres), subject),
+        "volume": np.full(len(centres), name),
+        "centre_mm": centre_mm,
+        "position": volume.position(centre_mm),
+        "organ": _organ(volume, centres),
+        "tumour": tumour_share(volume, centres, size),
+        "embedding": embeddings,
+        "code": codes,
+    }
+
+
+def _organ(volume: Prepared, centres: NDArray) -> NDArray[np.int32]:
+    organs = volume.labels.get("organs")
+    return np.zeros(len(centres), np.int32) if organs is None else organs[tuple(centres.T)].astype(np.int32)
+
+
+def tumour_share(volume: Prepared, centres: NDArray, size: int) -> NDArray[np.float32]:
+    """(N,) share of each crop's voxels that are tumour."""
+    tumour = volume.labels.get("tumour")
+    if tumour is None:
+        return np.zeros(len(centres), np.float32)
+    inside = np.pad(np.asarray(tumour) > 0, size)
+    total = np.zeros(np.array(inside.shape) + 1, dtype=np.int32)
+    total[1:, 1:, 1:] = inside.cumsum(0, dtype=np.int32).cumsum(1).cumsum(2)
+    low = np.asarray(centres) - size // 2 + size
+    corners = [(total[tuple((low + size * np.array(c)).T)], (-1) ** (3 - sum(c))) for c in np.ndindex(2, 2, 2)]
+    return (sum(sign * value for value, sign in corners) / size**3).astype(np.float32)
+
+
+def _batches(centres: NDArray) -> Iterator[NDArray]:
+    for start in range(0, len(centres), BATCH):
+        yield centres[start : start + BATCH]
+
+
+def checkpoint_for(name: str, cohort: Cohort, *, like: Checkpoint | None = None) -> Checkpoint:
+    """Load a checkpoint for a cohort; ``untrained`` gets the preparation of ``like``, or the modality's own.
+
+    Raises:
+        InputError: there is no such checkpoint, or it was trained on another modality.
+    """
+    if name == UNTRAINED:
+        preparation = like.card.preparation if like else Preparation.for_modality(cohort.modality)
+        return untrained(preparation, modality=cohort.modality)
+    checkpoint = load_checkpoint(name)
+    check_fit(cohort, checkpoint)
+    return checkpoint
+
+
+def fitting_checkpoints(cohort: Cohort) -> list[str]:
+    """Names of shipped checkpoints that fit a cohort, the best first: same cohort, then same kind of data."""
+
+    def rank(name: str) -> tuple[bool, bool, str]:
+        card = read_card(find_checkpoint(name))
+        return card.cohort.get("name") != cohort.name, card.cohort.get("synthetic", False) != cohort.synthetic, name
+
+    names = [name for name in checkpoint_names() if modality_fits(cohort, read_card(find_checkpoint(name)))]
+    return sorted(names, key=rank)

@@ -1,0 +1,57 @@
+"""The network: a 3D DenseNet121 backbone and linear heads."""
+
+from collections.abc import Mapping
+
+import torch
+from monai.networks.nets import DenseNet121
+from torch import Tensor, nn
+
+EMBEDDING_SIZE = 1024
+CODE_SIZE = 512
+DISTANCE_HEAD = "distance"
+DEFAULT_MM_PER_UNIT = 20.0
+
+
+class Encoder(nn.Module):
+    """Crops in, embeddings and codes out.
+
+    The backbone is MONAI's DenseNet121 (3D, one channel); its pooled 1024 features are the embedding. The
+    distance head is linear to 512, times ``mm_per_unit``: a fixed scale that lets the weights stay near
+    one while the code's L2 distances are millimetres.
+
+    Args:
+        heads: name -> size of each linear head; ``distance`` makes the code.
+        mm_per_unit: mm that one unit of the distance head's output stands for.
+    """
+
+    def __init__(self, heads: Mapping[str, int] | None = None, *, mm_per_unit: float = DEFAULT_MM_PER_UNIT) -> None:
+        super().__init__()
+        self.backbone = DenseNet121(spatial_dims=3, in_channels=1, out_channels=1)
+        self.backbone.class_layers.out = nn.Identity()
+        sizes = {DISTANCE_HEAD: CODE_SIZE} if heads is None else heads
+        self.heads = nn.ModuleDict({name: nn.Linear(EMBEDDING_SIZE, size) for name, size in sizes.items()})
+        self.mm_per_unit = mm_per_unit
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """(N, 1, S, S, S) crops -> (N, 1024) embeddings."""
+        return self.backbone(crops)
+
+    def code(self, embeddings: Tensor) -> Tensor:
+        """(N, 1024) embeddings -> (N, 512) codes whose L2 distances are mm.
+
+        A network that was trained without a distance head has no millimetres: its embedding is its code.
+        """
+        if DISTANCE_HEAD not in self.heads:
+            return embeddings
+        return self.heads[DISTANCE_HEAD](embeddings) * self.mm_per_unit
+
+    @property
+    def has_distance_head(self) -> bool:
+        return DISTANCE_HEAD in self.heads
+
+
+def untrained_encoder(seed: int = 0) -> Encoder:
+    """The baseline of every figure: the same network with seeded random weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Encoder().eval()

@@ -1,0 +1,229 @@
+"""What a training is told: one model, shown in the form, in ``--help``, in the run folder and in the checkpoint."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MethodName = Literal[
+    "isimed", "isimed-bt", "isimed-bt-shared", "barlow-twins", "simclr", "vicreg", "dino", "regression"
+]
+Penalty = Literal["l2", "huber", "smooth-l1"]
+Pairs = Literal["within", "across"]
+
+WITH_DISTANCE = ("isimed", "isimed-bt", "isimed-bt-shared")
+WITH_BARLOW_TWINS = ("isimed-bt", "isimed-bt-shared", "barlow-twins")
+TWO_VIEWS = ("isimed-bt", "isimed-bt-shared", "barlow-twins", "simclr", "vicreg", "dino")
+
+
+def _option(
+    default: Any,
+    description: str,
+    *,
+    group: str,
+    unit: str = "",
+    advanced: bool = False,
+    methods: Collection[str] = (),
+    **limits: Any,
+) -> Any:
+    """A field that also says where in a form it stands, in which unit, and which methods it counts for (all: ())."""
+    about = {"group": group, "unit": unit, "advanced": advanced, "methods": list(methods)}
+    return Field(default, description=description, json_schema_extra=about, **limits)
+
+
+class TrainConfig(BaseModel):
+    """Options of a training."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cohort: str = _option(..., "Name in ISIMED_HOME, or the path of a dataset.json.", group="What")
+    method: MethodName = _option("isimed", "What is learned.", group="What")
+    name: str | None = _option(None, "What to call the run; by default cohort and method.", group="What")
+
+    split: str | None = _option(
+        None,
+        "JSON file with lists `train` and `validation` of patients; by default a seeded split.",
+        group="Data",
+        advanced=True,
+    )
+    validation: float = _option(
+        0.2, "Share of patients held out where no split is given.", group="Data", unit="share", ge=0, lt=1
+    )
+    limit: int | None = _option(None, "Only the first N patients of the cohort.", group="Data", unit="patients", gt=1)
+    spacing_mm: float = _option(3.0, "Edge of a voxel after resampling, mm.", group="Data", unit="mm", gt=0, le=20)
+    crop_size: int = _option(
+        32, "Edge of a crop, voxels.", group="Data", unit="voxels", advanced=True, ge=32, le=128, multiple_of=8
+    )
+
+    epochs: int = _option(50, "Passes over the training patients.", group="Batches", unit="epochs", gt=0)
+    crops_per_volume: int = _option(
+        16, "Crops drawn from a volume in a step.", group="Batches", unit="crops", ge=2
+    )
+    volumes_per_step: int = _option(8, "Volumes in a step.", group="Batches", unit="volumes", ge=1)
+
+    penalty: Penalty = _option(
+        "l2", "How a difference of distances is punished.", group="Loss", methods=(*WITH_DISTANCE, "regression")
+    )
+    pairs: Pairs = _option(
+        "within",
+        "Pairs of crops in one volume, or across patients too (only where the cohort declares a common frame).",
+        group="Loss",
+        methods=WITH_DISTANCE,
+    )
+    barlow_twins_weight: float = _option(
+        0.001,
+        "λ, weight of the Barlow Twins loss beside the distance loss in (100 mm)².",
+        group="Loss",
+        methods=("isimed-bt", "isimed-bt-shared"),
+        ge=0,
+    )
+    invariance_weight: float = _option(
+        0.0,
+        "Weight of the squared distance between codes of two views of a crop, in (100 mm)²; 0 leaves it out.",
+        group="Loss",
+        advanced=True,
+        methods=WITH_DISTANCE,
+        ge=0,
+    )
+    mm_per_unit: float = _option(
+        20.0,
+        "mm that one unit of the distance head stands for.",
+        group="Loss",
+        unit="mm",
+        advanced=True,
+        methods=(*WITH_DISTANCE, "regression"),
+        gt=0,
+    )
+    off_diagonal: float = _option(
+        0.0051,
+        "Barlow Twins' weight of what two different features share.",
+        group="Loss",
+        advanced=True,
+        methods=WITH_BARLOW_TWINS,
+        ge=0,
+    )
+    temperature: float = _option(
+        0.1, "Temperature of SimCLR's softmax (the paper's authors used 0.005).", group="Loss", methods=("simclr",), gt=0
+    )
+    local_views: int = _option(
+        2,
+        "Views of half a crop's edge, enlarged, that only DINO's student sees.",
+        group="Loss",
+        unit="views",
+        advanced=True,
+        methods=("dino",),
+        ge=0,
+        le=8,
+    )
+    teacher_momentum: float = _option(
+        0.99,
+        "How much of itself DINO's teacher keeps in the first step; it rises to 1.",
+        group="Loss",
+        advanced=True,
+        methods=("dino",),
+        ge=0,
+        le=1,
+    )
+
+    noise: float = _option(
+        0.05,
+        "Standard deviation of the noise added to crops, where -1 to 1 is the scan's range.",
+        group="Augmentation",
+        ge=0,
+    )
+    intensity: float = _option(
+        0.0, "Largest random change of contrast (factor) and brightness, per crop.", group="Augmentation", ge=0, lt=1
+    )
+    blur: float = _option(
+        0.0,
+        "Largest standard deviation of a random Gaussian blur.",
+        group="Augmentation",
+        unit="voxels",
+        advanced=True,
+        ge=0,
+        le=4,
+    )
+    coarse_dropout: float = _option(
+        1.0,
+        "Probability of 6 random boxes: either they are replaced by noise, or everything outside them.",
+        group="Augmentation",
+        advanced=True,
+        methods=TWO_VIEWS,
+        ge=0,
+        le=1,
+    )
+    coarse_shuffle: float = _option(
+        0.8,
+        "Probability that the voxels inside each of two boxes of 6³ are shuffled.",
+        group="Augmentation",
+        advanced=True,
+        methods=TWO_VIEWS,
+        ge=0,
+        le=1,
+    )
+    flips: float = _option(
+        0.0,
+        "Probability of a mirror image along each axis. Off: a mirrored body has its left on the right.",
+        group="Augmentation",
+        advanced=True,
+        ge=0,
+        le=1,
+    )
+
+    learning_rate: float = _option(1e-3, "Peak learning rate of AdamW.", group="Optimiser", gt=0)
+    schedule: Literal["one-cycle", "exponential"] = _option(
+        "one-cycle",
+        "One cycle over the whole training, or the paper's × 0.9 each epoch.",
+        group="Optimiser",
+        advanced=True,
+    )
+    weight_decay: float = _option(0.01, "Weight decay of AdamW.", group="Optimiser", advanced=True, ge=0)
+    clip_norm: float = _option(2.0, "Largest norm of the gradient.", group="Optimiser", advanced=True, gt=0)
+
+    seed: int = _option(0, "Same seed, same machine, same result.", group="Run", ge=0)
+    device: Literal["auto", "cpu", "cuda", "mps"] = _option("auto", "Where to compute.", group="Run")
+    threads: int | None = _option(
+        None, "CPU threads; by default all.", group="Run", unit="threads", advanced=True, ge=1
+    )
+    validate_every: int = _option(
+        5, "Epochs between validations on the held-out patients.", group="Run", unit="epochs", ge=1
+    )
+
+    @property
+    def views(self) -> int:
+        """Full-size views of each crop that a step looks at."""
+        return 2 if self.method in TWO_VIEWS or (self.invariance_weight and self.method in WITH_DISTANCE) else 1
+
+
+@dataclass(frozen=True)
+class Option:
+    """A field of the config as a form needs it."""
+
+    name: str
+    description: str
+    group: str
+    unit: str
+    advanced: bool
+    methods: tuple[str, ...]
+
+    def counts_for(self, method: str) -> bool:
+        return not self.methods or method in self.methods
+
+
+def options() -> list[Option]:
+    """Every option of `TrainConfig`, in order."""
+    found = []
+    for name, field in TrainConfig.model_fields.items():
+        about: Any = field.json_schema_extra
+        found.append(
+            Option(
+                name,
+                field.description or "",
+                about["group"],
+                about["unit"],
+                about["advanced"],
+                tuple(about["methods"]),
+            )
+        )
+    return found

@@ -1,0 +1,34 @@
+"""Every run of the app: page set-up, navigation, and the page itself. Started by app.py."""
+
+import streamlit as st
+
+from isimed import settings
+from isimed.ui.errors import show_error
+
+PAGES = {  # file and URL -> title, icon
+    "home": ("Home", ":material/home:"),
+    "volumes": ("Volumes", ":material/folder_open:"),
+    "viewer": ("Viewer", ":material/view_in_ar:"),
+    "embeddings": ("Embeddings", ":material/bubble_chart:"),
+    "train": ("Train", ":material/model_training:"),
+    "evaluate": ("Evaluate", ":material/monitoring:"),
+    "compare": ("Compare", ":material/compare:"),
+}
+
+
+def pages() -> list[st.Page]:
+    folder = settings.PACKAGE.parent / "pages"
+    return [
+        st.Page(folder / f"{name}.py", title=title, icon=icon, url_path=name, default=name == "home")
+        for name, (title, icon) in PAGES.items()
+    ]
+
+
+# An icon of our own: for a Material one (also a page's) the browser would ask Google for the picture.
+st.set_page_config(page_title="isimed", page_icon=str(settings.PACKAGE / "ui" / "icon.svg"), layout="wide")
+page = st.navigation(pages())
+st.sidebar.caption(settings.RESEARCH_ONLY)
+try:
+    page.run()
+except Exception as error:  # noqa: BLE001 - the one place where every error ends
+    show_error(error)

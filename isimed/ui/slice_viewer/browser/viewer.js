@@ -1,0 +1,214 @@
+// One viewer: its state, and the verbs which input and toolbar call. Nothing here asks Python except `choose`.
+
+import { AXES, PLANES, clamped, frameMm, middle, mmText, toMm } from "./geometry.js";
+import { listen } from "./input.js";
+import { Pane } from "./pane.js";
+import { Toolbar, element } from "./toolbar.js";
+import { at, greyTable, load } from "./voxels.js";
+
+const viewers = new Set(); // all on this page: they share one convention, for two would be a trap
+let chosenConvention = null;
+
+export class Viewer {
+  constructor(root) {
+    this.root = root;
+    this.dragMode = "click";
+    this.labelMode = "contour";
+    this.heatOpacity = 0.5;
+    this.hover = null;
+    this.clicks = 0;
+    this.planes = element("div", { className: "planes" });
+    this.message = element("div", { className: "message", role: "status" });
+    this.readout = element("div", { className: "readout" });
+    this.toolbar = new Toolbar(this);
+    this.panes = [];
+    root.append(this.toolbar.root, element("div", { className: "stage" }, this.planes, this.message), this.readout);
+    this.resized = new ResizeObserver(() => this.layOut());
+    this.resized.observe(root);
+    viewers.add(this);
+  }
+
+  /** New data from Python, at every rerun. What the user set here stays, unless Python's wish changed. */
+  update(data, send) {
+    const before = this.data;
+    const changed = (name) => JSON.stringify(before?.[name]) !== JSON.stringify(data[name]);
+    const newScan = before?.volume.url !== data.volume.url;
+    this.data = data;
+    this.send = send;
+    this.grid = data.volume;
+    if (newScan) Object.assign(this, { voxels: null, table: null, hover: null });
+    if (newScan || JSON.stringify(before.volume.frame) !== JSON.stringify(data.volume.frame)) {
+      Object.assign(this, { zoom: 1, centre: middle(this.grid) });
+    }
+    if (newScan) this.cursor = clamped(this.grid, data.cursor ?? middle(this.grid));
+    else if (changed("cursor") && data.cursor) {
+      // Python's echo of a click must not pull back a user who has scrolled on since.
+      if (!same(data.cursor, this.echo)) this.moveTo(data.cursor);
+      this.echo = null;
+    }
+    if (newScan || changed("window")) this.window = { ...data.window };
+    if (changed("planes") || changed("compact")) this.build();
+    this.root.classList.toggle("compact", data.compact);
+    this.toolbar.update();
+    this.layOut();
+    this.fetch();
+  }
+
+  get convention() {
+    return chosenConvention ?? this.data.convention;
+  }
+
+  build() {
+    this.panes = PLANES.filter((plane) => this.data.planes.includes(plane)).map((plane) => new Pane(plane, this));
+    this.planes.replaceChildren(...this.panes.map((pane) => pane.canvas));
+    this.panes.forEach(listen);
+  }
+
+  /** Columns as wide as their millimetres; all rows as tall as the tallest plane needs. */
+  layOut() {
+    if (!this.data || !this.root.clientWidth) return;
+    const mm = frameMm(this.grid);
+    const widths = this.panes.map(({ plane }) => mm[AXES[plane][0]]);
+    const total = widths.reduce((sum, width) => sum + width, 0);
+    const shares = widths.map((width) => Math.max(width, total / 5));
+    const wanted = Math.max(...this.panes.map(({ plane }) => (mm[AXES[plane][1]] * this.root.clientWidth) / total));
+    const height = this.data.height ?? Math.round(Math.min(580, Math.max(this.data.compact ? 100 : 260, wanted)));
+    this.planes.style.gridTemplateColumns = shares.map((share) => `minmax(0, ${share}fr)`).join(" ");
+    this.planes.style.height = `${height}px`;
+    this.redraw();
+  }
+
+  async fetch() {
+    const { volume, labels, heat } = this.data;
+    const wanted = this.data;
+    try {
+      if (!this.voxels) this.say("Loading…");
+      const [voxels, labelVoxels, heatVoxels] = await Promise.all(
+        [volume, labels, heat].map((source) => (source ? load(source) : null)));
+      if (this.data !== wanted) return; // another rerun came in between and has its own fetch
+      this.voxels = voxels;
+      this.labels = labels && { source: labels, voxels: labelVoxels };
+      this.heat = heat && { source: heat, voxels: heatVoxels };
+      this.say("");
+      this.redraw();
+      this.showReadout();
+    } catch (error) {
+      if (this.data !== wanted) return;
+      const reason = error instanceof TypeError ? "The server cannot be reached." : error.message;
+      this.say(reason, element("button", { textContent: "Try again", onclick: () => this.fetch() }));
+    }
+  }
+
+  say(words, ...more) {
+    this.message.replaceChildren(...(words ? [element("span", { textContent: words }), ...more] : []));
+  }
+
+  greys() {
+    const wanted = `${this.data.volume.url} ${this.window.level} ${this.window.width}`;
+    if (this.table?.wanted !== wanted) this.table = { wanted, greys: greyTable(this.data.volume, this.window) };
+    return this.table.greys;
+  }
+
+  redraw() {
+    if (this.frame) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = null;
+      this.panes.forEach((pane) => pane.draw());
+    });
+  }
+
+  // What the user can do.
+
+  choose(voxel) {
+    const now = performance.now();
+    this.moveTo(voxel);
+    if (same(voxel, this.lastClick) && now - this.lastClickTime < 400) return; // the second half of a double click
+    this.lastClick = this.echo = voxel;
+    this.lastClickTime = now;
+    this.send({ voxel, count: ++this.clicks, url: this.data.volume.url });
+  }
+
+  moveTo(voxel) {
+    this.cursor = clamped(this.grid, voxel);
+    this.redraw();
+    this.showReadout();
+  }
+
+  moveSlice(plane, slices) {
+    const axis = AXES[plane][2];
+    this.hover &&= this.hover.map((v, n) => (n === axis ? v + slices : v));
+    this.moveTo(this.cursor.map((v, n) => (n === axis ? v + slices : v)));
+  }
+
+  look(change) {
+    Object.assign(this, change);
+    this.redraw();
+  }
+
+  reset() {
+    this.window = { ...this.data.window };
+    this.look({ zoom: 1, centre: middle(this.grid) });
+    this.toolbar.update();
+    this.showReadout();
+  }
+
+  setPreset(index) {
+    const { level, width } = this.data.presets[index];
+    this.setWindow({ level, width });
+  }
+
+  setWindow({ level, width }) {
+    this.window = { level, width };
+    this.redraw();
+    this.toolbar.update();
+    this.showReadout();
+  }
+
+  /** Right and up: wider and brighter; a drag over the whole plane spans the default window once. */
+  dragWindow([dx, dy], [paneWidth, paneHeight]) {
+    const { level, width } = this.window, whole = this.data.window.width;
+    this.setWindow({
+      level: level + (whole * dy) / paneHeight,
+      width: Math.max(whole / 200, width + (whole * dx) / paneWidth),
+    });
+  }
+
+  pointAt(voxel) {
+    this.hover = voxel;
+    this.showReadout();
+  }
+
+  toggleConvention() {
+    chosenConvention = this.convention === "radiological" ? "neurological" : "radiological";
+    for (const viewer of viewers) {
+      viewer.toolbar.update();
+      viewer.redraw();
+    }
+  }
+
+  /** Voxel, millimetres, value and organ under the pointer, or at the crosshair. */
+  showReadout() {
+    if (!this.voxels || this.data.compact) return void this.readout.replaceChildren();
+    const { volume } = this.data;
+    const voxel = clamped(this.grid, this.hover ?? this.cursor);
+    const value = at(this.voxels, volume.shape, voxel) * volume.slope + volume.intercept;
+    const digits = volume.slope === 1 ? 0 : Math.max(0, 3 - Math.floor(Math.log10(this.window.width)));
+    const label = this.labels && at(this.labels.voxels, volume.shape, voxel);
+    const organ = label ? this.labels.source.names.find((name) => name.value === label)?.name : "";
+    const parts = [["where", this.hover ? "Pointer" : "Crosshair"], ["voxel", voxel.join(", ")],
+      ["mm", `${mmText(toMm(this.grid, voxel))} mm`], ["value", `${value.toFixed(digits)} ${volume.unit}`.trim()], ["organ", organ]];
+    this.readout.replaceChildren(...parts.filter(([, words]) => words).map(([className, textContent]) =>
+      element("span", { className, textContent })));
+  }
+
+  destroy() {
+    viewers.delete(this);
+    this.resized.disconnect();
+    cancelAnimationFrame(this.frame);
+    this.root.remove();
+  }
+}
+
+function same(a, b) {
+  return a && b && a.every((v, axis) => Math.round(v) === Math.round(b[axis]));
+}

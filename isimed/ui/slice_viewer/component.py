@@ -1,0 +1,234 @@
+"""The slice viewer as a Streamlit element: three linked planes, a click gives the exact voxel."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import streamlit as st
+from numpy.typing import ArrayLike, NDArray
+
+from isimed.data.volume import Volume
+from isimed.ui import voxel_server
+from isimed.ui.slice_viewer.encoding import (
+    Encoded,
+    EncodingCache,
+    encode,
+    encode_heat,
+    encode_labels,
+    looks_like_ct,
+    presets,
+)
+from isimed.ui.slice_viewer.files import LOADER
+from isimed.ui.slice_viewer.overlays import Box, HeatMap, LabelMap, Marker
+
+Convention = Literal["radiological", "neurological"]
+Plane = Literal["axial", "coronal", "sagittal"]
+PLANES = ("axial", "coronal", "sagittal")
+
+_component = st.components.v2.component("isimed_slice_viewer", js=LOADER)
+_encodings = EncodingCache()
+
+
+@dataclass(frozen=True)
+class Click:
+    """A voxel the user chose.
+
+    Attributes:
+        voxel: (i, j, k) index into the volume.
+        mm: its centre in scanner mm (R A S).
+        count: rises with every click of this viewer.
+    """
+
+    voxel: tuple[int, int, int]
+    mm: tuple[float, float, float]
+    count: int
+
+
+def slice_viewer(
+    volume: Volume,
+    *,
+    key: str,
+    volume_key: str | None = None,
+    modality: str | None = None,
+    cursor_mm: ArrayLike | None = None,
+    cursor_voxel: ArrayLike | None = None,
+    boxes: Sequence[Box] = (),
+    markers: Sequence[Marker] = (),
+    labels: LabelMap | None = None,
+    heat: HeatMap | None = None,
+    window: str | tuple[float, float] | None = None,
+    convention: Convention = "radiological",
+    layout: Literal["three"] | Plane = "three",
+    field_mm: float | None = None,
+    height: int | None = None,
+    compact: bool = False,
+    controls: bool = True,
+    on_click: Callable[[Click], None] | None = None,
+) -> Click | None:
+    """Show a volume as linked slices which scroll, zoom and change window in the browser, without a rerun.
+
+    The voxels travel once; later reruns send about 3 kB. The crosshair stays where the user put it until
+    ``cursor_mm`` or ``cursor_voxel`` changes.
+
+    Args:
+        volume: (X, Y, Z) voxels in R A S and their affine.
+        key: the element's key, as of any Streamlit widget.
+        volume_key: what the voxels are (say path, mtime and size); by default the array's identity, which only
+            helps when the same array comes again. Never reuse one for other voxels.
+        modality: as in the cohort; "CT" gives HU and its presets. By default guessed from the values.
+        cursor_mm: where the crosshair is, in scanner mm; by default the middle of the volume.
+        cursor_voxel: the same as a voxel index.
+        boxes, markers, labels, heat: drawn on top.
+        window: (level, width), or a preset's name such as "Lung"; by default soft tissue for CT, else the 1st to
+            99th percentile.
+        convention: "radiological" has the patient's right on the viewer's left. The user can switch.
+        layout: all three planes, or one.
+        field_mm: how many mm around the cursor fill the picture at first; by default the whole body.
+        height: of the planes, in pixels; by default what the width asks for.
+        compact: a small still picture of one plane that can be clicked; no crosshair, controls or wheel.
+        controls: whether to show the row of buttons.
+        on_click: called with the click before the page runs again.
+
+    Returns:
+        The click that caused this run, else None. In the callback and here it is the same click.
+
+    Raises:
+        ValueError: a label map on another grid, an unknown window or plane.
+    """
+    if layout != "three" and layout not in PLANES:
+        raise ValueError(f"layout must be three, {', '.join(PLANES)}; got {layout!r}")
+    encoded = _encode(volume.voxels, volume_key, encode)
+    ct = modality.upper().startswith("CT") if modality else looks_like_ct(encoded)
+    choices = presets(encoded, ct=ct)
+    cursor = _cursor(volume, cursor_mm, cursor_voxel)
+    source = _source(encoded, volume_key) | {
+        "spacing": volume.spacing.tolist(),
+        "affine": np.asarray(volume.affine, dtype=float).tolist(),
+        "frame": _frame(volume, cursor, field_mm) if cursor and field_mm else encoded.frame,
+        "unit": "HU" if ct else "",
+    }
+    data = {
+        "volume": source,
+        "cursor": cursor,
+        "boxes": [_box(volume, box) for box in boxes],
+        "markers": [_marker(volume, marker) for marker in markers],
+        "labels": _labels(volume, labels),
+        "heat": _heat(heat),
+        "presets": choices,
+        "window": _window(window, choices, ct=ct),
+        "convention": convention,
+        "planes": list(PLANES) if layout == "three" else [layout],
+        "height": height,
+        "compact": compact,
+        "controls": controls and not compact,
+    }
+
+    def read(event: Any) -> Click | None:
+        return click_from(event, volume, source["url"])
+
+    def clicked() -> None:
+        click = read(st.session_state[key].get("click"))
+        if on_click and click:
+            on_click(click)
+
+    result = _component(key=key, data=data, on_click_change=clicked)
+    return read(result.get("click"))
+
+
+def click_from(event: Any, volume: Volume, url: str) -> Click | None:
+    """The click in a browser's message; None for no message, or one about another or an impossible voxel."""
+    if not isinstance(event, dict) or event.get("url") != url:
+        return None
+    try:
+        i, j, k = (int(index) for index in event["voxel"])
+        count = int(event["count"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    if not all(0 <= index < size for index, size in zip((i, j, k), volume.shape, strict=True)):
+        return None
+    x, y, z = volume.to_mm((i, j, k)).tolist()
+    return Click(voxel=(i, j, k), mm=(x, y, z), count=count)
+
+
+def _encode(voxels: NDArray, key: str | None, how: Callable[[NDArray], Encoded], *options: Any) -> Encoded:
+    return _encodings.get((key or id(voxels), how.__name__, *options), lambda: how(voxels))
+
+
+def _source(encoded: Encoded, key: str | None, *options: Any) -> dict:
+    session = st.session_state.setdefault("_isimed_voxel_session", secrets.token_hex(16))
+    name = repr((key or encoded.name, encoded.raw.shape, *options))
+    return {
+        "url": voxel_server.publish(encoded.raw, name, session),
+        "dtype": encoded.raw.dtype.name,
+        "shape": list(encoded.raw.shape[::-1]),
+        "slope": encoded.slope,
+        "intercept": encoded.intercept,
+        "low": encoded.low,
+        "high": encoded.high,
+    }
+
+
+def _cursor(volume: Volume, mm: ArrayLike | None, voxel: ArrayLike | None) -> list[float] | None:
+    if mm is not None:
+        voxel = volume.to_voxel(mm)
+    return None if voxel is None else np.asarray(voxel, dtype=float).tolist()
+
+
+def _frame(volume: Volume, cursor: list[float], field_mm: float) -> tuple[list[float], list[float]]:
+    half = field_mm / volume.spacing / 2
+    return (cursor - half + 0.5).tolist(), (cursor + half - 0.5).tolist()
+
+
+def _box(volume: Volume, box: Box) -> dict:
+    half = np.broadcast_to(np.asarray(box.edge_mm, dtype=float), 3) / volume.spacing / 2
+    return {
+        "centre": volume.to_voxel(box.centre_mm).tolist(),
+        "half": half.tolist(),
+        "name": box.name,
+        "colour": box.colour,
+    }
+
+
+def _marker(volume: Volume, marker: Marker) -> dict:
+    return {"voxel": volume.to_voxel(marker.mm).tolist(), "name": marker.name, "colour": marker.colour}
+
+
+def _labels(volume: Volume, labels: LabelMap | None) -> dict | None:
+    if labels is None:
+        return None
+    if labels.voxels.shape != volume.voxels.shape:
+        raise ValueError(f"labels have shape {labels.voxels.shape}, the volume has {volume.voxels.shape}")
+    encoded = _encode(labels.voxels, labels.key, encode_labels)
+    return _source(encoded, labels.key, "labels") | {"names": labels.legend()}
+
+
+def _heat(heat: HeatMap | None) -> dict | None:
+    if heat is None:
+        return None
+    low = float(np.nanmin(heat.voxels)) if heat.low is None else heat.low
+    high = float(np.nanmax(heat.voxels)) if heat.high is None else heat.high
+
+    def encode_this(voxels: NDArray) -> Encoded:
+        return encode_heat(voxels, low, high, strong_is_low=heat.strong == "low")
+
+    options = ("heat", low, high, heat.strong)
+    encoded = _encode(heat.voxels, heat.key, encode_this, *options)
+    ends = [f"{value:.3g} {heat.unit}".strip() for value in (low, high)]
+    weak, strong = ends if heat.strong == "high" else ends[::-1]
+    return _source(encoded, heat.key, *options) | {"title": heat.title, "weak": weak, "strong": strong}
+
+
+def _window(window: str | tuple[float, float] | None, choices: list[dict], *, ct: bool) -> dict:
+    if window is None:
+        window = "Soft tissue" if ct else choices[0]["name"]
+    if isinstance(window, str):
+        for choice in choices:
+            if choice["name"].lower() == window.lower():
+                return {"level": choice["level"], "width": choice["width"]}
+        raise ValueError(
+            f"window must be (level, width) or one of {', '.join(c['name'] for c in choices)}; got {window!r}"
+        )
+    level, width = (float(number) for number in window)
+    return {"level": level, "width": max(width, 1e-9)}

@@ -1,0 +1,77 @@
+"""What can be drawn over a volume."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from numpy.typing import ArrayLike, NDArray
+
+ACCENT = "#f2b84b"
+PALETTE = (
+    "#f2b84b", "#5cc8e0", "#e8718d", "#7fd17f", "#b792e8", "#f08a4b", "#4fd1b0", "#d9d25a",
+    "#6f9cf0", "#e58fd0", "#a3c76d", "#c99a6b",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Box:
+    """A crop: its centre in scanner mm, its edge lengths in mm along the voxel axes (one number for a cube)."""
+
+    centre_mm: ArrayLike
+    edge_mm: ArrayLike
+    name: str = ""
+    colour: str = ACCENT
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A named point, in scanner mm."""
+
+    mm: ArrayLike
+    name: str = ""
+    colour: str = ACCENT
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """Organs on the volume's grid.
+
+    Attributes:
+        voxels: (X, Y, Z) whole numbers, 0 is nothing.
+        names: label value -> name; values without a name are not drawn.
+        colours: label value -> "#rrggbb"; the others come from a palette.
+        key: what the voxels are, for caching; by default the identity of the array.
+    """
+
+    voxels: NDArray
+    names: Mapping[int, str]
+    colours: Mapping[int, str] = field(default_factory=dict)
+    key: str | None = None
+
+    def legend(self) -> list[dict]:
+        return [
+            {"value": int(value), "name": name, "colour": self.colours.get(value, PALETTE[n % len(PALETTE)])}
+            for n, (value, name) in enumerate(self.names.items())
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """A number for every place of the volume, drawn as translucent colour.
+
+    Attributes:
+        voxels: (X, Y, Z) floats over the same field of view; may be coarser than the volume. NaN is not drawn.
+        title: what the colour means.
+        low, high: the ends of the colour scale; by default the smallest and the largest value.
+        strong: which end is drawn boldly, "low" for a distance.
+        unit: behind the numbers of the legend.
+        key: what the voxels are, for caching; by default the identity of the array.
+    """
+
+    voxels: NDArray
+    title: str
+    low: float | None = None
+    high: float | None = None
+    strong: Literal["low", "high"] = "high"
+    unit: str = ""
+    key: str | None = None

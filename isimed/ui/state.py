@@ -1,0 +1,188 @@
+"""What several pages share: which cohort, which checkpoint, and their embedding table.
+
+Opened things are cached by fingerprint, never by hashing voxels.
+"""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from isimed import settings
+from isimed.data.cache import prepared
+from isimed.data.cohort import Cohort, cohort_names, find_manifest
+from isimed.data.demo import make_demo
+from isimed.data.preprocess import Preparation, Prepared
+from isimed.data.volume import Volume
+from isimed.errors import InputError
+from isimed.explore.embed import checkpoint_for, embed_cohort, fitting_checkpoints
+from isimed.explore.store import STEP_MM, Table, open_table, table_info, volume_file
+from isimed.models.checkpoint import UNTRAINED, Checkpoint, find_checkpoint
+from isimed.training.run import Run
+
+DEMO = "demo-brain"
+
+
+def choose_cohort() -> Cohort:
+    """The cohort chosen in the sidebar; without any, the synthetic demo is made first, with a progress bar."""
+    if not cohort_names():
+        make_demo_with_progress()
+    names = cohort_names()
+    preferred = st.session_state.get("cohort") or st.query_params.get("cohort")
+    index = names.index(preferred) if preferred in names else (names.index(DEMO) if DEMO in names else 0)
+    name = st.sidebar.selectbox("Cohort", names, index=index, help="Add cohorts on the Volumes page.")
+    st.session_state["cohort"] = st.query_params["cohort"] = name
+    cohort = load_cohort(name)
+    if cohort.synthetic:
+        st.sidebar.caption("Synthetic patients, made from the MNI152 template.")
+    return cohort
+
+
+def make_demo_with_progress() -> None:
+    bar = st.progress(0.0, "Making 16 synthetic patients for the demo (once, under a minute)…")
+    make_demo(
+        settings.cohorts_dir() / DEMO,
+        progress=lambda done, total: bar.progress(done / total, f"Making synthetic patients: {done} of {total}…"),
+    )
+    bar.empty()
+
+
+def load_cohort(name: str) -> Cohort:
+    path = find_manifest(name)
+    return _load_cohort(str(path), path.stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _load_cohort(path: str, changed: int) -> Cohort:
+    return Cohort.load(path)
+
+
+def checkpoint_choices(cohort: Cohort) -> list[str]:
+    """Shipped checkpoints that fit, then runs that left one, then the untrained baseline."""
+    runs = [run.id for run in Run.all() if (run.best / "checkpoint.json").is_file()]
+    return [*fitting_checkpoints(cohort), *runs, UNTRAINED]
+
+
+def choose_checkpoint(cohort: Cohort) -> Checkpoint:
+    """The checkpoint chosen in the sidebar, by default the best that fits the cohort."""
+    names = checkpoint_choices(cohort)
+    preferred = st.session_state.get("checkpoint") or st.query_params.get("checkpoint")
+    index = names.index(preferred) if preferred in names else 0
+    name = st.sidebar.selectbox("Checkpoint", names, index=index, help="What the network was trained with.")
+    st.session_state["checkpoint"] = st.query_params["checkpoint"] = name
+    return checkpoint(cohort, name)
+
+
+def checkpoint(cohort: Cohort, name: str) -> Checkpoint:
+    """A checkpoint by name, loaded once; the untrained one is prepared like the best that fits."""
+    like = checkpoint_choices(cohort)[0] if name == UNTRAINED else name
+    folder = None if like == UNTRAINED else find_checkpoint(like)
+    changed = (folder / "weights.safetensors").stat().st_mtime_ns if folder else 0
+    return _load_checkpoint(name, None if like == name else like, changed, cohort.fingerprint, cohort)
+
+
+@st.cache_resource(max_entries=6, show_spinner="Loading the checkpoint…")
+def _load_checkpoint(name: str, like: str | None, changed: int, fingerprint: str, _cohort: Cohort) -> Checkpoint:
+    return checkpoint_for(name, _cohort, like=checkpoint_for(like, _cohort) if like else None)
+
+
+@st.cache_resource(max_entries=12, show_spinner="Reading the scan…")
+def _read(path: str, changed: int, volume_id: str, _cohort: Cohort) -> Volume:
+    return _cohort.read(_cohort.entry(volume_id))
+
+
+def scan(cohort: Cohort, volume_id: str) -> Volume:
+    """A scan at its own resolution, kept between reruns."""
+    path = cohort.path(cohort.entry(volume_id).image)
+    if not path.exists():
+        raise InputError(f"{path} does not exist any more: check the cohort on the Volumes page.")
+    return _read(str(path), path.stat().st_mtime_ns, volume_id, cohort)
+
+
+def prepared_scan(cohort: Cohort, volume_id: str, preparation: Preparation) -> Prepared:
+    """A prepared volume, memory-mapped."""
+    return prepared(cohort, cohort.entry(volume_id), preparation)
+
+
+@dataclass
+class Embedding:
+    """An embedding at work in the background of the server; what it wrote is kept if the server ends."""
+
+    done: int = 0
+    total: int = 0
+    error: str = ""
+    finished: bool = False
+
+
+@st.cache_resource(show_spinner=False)
+def _embeddings() -> dict[str, Embedding]:
+    return {}
+
+
+def table(cohort: Cohort, checkpoint: Checkpoint, *, step_mm: float = STEP_MM) -> Table | None:
+    """The embedding table, or None while it is being made; then a progress bar stands on the page."""
+    info = table_info(cohort, checkpoint, step_mm)
+    files = [volume_file(info, entry.id) for entry in cohort.volumes]
+    if all(file.is_file() for file in files):
+        return _open_table(
+            info.model_dump_json(), str(files[0]), max(file.stat().st_mtime_ns for file in files), cohort
+        )
+    key = info.model_dump_json()
+    if key not in _embeddings():
+        _embeddings()[key] = work = Embedding()
+        threading.Thread(target=_embed, args=(work, cohort, checkpoint, step_mm), daemon=True).start()
+    _show_embedding(key)
+    return None
+
+
+@st.cache_resource(max_entries=6, show_spinner="Opening the embedding table…")
+def _open_table(info: str, first: str, changed: int, _cohort: Cohort) -> Table:
+    from isimed.explore.store import TableInfo
+
+    return open_table(TableInfo.model_validate_json(info), [entry.id for entry in _cohort.volumes])
+
+
+def _embed(work: Embedding, cohort: Cohort, checkpoint: Checkpoint, step_mm: float) -> None:
+    def progress(done: int, total: int) -> None:
+        work.done, work.total = done, total
+
+    try:
+        embed_cohort(cohort, checkpoint, step_mm=step_mm, progress=progress)
+    except InputError as error:
+        work.error = str(error)
+    except Exception:
+        work.error = "Embedding broke off; what was finished is kept. The server's log says why."
+        raise
+    finally:
+        work.finished = True
+
+
+@st.fragment(run_every=1.0)
+def _show_embedding(key: str) -> None:
+    work = _embeddings().get(key)
+    if work is None or (work.finished and not work.error):
+        _embeddings().pop(key, None)
+        st.rerun()
+    elif work.error:
+        st.error(work.error)
+        if st.button("Try again"):
+            _embeddings().pop(key, None)
+            st.rerun()
+    else:
+        share = work.done / work.total if work.total else 0.0
+        st.progress(share, f"Embedding the cohort, once: {work.done} of {work.total or '…'} crops.")
+
+
+def demo_warps(cohort: Cohort) -> dict | None:
+    """The known warps of a synthetic cohort, subject -> Warp, or None for real patients."""
+    if not cohort.synthetic or not all(getattr(entry, "warp", None) for entry in cohort.volumes):
+        return None
+    return _load_warps(str(cohort.root), cohort.fingerprint)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _load_warps(root: str, fingerprint: str) -> dict:
+    from isimed.data.warp import load_warps
+
+    return load_warps(Path(root))

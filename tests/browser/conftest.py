@@ -1,0 +1,106 @@
+"""A real Streamlit server and a real Chromium, for the tests that need the wire.
+
+Fixtures: `browser` (session), `page` (1440×900, remembers what it asked for in ``page.requested``),
+`streamlit_server` (a factory: script path and environment -> base URL, stopped after the test module).
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-quic",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    page.requested = []
+    page.on("request", lambda request: page.requested.append(request.url))
+    page.on("websocket", lambda socket: page.requested.append(socket.url))
+    yield page
+    context.close()
+
+
+def other_hosts(page) -> set[str]:
+    """Hosts besides this machine that the page asked for anything."""
+    hosts = {urlparse(url).hostname for url in page.requested if urlparse(url).scheme in ("http", "https", "ws", "wss")}
+    return hosts - {"127.0.0.1", "localhost"}
+
+
+@pytest.fixture
+def foreign_hosts():
+    """A function: page -> the other hosts it asked for anything."""
+    return other_hosts
+
+
+@pytest.fixture(scope="module")
+def streamlit_server(browser, tmp_path_factory):
+    """A factory: ``streamlit_server("app.py", env={"ISIMED_HOME": ...})`` -> "http://127.0.0.1:port"."""
+    running = []
+    folder = tmp_path_factory.mktemp("server")
+
+    def start(script: str | Path, env: dict[str, str] | None = None) -> str:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        command = [sys.executable, "-m", "streamlit", "run", str(ROOT / script)]
+        options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
+        log = folder / f"server-{port}.log"
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "ISIMED_HOME": str(folder / "home")} | (env or {})
+        with log.open("wb") as output:
+            server = subprocess.Popen([*command, *options], cwd=ROOT, env=environment, stdout=output, stderr=output)
+        running.append(server)
+        _wait_until_healthy(server, f"http://127.0.0.1:{port}", log)
+        return f"http://127.0.0.1:{port}"
+
+    yield start
+    for server in running:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _wait_until_healthy(server: subprocess.Popen, url: str, log: Path, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise RuntimeError(f"the server did not come up:\n{log.read_text()[-4000:]}")

@@ -1,0 +1,195 @@
+"""The slice viewer over the wire: what is clicked is what Python gets, and nothing else costs a rerun."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from isimed.ui.slice_viewer import encoding
+
+APPS = Path(__file__).parent / "apps"
+AXES = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
+SPACING = (2.0, 1.5, 4.0)
+SHAPE = (40, 50, 30)
+MIDDLE = (20, 25, 15)  # where the crosshair starts
+
+
+@pytest.fixture(scope="module")
+def app(streamlit_server):
+    return streamlit_server(APPS / "viewer_app.py")
+
+
+@pytest.fixture
+def viewer(app, page):
+    page.goto(app)
+    page.locator(".readout .voxel").first.wait_for()
+    return page
+
+
+def canvas(page, plane, nth=0):
+    return page.locator(f"canvas[data-plane={plane}]").nth(nth)
+
+
+def place(page, plane, voxel, *, radiological=True, nth=0):
+    """Where a voxel must be on the canvas, worked out here anew: [x, y] in CSS pixels."""
+    across, up, _ = AXES[plane]
+    box = canvas(page, plane, nth).bounding_box()
+    scale = min(box["width"] / (SHAPE[across] * SPACING[across]), box["height"] / (SHAPE[up] * SPACING[up]))
+    right = (voxel[across] - (SHAPE[across] - 1) / 2) * SPACING[across] * scale
+    above = (voxel[up] - (SHAPE[up] - 1) / 2) * SPACING[up] * scale
+    mirrored = plane == "sagittal" or radiological
+    return box["width"] / 2 + (-right if mirrored else right), box["height"] / 2 - above
+
+
+def click(page, plane, voxel, *, radiological=True, nth=0):
+    x, y = place(page, plane, voxel, radiological=radiological, nth=nth)
+    canvas(page, plane, nth).click(position={"x": x, "y": y})
+
+
+def grey(page, plane, voxel, *, radiological=True):
+    x, y = place(page, plane, voxel, radiological=radiological)
+    look = "(c, [x, y]) => c.getContext('2d').getImageData(x * devicePixelRatio, y * devicePixelRatio, 1, 1).data[0]"
+    return canvas(page, plane).evaluate(look, [x, y])
+
+
+def readout(page):
+    return page.locator(".readout .voxel").first.inner_text()
+
+
+def runs(page):
+    return page.get_by_text(re.compile(r"^runs \d+$")).inner_text()
+
+
+def show_voxel(page, voxel):
+    """Bring the crosshair to a voxel, with the keys only."""
+    for axis, plane in ((2, "axial"), (1, "coronal"), (0, "sagittal")):
+        at = int(readout(page).split(", ")[axis])
+        canvas(page, plane).focus()
+        for _ in range(abs(voxel[axis] - at)):
+            page.keyboard.press("ArrowUp" if voxel[axis] > at else "ArrowDown")
+    assert readout(page) == ", ".join(map(str, voxel))
+
+
+def test_the_phantom_fills_the_frame_as_place_assumes():
+    spec = importlib.util.spec_from_file_location("viewer_script", APPS / "viewer_script.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert encoding.encode(script.phantom().voxels).frame == ([0, 0, 0], [n - 1 for n in SHAPE])
+
+
+@pytest.mark.parametrize(
+    ("plane", "voxel"),
+    [("axial", (33, 7, 15)), ("coronal", (3, 25, 22)), ("sagittal", (20, 44, 5)), ("axial", (0, 49, 15))],
+)
+def test_a_click_gives_python_the_exact_voxel(viewer, plane, voxel):
+    click(viewer, plane, voxel)
+    mm = (2.0 * voxel[0] - 37, 1.5 * voxel[1] - 21, 4.0 * voxel[2] + 11)
+    viewer.get_by_text(f"voxel {voxel} mm {mm} count 1 seen 1", exact=True).wait_for()
+    assert readout(viewer) == ", ".join(map(str, voxel))
+
+
+def test_the_wheel_changes_slices_without_a_rerun(viewer, app):
+    canvas(viewer, "axial").hover(position={"x": 100, "y": 200})
+    before, sent = runs(viewer), len(viewer.requested)
+    title = canvas(viewer, "axial").get_attribute("aria-label")
+    for _ in range(3):
+        viewer.mouse.wheel(0, -100)
+    viewer.wait_for_function("document.body && true")
+    viewer.wait_for_timeout(500)
+    assert "slice 16 of 30" in title
+    assert "slice 19 of 30" in canvas(viewer, "axial").get_attribute("aria-label")
+    assert (runs(viewer), len(viewer.requested)) == (before, sent)
+
+
+def test_the_switch_mirrors_picture_letters_and_picking_together(viewer):
+    inside, mirrored = (29, 36, 21), (10, 36, 21)  # in the bright block, and its mirror image in the body
+    show_voxel(viewer, (35, 10, 21))
+    viewer.wait_for_timeout(200)
+    assert grey(viewer, "axial", inside) > 240
+    assert grey(viewer, "axial", mirrored) < 60
+    viewer.get_by_role("button", name="Radiological").click()
+    viewer.wait_for_timeout(200)
+    assert viewer.get_by_role("button", name="Neurological").is_visible()
+    assert "neurological" in canvas(viewer, "axial").get_attribute("aria-label")
+    assert "neurological" in canvas(viewer, "coronal", 1).get_attribute("aria-label")  # the other viewer follows
+    assert grey(viewer, "axial", inside, radiological=False) > 240
+    assert grey(viewer, "axial", mirrored, radiological=False) < 60
+    click(viewer, "axial", inside, radiological=False)
+    viewer.get_by_text(re.compile(r"^voxel \(29, 36, 21\)")).wait_for()
+    viewer.wait_for_timeout(200)
+    click(viewer, "sagittal", (29, 5, 3))
+    viewer.get_by_text(re.compile(r"^voxel \(29, 5, 3\)")).wait_for()
+
+
+def test_arrow_keys_move_the_focused_plane_and_enter_chooses(viewer):
+    before = runs(viewer)
+    canvas(viewer, "coronal").focus()
+    for key in ("ArrowUp", "ArrowRight", "ArrowRight", "ArrowDown", "PageUp"):
+        viewer.keyboard.press(key)
+    assert readout(viewer) == "20, 37, 15"
+    canvas(viewer, "axial").focus()
+    viewer.keyboard.press("Shift+ArrowRight")  # radiological: towards the patient's left
+    assert readout(viewer) == "19, 37, 15"
+    assert runs(viewer) == before
+    viewer.keyboard.press("Enter")
+    viewer.get_by_text(re.compile(r"^voxel \(19, 37, 15\)")).wait_for()
+
+
+def test_window_presets_and_dragging(viewer):
+    before = runs(viewer)
+    canvas(viewer, "axial").focus()
+    window = viewer.locator(".toolbar .window").first
+    for key, words in (("1", "L -600  W 1500"), ("2", "L 40  W 400"), ("3", "L 400  W 1800"), ("4", "L 40  W 80")):
+        viewer.keyboard.press(key)
+        assert window.text_content() == words
+    box = canvas(viewer, "axial").bounding_box()
+    viewer.mouse.move(box["x"] + 100, box["y"] + 100)
+    viewer.mouse.down(button="right")
+    viewer.mouse.move(box["x"] + 200, box["y"] + 100, steps=4)
+    viewer.mouse.up(button="right")
+    assert window.text_content() not in ("L 40  W 80", "")
+    viewer.keyboard.press("0")
+    assert window.text_content() == "L 1000  W 2000"
+    assert runs(viewer) == before
+
+
+def test_zoom_and_pan_keep_picking_exact(viewer):
+    target = (33, 7, 15)
+    x, y = place(viewer, "axial", target)
+    canvas(viewer, "axial").hover(position={"x": x, "y": y})
+    viewer.keyboard.down("Control")
+    for _ in range(5):
+        viewer.mouse.wheel(0, -120)
+    viewer.keyboard.up("Control")
+    box = canvas(viewer, "axial").bounding_box()
+    viewer.mouse.move(box["x"] + x, box["y"] + y)
+    viewer.mouse.down(button="middle")
+    viewer.mouse.move(box["x"] + x + 40, box["y"] + y - 30, steps=4)
+    viewer.mouse.up(button="middle")
+    canvas(viewer, "axial").click(position={"x": x + 40, "y": y - 30})
+    viewer.get_by_text(re.compile(r"^voxel \(33, 7, 15\)")).wait_for()
+
+
+def test_two_viewers_do_not_mix_and_a_rerun_fetches_nothing(viewer):
+    fetched = [url for url in viewer.requested if "/isimed/voxels/" in url]
+    click(viewer, "coronal", (4, 25, 9), nth=1)
+    viewer.get_by_text("second (4, 25, 9)").wait_for()
+    viewer.get_by_text("no click").wait_for()
+    assert len(fetched) == 1  # both show the same volume
+    assert [url for url in viewer.requested if "/isimed/voxels/" in url] == fetched
+
+
+def test_a_failed_fetch_says_so_and_can_be_tried_again(app, page):
+    page.route("**/isimed/voxels/*", lambda route: route.abort())
+    page.goto(app)
+    page.get_by_text("The server cannot be reached.").first.wait_for()
+    page.unroute("**/isimed/voxels/*")
+    page.get_by_role("button", name="Try again").first.click()
+    page.locator(".readout .voxel").first.wait_for()
+
+
+def test_nothing_is_asked_of_another_host(viewer, foreign_hosts):
+    click(viewer, "axial", (33, 7, 15))
+    viewer.get_by_text(re.compile(r"^voxel \(33, 7, 15\)")).wait_for()
+    assert foreign_hosts(viewer) == set()
