@@ -1,15 +1,14 @@
 """Prepared volumes kept on disk and memory-mapped: made once, opened at once, safe to delete.
 
 One folder a volume under ``ISIMED_HOME/prepared``, named by a hash of the files (path, size, time) and the
-preparation. It is written under a temporary name and renamed, so a killed process leaves nothing half made.
+preparation: a file that changes gets a new folder. It is written under a temporary name and renamed, so a killed
+process leaves nothing half made; where the file's time differs from the one noted, its checksum is compared.
 """
 
-import errno
 import hashlib
 import json
-import os
+import re
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,11 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from isimed import settings
+from isimed.data.array_store import DiskFullError, clear_unfinished, open_arrays, write_arrays
 from isimed.data.cohort import LABELS, Cohort, Entry
+from isimed.data.memory import MemoryBudget, default_workers, working_bytes
 from isimed.data.preprocess import Preparation, Prepared, prepare
 from isimed.errors import InputError
 
-VERSION = 1
+VERSION = 2
 Progress = Callable[[int, int], None]
 
 
@@ -31,15 +32,7 @@ def prepared(cohort: Cohort, entry: Entry, preparation: Preparation) -> Prepared
     Raises:
         InputError: the scan cannot be read or prepared, or the disk is full.
     """
-    folder = settings.prepared_dir() / _key(cohort, entry, preparation)
-    found = _open(folder)
-    if found is None:
-        volume = prepare(cohort.read(entry), preparation, labels=cohort.read_labels(entry))
-        _write(folder, volume)
-        found = _open(folder)
-        if found is None:
-            raise InputError(f"{folder} cannot be read back: check the disk of ISIMED_HOME.")
-    return found
+    return _prepared(cohort, entry, preparation, MemoryBudget())
 
 
 def prepare_cohort(
@@ -49,84 +42,151 @@ def prepare_cohort(
     entries: Sequence[Entry] | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
+    failed: dict[str, str] | None = None,
 ) -> list[Prepared]:
-    """Prepare volumes in parallel; what is already there is only opened.
+    """Prepare volumes in parallel within a memory budget; what is already there is only opened.
+
+    A volume that cannot be used does not stop the others: they are prepared first.
 
     Args:
         entries: which volumes; all of the cohort by default.
         progress: called with (done, total).
+        workers: threads; by default as many as there are cores, at most 8.
+        failed: receives volume id -> reason; those volumes are left out of the result.
 
     Returns:
         One Prepared an entry, memory-mapped, in the given order.
+
+    Raises:
+        InputError: some volumes cannot be used and ``failed`` was not given, or none can be, or the disk is full.
     """
-    entries = cohort.volumes if entries is None else entries
-    done = []
-    with ThreadPoolExecutor(workers or min(4, os.cpu_count() or 1)) as pool:
-        for volume in pool.map(lambda entry: prepared(cohort, entry, preparation), entries):
-            done.append(volume)
-            if progress:
-                progress(len(done), len(entries))
-    return done
+    entries = list(cohort.volumes if entries is None else entries)
+    clear_unfinished(settings.prepared_dir())
+    budget, reasons = MemoryBudget(), {} if failed is None else failed
+
+    def attempt(entry: Entry) -> Prepared | None:
+        try:
+            return _prepared(cohort, entry, preparation, budget)
+        except DiskFullError:
+            raise
+        except InputError as error:
+            reasons[entry.id] = str(error)
+            return None
+
+    done: list[Prepared | None] = []
+    with ThreadPoolExecutor(workers or default_workers()) as pool:
+        try:
+            for volume in pool.map(attempt, entries):
+                done.append(volume)
+                if progress:
+                    progress(len(done), len(entries))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    usable = [volume for volume in done if volume is not None]
+    if len(usable) < len(entries) and (failed is None or not usable):
+        first = next(reasons[entry.id] for entry in entries if entry.id in reasons)
+        count = len(entries) - len(usable)
+        raise InputError(first if count == 1 else f"{count} of {len(entries)} volumes cannot be used; the first: {first}")
+    return usable
 
 
 def is_prepared(cohort: Cohort, entry: Entry, preparation: Preparation) -> bool:
-    return (settings.prepared_dir() / _key(cohort, entry, preparation) / "meta.json").is_file()
+    return (settings.prepared_dir() / cache_key(cohort, entry, preparation) / "meta.json").is_file()
 
 
-def _key(cohort: Cohort, entry: Entry, preparation: Preparation) -> str:
-    digest = hashlib.sha256(f"{VERSION}\0{preparation.model_dump_json()}\0{entry.channel}".encode())
-    for file in (entry.image, entry.organs, entry.tumour):
-        if file:
-            path = cohort.path(file).resolve()
-            try:
-                status = path.stat()
-            except OSError as error:
-                raise InputError(f"{path} cannot be read ({error.strerror}): check the cohort's paths.") from None
-            digest.update(f"\0{path}\0{status.st_size}\0{status.st_mtime_ns}".encode())
-    return f"{entry.id[:80]}-{digest.hexdigest()[:16]}"
+def cache_size(cohort: Cohort) -> tuple[int, int]:
+    """How many prepared volumes of a cohort lie on disk, under any preparation, and their bytes together."""
+    folders = list(_folders_of(cohort))
+    return len(folders), sum(file.stat().st_size for folder in folders for file in folder.iterdir())
 
 
-def _write(folder: Path, volume: Prepared) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
-    try:
-        arrays = {"image": volume.image, "body": volume.body, **volume.labels}
-        for name, array in arrays.items():
-            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
-        meta = {
-            "affine": volume.affine.tolist(),
-            "box_centre_mm": volume.box_centre_mm.tolist(),
-            "background": volume.background,
-            "bytes": {name: (temporary / f"{name}.npy").stat().st_size for name in arrays},
-        }
-        (temporary / "meta.json").write_text(json.dumps(meta))
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.rename(folder)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InputError(f"The disk of {folder.parent} is full: free space or move ISIMED_HOME.") from error
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process was faster: its copy serves
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+def delete_cache(cohort: Cohort) -> int:
+    """Delete all prepared volumes of a cohort; returns how many. They are made again when needed."""
+    folders = list(_folders_of(cohort))
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(folders)
+
+
+def cache_key(cohort: Cohort, entry: Entry, preparation: Preparation) -> str:
+    """The name of a volume's folder: readable start, then 16 digits of everything that its voxels depend on."""
+    digest = hashlib.sha256(f"{VERSION}\0{preparation.model_dump_json()}\0".encode())
+    digest.update(source_stamp(cohort, entry).encode())
+    return f"{re.sub(r'[^A-Za-z0-9._-]', '_', entry.id)[:80]}-{digest.hexdigest()[:16]}"
+
+
+def source_stamp(cohort: Cohort, entry: Entry) -> str:
+    """Paths, sizes and times of a volume's files: changes when one of them does.
+
+    Raises:
+        InputError: a file is not there.
+    """
+    parts = [str(entry.channel), str(entry.series)]
+    for path in cohort.files(entry):
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}): check the cohort's paths.") from None
+        parts.append(f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}")
+    return "\0".join(parts)
+
+
+def _prepared(cohort: Cohort, entry: Entry, preparation: Preparation, budget: MemoryBudget) -> Prepared:
+    folder = settings.prepared_dir() / cache_key(cohort, entry, preparation)
+    found = _open(folder)
+    if found is None:
+        with budget.room_for(working_bytes(cohort.files(entry))):
+            volume = prepare(cohort.read(entry), preparation, labels=cohort.read_labels(entry))
+        _write(folder, volume, source=_source(cohort, entry))
+        found = _open(folder)
+        if found is None:
+            raise InputError(f"{folder} cannot be read back: check the disk of ISIMED_HOME.")
+    return found
+
+
+def _source(cohort: Cohort, entry: Entry) -> str:
+    return f"{cohort.path(entry.image).absolute()}\0{entry.series or ''}"
+
+
+def _folders_of(cohort: Cohort) -> list[Path]:
+    sources = {_source(cohort, entry) for entry in cohort.volumes}
+    found = []
+    for meta in settings.prepared_dir().glob("*/meta.json"):
+        try:
+            if json.loads(meta.read_bytes()).get("source") in sources:
+                found.append(meta.parent)
+        except (OSError, ValueError, AttributeError):
+            continue
+    return found
+
+
+def _write(folder: Path, volume: Prepared, *, source: str) -> None:
+    meta = {
+        "affine": volume.affine.tolist(),
+        "box_centre_mm": volume.box_centre_mm.tolist(),
+        "background": volume.background,
+        "notes": list(volume.notes),
+        "source": source,
+    }
+    write_arrays(folder, {"image": volume.image, "body": volume.body, **volume.labels}, meta)
 
 
 def _open(folder: Path) -> Prepared | None:
     """The prepared volume in a folder, or None where it is missing or damaged."""
+    found = open_arrays(folder)
+    if found is None:
+        return None
+    arrays, meta = found
     try:
-        meta = json.loads((folder / "meta.json").read_bytes())
-        for name, size in meta["bytes"].items():
-            if (folder / f"{name}.npy").stat().st_size != size:
-                return None
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in meta["bytes"]}
         return Prepared(
             image=arrays["image"],
             body=arrays["body"],
             labels={name: arrays[name] for name in LABELS if name in arrays},
-            affine=np.array(meta["affine"]),
-            box_centre_mm=np.array(meta["box_centre_mm"]),
+            affine=np.array(meta["affine"], dtype=np.float64).reshape(4, 4),
+            box_centre_mm=np.array(meta["box_centre_mm"], dtype=np.float64).reshape(3),
             background=float(meta["background"]),
+            notes=tuple(meta["notes"]),
         )
-    except (OSError, ValueError, KeyError):
+    except (KeyError, TypeError, ValueError):
         return None

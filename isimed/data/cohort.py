@@ -18,7 +18,16 @@ LABELS = ("organs", "tumour")
 
 
 class Entry(BaseModel):
-    """One volume of a cohort; paths are relative to the manifest."""
+    """One volume of a cohort; paths are relative to the manifest.
+
+    Attributes:
+        subject: the patient.
+        image: the file, or the folder of a DICOM series.
+        organs, tumour: label maps.
+        channel: which channel of a 4D file.
+        series: SeriesInstanceUID, where ``image`` is a folder.
+        name: the volume's name inside its cohort; made from ``image`` where it is missing.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -27,10 +36,14 @@ class Entry(BaseModel):
     organs: str | None = None
     tumour: str | None = None
     channel: int | None = None
+    series: str | None = None
+    name: str | None = None
 
     @property
     def id(self) -> str:
-        """The volume's name inside its cohort: the image's path without folders that say nothing and suffix."""
+        """The volume's name inside its cohort, by default the image's path without suffix and needless folders."""
+        if self.name:
+            return self.name
         path = self.image.removeprefix("images/").replace("/", "_").replace("\\", "_")
         for suffix in sorted(VOLUME_SUFFIXES, key=len, reverse=True):
             path = path.removesuffix(suffix)
@@ -94,9 +107,19 @@ class Cohort(BaseModel):
     def path(self, relative: str) -> Path:
         return self._root / relative
 
+    def files(self, entry: Entry) -> list[Path]:
+        """The files that a volume consists of: the image (or each slice of its series), then the label maps."""
+        image = self.path(entry.image)
+        files = [image]
+        if image.is_dir():
+            from isimed.data.dicom import scan_folder
+
+            files = [file for series in scan_folder(image).series if series.uid == entry.series for file in series.files]
+        return files + [self.path(file) for name in LABELS if (file := getattr(entry, name))]
+
     def read(self, entry: Entry) -> Volume:
         """The scan itself, at its own resolution."""
-        return read_volume(self.path(entry.image), channel=entry.channel)
+        return read_volume(self.path(entry.image), channel=entry.channel, series=entry.series)
 
     def read_labels(self, entry: Entry) -> dict[str, Volume]:
         """The label maps that this volume has: ``organs`` and / or ``tumour``."""
@@ -121,9 +144,8 @@ class Cohort(BaseModel):
         digest = hashlib.sha256()
         for entry in sorted(self.volumes, key=lambda entry: entry.id):
             digest.update(f"{entry.subject}\0{entry.id}\0{entry.channel}\0".encode())
-            for file in (entry.image, entry.organs, entry.tumour):
-                if file:
-                    digest.update(_file_digest(self.path(file)))
+            for file in self.files(entry):
+                digest.update(_file_digest(file))
         return digest.hexdigest()[:16]
 
 
@@ -144,12 +166,28 @@ def cohort_names() -> list[str]:
     return sorted(path.parent.name for path in settings.cohorts_dir().glob("*/dataset.json"))
 
 
+def checked_name(name: str) -> str:
+    """A cohort's name, if it can be the name of a folder.
+
+    Raises:
+        InputError: it is empty, too long, hidden, or has a path in it.
+    """
+    if not name.strip() or name != name.strip() or len(name.encode()) > 100 or name.startswith("."):
+        raise InputError(f"{name[:60]!r} cannot be a cohort's name: use 1 to 100 letters, digits, spaces, - and _.")
+    if any(character in "/\\:*?\"<>|" or not character.isprintable() for character in name):
+        raise InputError(f"{name!r} cannot be a cohort's name: leave out / \\ : * ? \" < > |.")
+    return name
+
+
 def register(name_or_path: str | Path, *, name: str | None = None) -> Path:
-    """Make a manifest known by name in ISIMED_HOME (paths made absolute, nothing copied)."""
+    """Make a manifest known by name in ISIMED_HOME (paths made absolute, nothing copied, other keys kept)."""
     source = find_manifest(name_or_path)
     cohort = Cohort.load(source)
+    if source.parent == (settings.cohorts_dir() / (name or cohort.name)).resolve():
+        return source
     manifest = json.loads(source.read_bytes())
-    for volume in manifest["volumes"]:
+    for volume, entry in zip(manifest["volumes"], cohort.volumes, strict=True):
+        volume["name"] = entry.id  # made from a relative path, so it has to be kept when the path changes
         for key in ("image", *LABELS, "warp"):
             if volume.get(key):
                 volume[key] = str((source.parent / volume[key]).resolve())
@@ -159,7 +197,7 @@ def register(name_or_path: str | Path, *, name: str | None = None) -> Path:
 
 def write_manifest(manifest: dict, *, folder: Path | None = None) -> Path:
     """Write ``dataset.json`` in one step, so that a killed process leaves the old one or the new one."""
-    folder = folder or settings.cohorts_dir() / manifest["name"]
+    folder = folder or settings.cohorts_dir() / checked_name(manifest["name"])
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "dataset.json"
     temporary = path.with_suffix(f".{os.getpid()}.tmp")

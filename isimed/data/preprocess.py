@@ -6,7 +6,7 @@ result maps its voxels to the scanner's millimetres exactly, so nothing is lost 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
+from isimed.data.geometry import check_overlap, upright
+from isimed.data.reading import Note
 from isimed.data.volume import Volume, apply_affine
 from isimed.errors import InputError
 
@@ -53,6 +55,7 @@ class Prepared:
         affine: (4, 4) voxel -> scanner mm.
         box_centre_mm: (3,) centre of the body's box in scanner mm, the origin of positions.
         background: the image's value outside the scan.
+        notes: what a person should know about how it was read and prepared, one sentence each.
     """
 
     image: NDArray[np.float16]
@@ -61,6 +64,7 @@ class Prepared:
     affine: NDArray[np.float64]
     box_centre_mm: NDArray[np.float64]
     background: float
+    notes: tuple[str, ...] = ()
 
     def to_mm(self, indices: NDArray) -> NDArray[np.float64]:
         """(..., 3) voxel indices -> scanner mm."""
@@ -79,8 +83,12 @@ def prepare(volume: Volume, preparation: Preparation, *, labels: Mapping[str, Vo
     """Resample, find the body, cut to its box, scale intensities.
 
     Raises:
-        InputError: the volume holds no body under this preparation, or is constant.
+        InputError: the volume holds no body under this preparation, is constant, or lies elsewhere than a label map.
     """
+    notes = list(volume.notes)
+    for name, label in (labels or {}).items():
+        notes += check_overlap(label, volume, name=name)
+    volume = upright(finite(volume, notes), notes)
     image, affine = resample(volume, preparation.spacing_mm)
     body = body_mask(image, above=preparation.foreground_above)
     if not body.any():
@@ -102,7 +110,26 @@ def prepare(volume: Volume, preparation: Preparation, *, labels: Mapping[str, Vo
         affine=affine,
         box_centre_mm=centre,
         background=background,
+        notes=tuple(notes),
     )
+
+
+def finite(volume: Volume, notes: list[str]) -> Volume:
+    """The volume with NaN and infinite voxels set to its lowest value: resampling would spread them.
+
+    Raises:
+        InputError: no voxel is finite.
+    """
+    if volume.voxels.dtype.kind != "f":
+        return volume
+    good = np.isfinite(volume.voxels)
+    if good.all():
+        return volume
+    if not good.any():
+        raise InputError(f"{volume.name} holds no finite voxel: export it again.")
+    bad = good.size - int(good.sum())
+    notes.append(Note(f"{bad} voxels are not finite: set to the lowest value.", "not finite"))
+    return replace(volume, voxels=np.where(good, volume.voxels, volume.voxels[good].min()))
 
 
 def resample(volume: Volume, spacing_mm: float) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

@@ -1,20 +1,22 @@
 """A scan as voxels and an affine: axes R A S inside, scanner millimetres outside."""
 
-from collections.abc import Callable
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import ArrayLike, NDArray
 
+from isimed.data.itk_files import ITK_SUFFIXES, read_itk
+from isimed.data.nifti import NIFTI_SUFFIXES, read_nifti
+from isimed.data.reading import Raw, by_times, reason
 from isimed.errors import InputError
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
-SITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
-VOLUME_SUFFIXES = NIFTI_SUFFIXES + SITK_SUFFIXES
-MAX_VOXELS = 2_000_000_000
+VOLUME_SUFFIXES = NIFTI_SUFFIXES + ITK_SUFFIXES
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +29,14 @@ class Volume:
         affine: (4, 4) float64, voxel index -> scanner millimetres (RAS+, as in NIfTI).
         name: what to call it in messages, usually the file name.
         notes: what a person should know about how it was read, one sentence each.
+        file_axes: where the file's own axes point, for example ``LPI``.
     """
 
     voxels: NDArray
     affine: NDArray[np.float64]
     name: str = "volume"
     notes: tuple[str, ...] = ()
+    file_axes: str = "RAS"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -61,12 +65,13 @@ def apply_affine(affine: NDArray, points: ArrayLike) -> NDArray[np.float64]:
     return points @ affine[:3, :3].T + affine[:3, 3]
 
 
-def read_volume(path: str | Path, *, channel: int | None = None) -> Volume:
-    """Read a scan: NIfTI (.nii, .nii.gz), NRRD, MHA/MHD.
+def read_volume(path: str | Path, *, channel: int | None = None, series: str | None = None) -> Volume:
+    """Read a scan: NIfTI (.nii, .nii.gz), NRRD, MHA/MHD, or a DICOM series (a file, a folder or a zip of them).
 
     Args:
-        path: the file.
-        channel: which channel of a 4D file, counted from 0.
+        path: the file or the folder of a series.
+        channel: which channel of a 4D file (or stack of a DICOM series that holds several), counted from 0.
+        series: SeriesInstanceUID, where a folder holds several.
 
     Returns:
         The volume, reoriented to R A S; integers stay integers, everything else is float32.
@@ -75,29 +80,68 @@ def read_volume(path: str | Path, *, channel: int | None = None) -> Volume:
         InputError: one sentence naming the file and the remedy.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path} does not exist: check the path.")
-    reader = _reader(path)
     try:
-        array, affine, notes = reader(path, channel)
+        raw = _read_raw(path, channel, series)
     except InputError:
         raise
     except PermissionError:
         raise InputError(f"{path} cannot be read: ask for read permission.") from None
-    except (ImageFileError, EOFError, OSError, ValueError, RuntimeError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is damaged or not what its name says ({reason}): export it again.") from error
-    return to_ras(array, affine, path=path, notes=notes)
+    except MemoryError:
+        raise InputError(f"{path} does not fit into memory: free some, or resample the scan first.") from None
+    except (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, OverflowError, RuntimeError) as error:
+        raise InputError(f"{path} is damaged or not what its name says ({reason(error)}): export it again.") from error
+    return to_ras(raw.array, raw.affine, path=path, notes=raw.notes)
+
+
+def _read_raw(path: Path, channel: int | None, series: str | None) -> Raw:
+    refuse_missing(path)
+    name = path.name.lower()
+    if path.is_dir() or name.endswith(".zip") or is_dicom(path):
+        from isimed.data.dicom_read import read_dicom
+
+        return read_dicom(path, channel=channel, series=series)
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty: copy or export it again.")
+    if name.endswith(NIFTI_SUFFIXES):
+        return read_nifti(path, channel)
+    if name.endswith(ITK_SUFFIXES):
+        return read_itk(path, channel)
+    raise InputError(f"{path} is not a known format: give DICOM or one of {', '.join(VOLUME_SUFFIXES)}.")
+
+
+def refuse_missing(path: Path) -> None:
+    """Raise InputError unless there is something at a path that this user may read."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: check the path.") from None
+    except PermissionError:
+        raise InputError(f"{path} cannot be read: ask for read permission.") from None
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ELOOP:
+            raise InputError(f"{path} is a symbolic link that leads back to itself: correct the link.") from None
+        raise InputError(f"{str(path)[:200]!r} is not a usable path ({reason(error)}): check it.") from None
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} cannot be read: ask for read permission.")
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file starts as DICOM files do."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def to_ras(array: NDArray, affine: NDArray, *, path: Path, notes: tuple[str, ...] = ()) -> Volume:
     """Check an array and its affine and turn the axes to R A S (exact: no interpolation)."""
     if array.ndim != 3 or min(array.shape) < 1:
-        raise InputError(f"{path} has shape {'×'.join(map(str, array.shape))}: a volume needs three axes.")
+        raise InputError(f"{path} has shape {by_times(array.shape)}: a volume needs three axes.")
     if array.dtype.kind not in "biuf":
         raise InputError(f"{path} holds {array.dtype} values: convert it to one real number a voxel.")
     affine = np.asarray(affine, dtype=np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6 * max(np.prod(spacing), 1e-12):
         raise InputError(f"{path} has an affine that maps voxels to no place: repair its header (qform or sform).")
     orientation = nib.orientations.io_orientation(affine)
     if np.isnan(orientation).any():
@@ -106,63 +150,7 @@ def to_ras(array: NDArray, affine: NDArray, *, path: Path, notes: tuple[str, ...
     turned_affine = affine @ nib.orientations.inv_ornt_aff(orientation, array.shape)
     if array.dtype.kind == "b":
         turned = turned.astype(np.uint8)
-    return Volume(voxels=turned, affine=turned_affine, name=path.name, notes=notes)
-
-
-Reader = Callable[[Path, int | None], tuple[NDArray, NDArray, tuple[str, ...]]]
-
-
-def _reader(path: Path) -> Reader:
-    name = path.name.lower()
-    if name.endswith(NIFTI_SUFFIXES):
-        return _read_nifti
-    if name.endswith(SITK_SUFFIXES):
-        return _read_sitk
-    raise InputError(f"{path} is not a known format: give one of {', '.join(VOLUME_SUFFIXES)}.")
-
-
-def _read_nifti(path: Path, channel: int | None) -> tuple[NDArray, NDArray, tuple[str, ...]]:
-    image = nib.load(path)
-    shape, data = image.shape, image.dataobj
-    if np.prod(shape, dtype=np.float64) > MAX_VOXELS:
-        raise InputError(f"{path} promises {'×'.join(map(str, shape))} voxels: more than fits here, check its header.")
-    if len(shape) == 4 and shape[3] == 1:
-        channel = 0
-    if len(shape) == 4:
-        array = data[..., _checked_channel(path, shape, channel)]
-    else:
-        array = np.asanyarray(data)
-    if array.dtype.kind == "f":
-        array = array.astype(np.float32, copy=False)
-    return array, image.affine, ()
-
-
-def _read_sitk(path: Path, channel: int | None) -> tuple[NDArray, NDArray, tuple[str, ...]]:
-    import SimpleITK as sitk
-
-    image = sitk.ReadImage(str(path))
-    components = image.GetNumberOfComponentsPerPixel()
-    if components > 1:
-        shape = (*image.GetSize(), components)
-        image = sitk.VectorIndexSelectionCast(image, _checked_channel(path, shape, channel))
-    if image.GetDimension() == 4:
-        shape = image.GetSize()
-        image = image[..., _checked_channel(path, shape, channel)]
-    return sitk.GetArrayFromImage(image).T, sitk_affine(image), ()
-
-
-def sitk_affine(image) -> NDArray[np.float64]:  # noqa: ANN001 - SimpleITK has no types
-    """The voxel -> scanner mm affine of a SimpleITK image; its L P S axes are turned to R A S."""
-    affine = np.eye(4)
-    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
-    affine[:3, 3] = image.GetOrigin()
-    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
-
-
-def _checked_channel(path: Path, shape: tuple[int, ...], channel: int | None) -> int:
-    size = "×".join(map(str, shape))
-    if channel is None:
-        raise InputError(f"{path} has {len(shape)} dimensions ({size}): choose one of its channels with --channel.")
-    if not 0 <= channel < shape[3]:
-        raise InputError(f"{path} has {shape[3]} channels ({size}): --channel must be 0 to {shape[3] - 1}.")
-    return channel
+    if array.dtype.kind == "f" and array.dtype != np.float32:
+        turned = turned.astype(np.float32)
+    codes = "".join(nib.orientations.aff2axcodes(affine))
+    return Volume(voxels=turned, affine=turned_affine, name=path.name, notes=notes, file_axes=codes)

@@ -47,7 +47,7 @@ def nearest_in_others(table: Table, code: ArrayLike, *, subject: str) -> list[Ma
         subject: the patient to leave out: all of this patient's volumes are.
     """
     query = np.asarray(code, dtype=np.float32)
-    distances = faiss.pairwise_distances(query[None], _codes(table))[0]
+    distances = faiss.pairwise_distances(query[None], codes_of(table))[0]
     best = []
     for volume in table.volumes:
         rows = table.rows(volume)
@@ -81,12 +81,13 @@ def _match(table: Table, row: int, squared: float) -> Match:
 
 
 @lru_cache(maxsize=4)
-def _codes(table: Table) -> NDArray[np.float32]:
+def codes_of(table: Table) -> NDArray[np.float32]:
+    """(N, D) float32 codes of a table, kept for the next query."""
     return np.ascontiguousarray(table.code, dtype=np.float32)
 
 
 @lru_cache(maxsize=4)
 def _index(table: Table) -> faiss.Index:
-    index = faiss.IndexFlatL2(_codes(table).shape[1])
-    index.add(_codes(table))
+    index = faiss.IndexFlatL2(codes_of(table).shape[1])
+    index.add(codes_of(table))
     return index

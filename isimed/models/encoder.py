@@ -9,6 +9,7 @@ from torch import Tensor, nn
 EMBEDDING_SIZE = 1024
 CODE_SIZE = 512
 DISTANCE_HEAD = "distance"
+EMBEDDING = "embedding"
 DEFAULT_MM_PER_UNIT = 20.0
 
 
@@ -20,7 +21,8 @@ class Encoder(nn.Module):
     one while the code's L2 distances are millimetres.
 
     Args:
-        heads: name -> size of each linear head; ``distance`` makes the code.
+        heads: name -> size of each linear head; ``distance`` makes the code (of 512, or of 3 where it is
+            trained to be the position itself).
         mm_per_unit: mm that one unit of the distance head's output stands for.
     """
 
@@ -37,13 +39,26 @@ class Encoder(nn.Module):
         return self.backbone(crops)
 
     def code(self, embeddings: Tensor) -> Tensor:
-        """(N, 1024) embeddings -> (N, 512) codes whose L2 distances are mm.
+        """(N, 1024) embeddings -> (N, D) codes whose L2 distances are mm; D is the distance head's size, mostly 512.
 
         A network that was trained without a distance head has no millimetres: its embedding is its code.
         """
         if DISTANCE_HEAD not in self.heads:
             return embeddings
         return self.heads[DISTANCE_HEAD](embeddings) * self.mm_per_unit
+
+    def outputs(self, crops: Tensor) -> dict[str, Tensor]:
+        """(N, 1, S, S, S) crops -> name -> (N, D) for ``embedding`` and every head; ``distance`` is the code, in mm.
+
+        Heads compute in float32 under autocast too: bfloat16 keeps three digits, which is no millimetre.
+        """
+        embeddings = self(crops)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            embeddings = embeddings.float()
+            found = {name: head(embeddings) for name, head in self.heads.items() if name != DISTANCE_HEAD}
+            if self.has_distance_head:
+                found[DISTANCE_HEAD] = self.code(embeddings)
+        return {EMBEDDING: embeddings, **found}
 
     @property
     def has_distance_head(self) -> bool:

@@ -4,6 +4,7 @@ Every random draw of step ``k`` comes from a generator seeded with (seed, k): a 
 unbroken one would have drawn, and no random state has to be stored.
 """
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,12 @@ from isimed.data.preprocess import Prepared
 from isimed.errors import InputError
 from isimed.models.encoder import Encoder
 from isimed.patches import crop_centre_mm, cut_crops, random_centres
+from isimed.training import engine
+from isimed.training.batches import Batch, Batches
 from isimed.training.config import TrainConfig
-from isimed.training.methods import METHODS, Batch
+from isimed.training.crops import crop_source
+from isimed.training.methods import METHODS, Outputs
+from isimed.training.teacher import Teacher, momentum_at
 
 WARM_UP = 0.25
 VALIDATION_CROPS = 32
@@ -42,24 +47,38 @@ class Trainer:
     Args:
         config: the training's options.
         volumes: prepared training volumes.
+        fabric: device and processes; by default what the config asks for.
     """
 
-    def __init__(self, config: TrainConfig, volumes: Sequence[Prepared]) -> None:
+    def __init__(self, config: TrainConfig, volumes: Sequence[Prepared], *, fabric: lf.Fabric | None = None) -> None:
         self.config, self.volumes = config, volumes
         self.method = METHODS[config.method]
-        self.fabric = _fabric(config)
+        self.fabric = fabric or engine.make_fabric(config)
+        device, world = self.fabric.device, engine.world_size()
+        source = crop_source(volumes, device)
+        self.batches = Batches(config, volumes, source, rank=engine.rank(), world=world)
+        self._check_batch(world)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             encoder = Encoder(self.method.heads, mm_per_unit=config.mm_per_unit)
+        engine.share_batch_norm(encoder, device)
         self.encoder = encoder
-        optimiser = AdamW(encoder.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        optimiser = AdamW(
+            encoder.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=device.type == "cuda",
+        )
         self.module, self.optimiser = self.fabric.setup(encoder, optimiser)
-        self.module.mark_forward_method("code")
+        self.module.mark_forward_method("outputs")
+        self.teacher = Teacher(encoder, self.method.teacher) if self.method.teacher else None
         self.step = 0
+        self.between_steps = threading.Lock()  # held while weights change; what is saved under it is whole
+        self.statistics_before = _statistics(encoder)
 
     @property
     def steps_per_epoch(self) -> int:
-        return max(1, round(len(self.volumes) / self.config.volumes_per_step))
+        return self.batches.steps_per_epoch
 
     @property
     def total_steps(self) -> int:
@@ -73,33 +92,59 @@ class Trainer:
         """
         self.module.train()
         epoch = self.step // self.steps_per_epoch
-        for batch_volumes in self._epoch_volumes(epoch)[self.step % self.steps_per_epoch :]:
-            started = time.perf_counter()
+        started = time.perf_counter()
+        for batch in self.batches.upcoming(self.step, (epoch + 1) * self.steps_per_epoch):
             rate = learning_rate(self.config, self.step, self.steps_per_epoch)
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
-            batch = draw_batch(self.volumes, batch_volumes, self.config, self.step, views=self.method.views)
-            batch = Batch(**self.fabric.to_device(vars(batch)))
-            terms = self.method.loss(self.module, batch, self.config)
-            self._check(terms["loss"], "loss")
+            outputs = self._forward(batch)
+            terms = self.method.loss(outputs, self.config)
             self.fabric.backward(terms["loss"])
-            self._check(clip_gradient(self.module, self.config.clip_norm), "gradient")
-            self.optimiser.step()
-            self.optimiser.zero_grad()
-            self.step += 1
+            norm = clip_gradient(self.module, self.config.clip_norm)
+            values = dict(zip(terms, torch.stack([*terms.values(), norm]).detach().tolist(), strict=False))
+            self._check(values["loss"], "loss")
+            self._check(float(norm), "gradient")
+            with self.between_steps:
+                self.optimiser.step()
+                self.optimiser.zero_grad()
+                if self.teacher:
+                    momentum = momentum_at(self.config.teacher_momentum, self.step, self.total_steps)
+                    self.teacher.follow(self.encoder, outputs.teacher, momentum)
+                self.statistics_before = _statistics(self.encoder)
+                self.step += 1
             seconds = time.perf_counter() - started
-            values = {name: float(term.detach()) for name, term in terms.items()}
-            yield Step(self.step, epoch, values, rate, len(batch.groups) / seconds)
+            yield Step(self.step, epoch, values, rate, batch.total / seconds)
+            started = time.perf_counter()
 
-    def _epoch_volumes(self, epoch: int) -> list[np.ndarray]:
-        order = np.random.default_rng((self.config.seed, 0, epoch)).permutation(len(self.volumes))
-        return np.array_split(order, self.steps_per_epoch)
+    def _forward(self, batch: Batch) -> Outputs:
+        """All views in one pass (one set of batch statistics), then the rows of all processes together."""
+        views = self.batches.views(batch, self.step)
+        found = self.module.outputs(torch.cat(views))
+        parts = {name: rows.chunk(len(views)) for name, rows in found.items() if name in self.method.heads}
+        gathered = [{name: engine.gather_rows(part[view]) for name, part in parts.items()} for view in range(len(views))]
+        full = views[: self.config.views]
+        teacher = [engine.gather_rows(part) for part in self.teacher.logits(torch.cat(full)).chunk(2)] if self.teacher else []
+        return Outputs(
+            views=gathered,
+            centres_mm=engine.gather_rows(batch.centres_mm),
+            positions_mm=engine.gather_rows(batch.positions_mm),
+            groups=engine.gather_rows(batch.groups),
+            teacher=teacher,
+            centre=self.teacher.centre if self.teacher else None,
+        )
 
-    def _check(self, value: Tensor, what: str) -> None:
-        if not torch.isfinite(value):
+    def _check(self, value: float, what: str) -> None:
+        if not np.isfinite(value):
             raise InputError(
                 f"The {what} of {self.config.method} is not a number at step {self.step + 1}: "
                 "lower --learning-rate; the last checkpoint is kept."
+            )
+
+    def _check_batch(self, world: int) -> None:
+        fewest = len(self.volumes) // self.steps_per_epoch
+        if fewest < world:
+            raise InputError(
+                f"A step of {fewest} volumes cannot be dealt out to {world} processes: raise --volumes-per-step."
             )
 
 
@@ -113,24 +158,7 @@ def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float
         low, high, share = config.learning_rate / 25, config.learning_rate, step / up
     else:
         low, high, share = config.learning_rate / 1e4, config.learning_rate, 1 - (step - up) / max(1.0, total - up)
-    return low + (high - low) * (1 - np.cos(np.pi * share)) / 2
-
-
-def draw_batch(
-    volumes: Sequence[Prepared], chosen: np.ndarray, config: TrainConfig, step: int, *, views: int = 1
-) -> Batch:
-    """Cut the crops of a step: ``crops_per_volume`` random ones from each chosen volume."""
-    rng = np.random.default_rng((config.seed, 1, step))
-    crops, centres_mm = [], []
-    for index in chosen:
-        centres = random_centres(volumes[index], config.crops_per_volume, rng)
-        crops.append(torch.from_numpy(cut_crops(volumes[index], centres, config.crop_size)))
-        centres_mm.append(torch.from_numpy(crop_centre_mm(volumes[index], centres, config.crop_size)))
-    clean = torch.cat(crops)
-    noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    noisy = tuple(clean + config.noise * torch.randn(clean.shape, generator=noise) for _ in range(views))
-    groups = torch.arange(len(chosen)).repeat_interleave(config.crops_per_volume)
-    return Batch(views=noisy, centres_mm=torch.cat(centres_mm).float(), groups=groups)
+    return float(low + (high - low) * (1 - np.cos(np.pi * share)) / 2)
 
 
 @torch.inference_mode()
@@ -156,12 +184,6 @@ def clip_gradient(module: nn.Module, largest: float) -> Tensor:
     return nn.utils.clip_grad_norm_(module.parameters(), largest)
 
 
-def _fabric(config: TrainConfig) -> lf.Fabric:
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    wanted = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    device = next(name for name, there in wanted.items() if there) if config.device == "auto" else config.device
-    if not wanted[device]:
-        raise InputError(f"This machine has no {device} device: choose --device auto or cpu.")
-    precision = "bf16-mixed" if device == "cuda" else "32-true"  # bf16 backward is not finite on some CPUs
-    return lf.Fabric(accelerator="gpu" if device == "cuda" else device, devices=1, precision=precision)
+def _statistics(encoder: Encoder) -> dict[str, Tensor]:
+    """Copies of the running statistics, which a forward pass changes before the step is done."""
+    return {name: buffer.detach().clone() for name, buffer in encoder.named_buffers()}

@@ -1,23 +1,21 @@
 """One training as a folder that says everything about it, and survives the process that works on it.
 
-``runs/<id>/``: ``config.yaml`` reproduces it, ``job.json`` says which process works on it, ``status.json``
-how far it is, ``metrics.jsonl`` a line a step, ``train.log``, and ``checkpoints/{best,last}``.
+``runs/<id>/``: ``config.yaml`` reproduces it, ``job.json`` says which process works on it, on which machine, data
+and code, ``status.json`` how far it is, ``metrics.jsonl`` a line a step, ``tensorboard/``, ``train.log``, and
+``checkpoints/{best,last}``.
 
-Run as a module (``python -m isimed.training.run FOLDER``) it starts or resumes the run of a folder.
+Run as a module (``python -m isimed.training.run FOLDER``, also under torchrun) it starts or resumes a folder's run.
 """
 
 import json
 import os
 import platform
 import re
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +27,18 @@ from isimed import settings
 from isimed.errors import InputError
 from isimed.training.config import TrainConfig
 
-ACTIVE = ("starting", "preparing", "running", "stopping")
-SAVE_EVERY_S = 60.0
+ACTIVE = ("starting", "queued", "preparing", "running", "stopping")
+RESUMABLE = ("stopped", "failed", "dead")
 Report = Callable[[dict[str, Any]], None]
 
 
 @dataclass
 class Status:
-    """How far a run is. ``state``: starting, preparing, running, stopping, finished, stopped or failed."""
+    """How far a run is.
+
+    ``state``: starting, queued, preparing, running, stopping, finished, stopped or failed; ``Run.status`` adds
+    dead, which no run can say of itself.
+    """
 
     state: str = "starting"
     step: int = 0
@@ -45,7 +47,16 @@ class Status:
     seconds_left: float | None = None
     message: str = ""
     best: dict[str, float] = field(default_factory=dict)
+    device: str = ""
     updated: float = field(default_factory=time.time)
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+    @property
+    def resumable(self) -> bool:
+        return self.state in RESUMABLE
 
 
 class Run:
@@ -100,25 +111,45 @@ class Run:
             status = Status(**json.loads((self.folder / "status.json").read_bytes()))
         except (OSError, ValueError, TypeError):
             status = Status(state="failed", message="status.json cannot be read; resume the run.")
-        fresh = status.state == "starting" and time.time() - status.updated < 30
-        if status.state in ACTIVE and not fresh and self.process() is None:
-            status.message = "The process ended without a word; resume goes on from the last checkpoint."
+        if status.active and not self._just_made(status) and not self._worked_on(status):
+            status.message = "The process ended without a word (killed, or out of memory): resume goes on."
             status.state = "dead"
         return status
 
     def write_status(self, status: Status) -> None:
         status.updated = time.time()
-        _write_json(self.folder / "status.json", asdict(status))
+        write_json(self.folder / "status.json", asdict(status))
+
+    @property
+    def job(self) -> dict[str, Any]:
+        """Which process works or worked on this run, where, and from which code and data."""
+        try:
+            return json.loads((self.folder / "job.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+
+    def write_job(self, process: psutil.Process, **about: Any) -> None:
+        """Say that a process works on this run; a process is its pid and its start time."""
+        job = {"pid": process.pid, "created": process.create_time(), "host": platform.node(), **about}
+        write_json(self.folder / "job.json", job)
 
     def process(self) -> psutil.Process | None:
-        """The process that works on this run (same pid and start time, not a zombie), or None."""
+        """The process of this machine that works on this run (same start time, no zombie), or None."""
         try:
-            job = json.loads((self.folder / "job.json").read_bytes())
+            job = self.job
             process = psutil.Process(job["pid"])
             same = abs(process.create_time() - job["created"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
             return process if same else None
-        except (OSError, ValueError, KeyError, psutil.Error):
+        except (ValueError, KeyError, TypeError, psutil.Error):
             return None
+
+    def _just_made(self, status: Status) -> bool:
+        return status.state == "starting" and not self.job and time.time() - status.updated < 30
+
+    def _worked_on(self, status: Status) -> bool:
+        if self.job.get("host", platform.node()) != platform.node():  # another machine's pid says nothing here
+            return time.time() - status.updated < 600
+        return self.process() is not None
 
     def metrics(self) -> list[dict[str, Any]]:
         """Every complete line of ``metrics.jsonl``."""
@@ -136,7 +167,9 @@ class Run:
 
     def log_tail(self, lines: int = 20) -> str:
         try:
-            text = (self.folder / "train.log").read_text(errors="replace").replace("\r", "\n")
+            with (self.folder / "train.log").open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 20_000))
+                text = file.read().decode(errors="replace").replace("\r", "\n")
             return "\n".join(text.splitlines()[-lines:])
         except OSError:
             return ""
@@ -168,186 +201,42 @@ def read_config(path: Path) -> TrainConfig:
 
 
 def execute(run: Run, *, report: Report | None = None) -> Status:
-    """Work on a run in this process until it is finished or told to stop (SIGTERM, SIGINT).
+    """Work on a run in this process until it is finished or told to stop (SIGTERM, SIGINT); see `work.work`."""
+    from isimed.training.work import work  # torch: not for those who only look at runs
 
-    Args:
-        report: called with each line of metrics.
-
-    Raises:
-        InputError: the training cannot go on; the reason is kept in ``status.json`` too.
-    """
-    process = psutil.Process()
-    job = {"pid": process.pid, "created": process.create_time(), "host": platform.node(), "command": sys.argv}
-    job["code"] = _code_version()
-    _write_json(run.folder / "job.json", job)
-    status = Status(state="preparing")
-    run.write_status(status)
-    try:
-        with _stop_requested() as stop:
-            _train(run, status, stop, report or (lambda line: None))
-    except InputError as error:
-        status.state, status.message = "failed", str(error)
-        raise
-    except MemoryError:
-        status.state, status.message = "failed", "Out of memory: use fewer crops a step; the last checkpoint is kept."
-        raise InputError(status.message) from None
-    except BaseException:
-        status.state, status.message = "failed", "The training broke off unexpectedly; train.log says where."
-        raise
-    finally:
-        run.write_status(status)
-    return status
+    return work(run, report=report)
 
 
-def _train(run: Run, status: Status, stop: Callable[[], bool], report: Report) -> None:
-    from isimed.data.cache import prepare_cohort
-    from isimed.data.cohort import Cohort
-    from isimed.data.preprocess import Preparation
-    from isimed.evaluation.metrics import distance_figures, rankme
-    from isimed.models.checkpoint import Card, save_checkpoint, versions
-    from isimed.training.loop import Trainer, validation_codes
-    from isimed.training.state import restore, save_state
+def train(config: TrainConfig, *, report: Report | None = None) -> Run:
+    """Make a run and work on it in this process; under torchrun every process calls this and they share one run."""
+    from isimed.training.work import create_together
 
-    config = run.config
-    cohort = Cohort.load(config.cohort)
-    train_subjects, held_out = choose_patients(cohort, config)
-    preparation = Preparation.for_modality(cohort.modality, spacing_mm=config.spacing_mm)
-    train_entries, held_out_entries = cohort.subset(train_subjects), cohort.subset(held_out)
-    entries = train_entries + held_out_entries
-
-    def prepared_some(done: int, total: int) -> None:
-        status.message = f"Prepared {done} of {total} volumes."
-        run.write_status(status)
-
-    volumes = prepare_cohort(cohort, preparation, entries=entries, progress=prepared_some)
-    train_volumes, held_out_volumes = volumes[: len(train_entries)], volumes[len(train_entries) :]
-    trainer = Trainer(config, train_volumes)
-    card = Card(
-        name=run.id,
-        method=config.method,
-        description=f"Trained on {len(train_subjects)} patients of {cohort.name}.",
-        modality=cohort.modality,
-        crop_size=config.crop_size,
-        heads=dict(trainer.method.heads),
-        mm_per_unit=config.mm_per_unit,
-        preparation=preparation,
-        training=config.model_dump(mode="json"),
-        cohort={
-            "name": cohort.name,
-            "fingerprint": cohort.fingerprint,
-            "synthetic": cohort.synthetic,
-            "train": train_subjects,
-            "validation": held_out,
-        },
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=versions(),
-    )
-    if run.last.is_dir():
-        status.best = restore(run.last, trainer)
-        _drop_lines_after(run.folder / "metrics.jsonl", trainer.step)
-    status.state, status.message, status.total_steps = "running", "", trainer.total_steps
-    first, started, saved = trainer.step, time.monotonic(), time.monotonic()
-
-    def save() -> None:
-        save_state(run.last, trainer, card, best=status.best)
-
-    with (run.folder / "metrics.jsonl").open("a", buffering=1) as metrics:
-
-        def write(line: dict[str, Any]) -> None:
-            metrics.write(json.dumps(line) + "\n")
-            report(line)
-
-        while trainer.step < trainer.total_steps:
-            for step in trainer.run_epoch():
-                status.step, status.epoch = step.number, step.epoch
-                status.seconds_left = (
-                    (time.monotonic() - started) / (step.number - first) * (trainer.total_steps - step.number)
-                )
-                write({**asdict(step), "total_steps": trainer.total_steps, "seconds_left": status.seconds_left})
-                run.write_status(status)
-                if stop():
-                    save()
-                    status.state = "stopped"
-                    return
-                if time.monotonic() - saved > SAVE_EVERY_S:
-                    save()
-                    saved = time.monotonic()
-            epoch = trainer.step // trainer.steps_per_epoch
-            if held_out_volumes and (epoch % config.validate_every == 0 or trainer.step == trainer.total_steps):
-                codes = validation_codes(trainer.encoder, held_out_volumes, config)
-                figures = {**distance_figures(codes), "rankme": rankme([code for code, _ in codes])}
-                write({"number": trainer.step, "epoch": epoch, "validation": figures})
-                if figures["rmse_mm"] <= status.best.get("rmse_mm", float("inf")):
-                    status.best = figures
-                    card.results = {"validation": figures, "step": trainer.step}
-                    save_checkpoint(run.best, trainer.encoder, card)
-        if not held_out_volumes:
-            save_checkpoint(run.best, trainer.encoder, card)
-        save()
-    status.state, status.seconds_left = "finished", 0.0
+    run = create_together(config)
+    execute(run, report=report)
+    return run
 
 
-def choose_patients(cohort: Any, config: TrainConfig) -> tuple[list[str], list[str]]:
-    """Patients to train on and to hold out: from the split file, or drawn with the seed."""
-    from isimed.data.cohort import split_subjects
-
-    subjects = cohort.subjects[: config.limit]
-    if not config.split:
-        return split_subjects(subjects, validation=config.validation, seed=config.seed)
-    try:
-        split = json.loads(Path(config.split).read_bytes())
-        wanted = {part: set(split[part]) for part in ("train", "validation")}
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{config.split} is not a split: give a JSON file with `train` and `validation`.") from None
-    if both := wanted["train"] & wanted["validation"]:
-        raise InputError(f"{config.split} has {sorted(both)[0]} in training and validation: a patient belongs to one.")
-    chosen = tuple([s for s in subjects if s in wanted[part]] for part in ("train", "validation"))
-    if not chosen[0]:
-        raise InputError(f"{config.split} names no training patient of {cohort.name}: check that they match.")
-    return chosen[0], chosen[1]
-
-
-@contextmanager
-def _stop_requested() -> Iterator[Callable[[], bool]]:
-    """Turn SIGTERM and SIGINT into a question that the loop asks after each step."""
-    asked = []
-    before = {}
-    try:
-        for name in (signal.SIGTERM, signal.SIGINT):
-            before[name] = signal.signal(name, lambda *_: asked.append(True))
-    except ValueError:  # not the main thread: nothing to catch
-        pass
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
-
-
-def _write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(json.dumps(value))
     temporary.replace(path)
 
 
-def _drop_lines_after(path: Path, step: int) -> None:
-    """Forget metrics of steps that a resumed run will do again."""
-    kept = [line for line in Run(path.parent).metrics() if line["number"] <= step]
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
-    temporary.replace(path)
-
-
-def _code_version() -> str:
-    command = ["git", "-C", str(settings.PACKAGE), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return "installed"
+def describe(line: dict[str, Any]) -> str:
+    """A line of metrics as a person reads it in train.log."""
+    if "validation" in line:
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in line["validation"].items())
+        return f"validation after epoch {line['epoch']}: {figures}"
+    terms = ", ".join(f"{name} {value:.4g}" for name, value in line["terms"].items())
+    left = time.strftime("%H:%M:%S", time.gmtime(line["seconds_left"]))
+    return (
+        f"step {line['number']}/{line['total_steps']}, epoch {line['epoch'] + 1}: {terms}, "
+        f"{line['crops_per_second']:.1f} crops/s, {left} left"
+    )
 
 
 if __name__ == "__main__":
     try:
-        execute(Run(sys.argv[1]), report=lambda line: print(json.dumps(line), flush=True))
+        execute(Run(sys.argv[1]), report=lambda line: print(describe(line), flush=True))
     except InputError as error:
         sys.exit(f"isimed: {error}")

@@ -30,5 +30,5 @@ page = st.navigation(pages())
 st.sidebar.caption(settings.RESEARCH_ONLY)
 try:
     page.run()
-except Exception as error:  # noqa: BLE001 - the one place where every error ends
+except Exception as error:  # the one place where every error of a page ends
     show_error(error)

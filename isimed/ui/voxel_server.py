@@ -86,7 +86,7 @@ async def _voxels(request: Request) -> Response:
         return PlainTextResponse("Unknown or forgotten.", status_code=404, headers={"Cache-Control": "no-store"})
     # The encoding is named to keep Streamlit's middleware from compressing: seconds of CPU for a large scan.
     headers = {"Cache-Control": "private, max-age=86400", "Content-Encoding": "identity"}
-    return Response(memoryview(array).cast("B"), media_type="application/octet-stream", headers=headers)
+    return Response(array.data.cast("B"), media_type="application/octet-stream", headers=headers)
 
 
 async def _viewer_file(request: Request) -> Response:

@@ -113,14 +113,15 @@ def test_proportions_come_from_the_spacing(geometry):
 
 def test_zooming_keeps_the_place_under_the_pointer(geometry):
     moved = geometry("""(() => {
-      const size = [400, 300], point = [123, 77], state = { zoom: 1.3, centre: [10, 20, 9] };
+      const size = [400, 300], point = [123, 77], state = { zoom: 1.3, centre: [10, 20, 9], cursor: [4, 6, 8] };
       const centre = g.centreForZoom("coronal", "radiological", grid, size, state, 4, point);
       const look = (how) => g.planeView("coronal", "radiological", grid, size, how);
       const before = g.toVoxel(look(state), point, [1, 2, 3]);
       const after = g.toVoxel(look({ zoom: 4, centre }), point, [1, 2, 3]);
-      return [before, after];
+      return [before, after, state.zoom * (20 - 6), 4 * (centre[1] - 6)];
     })()""")
     assert moved[0] == pytest.approx(moved[1])
+    assert moved[2] == pytest.approx(moved[3])  # and, in the other planes, the crosshair
 
 
 def test_a_box_has_its_true_size_and_only_shows_where_it_is_cut(geometry):

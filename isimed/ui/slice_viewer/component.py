@@ -80,7 +80,10 @@ def slice_viewer(
         modality: as in the cohort; "CT" gives HU and its presets. By default guessed from the values.
         cursor_mm: where the crosshair is, in scanner mm; by default the middle of the volume.
         cursor_voxel: the same as a voxel index.
-        boxes, markers, labels, heat: drawn on top.
+        boxes: crops, drawn at their true size on the slices that cut them.
+        markers: named points, faint up to 5 mm away from their slice.
+        labels: organs, as contour or fill; their names are in the read-out.
+        heat: a number for every place, as translucent colour with a legend.
         window: (level, width), or a preset's name such as "Lung"; by default soft tissue for CT, else the 1st to
             99th percentile.
         convention: "radiological" has the patient's right on the viewer's left. The user can switch.

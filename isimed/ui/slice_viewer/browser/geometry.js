@@ -86,11 +86,16 @@ export function mmText(mm) {
   return mm.map((v, axis) => `${(v < 0 ? FALLS : RISES)[axis]} ${Math.abs(v).toFixed(1)}`).join(" · ");
 }
 
-/** The centre which keeps the voxel under `point` in place when the zoom changes. */
+/** The centre which keeps the voxel under `point` in place when the zoom changes, and the crosshair in the other
+ * planes. `state` is {zoom, centre, cursor}. */
 export function centreForZoom(plane, convention, grid, size, state, zoom, point) {
-  const before = toVoxel(planeView(plane, convention, grid, size, state), point, state.centre);
+  const old = planeView(plane, convention, grid, size, state);
+  const before = toVoxel(old, point, state.centre);
   const after = toVoxel(planeView(plane, convention, grid, size, { ...state, zoom }), point, state.centre);
-  return state.centre.map((c, axis) => c + before[axis] - after[axis]);
+  const centre = state.centre.map((c, axis) => c + before[axis] - after[axis]);
+  const at = state.cursor[old.through];
+  centre[old.through] = at + ((centre[old.through] - at) * state.zoom) / zoom;
+  return centre;
 }
 
 /** The centre after the picture was dragged by [dx, dy] CSS pixels. */

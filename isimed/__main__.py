@@ -1,0 +1,292 @@
+"""The command line: the same calls as the pages make.
+
+Every command exits 0, or prints one clear line on stderr and exits 2.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from isimed import __version__, settings
+from isimed.errors import InputError
+
+STEP_HELP = "distance of neighbouring crops, mm (default %(default)g)"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a wrong option is one line on stderr."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see `{self.prog} --help`.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0, or 2 after one line on stderr.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+        options.command(options)
+        return 0
+    except InputError as error:
+        print(f"isimed: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("isimed: interrupted; what was finished is kept.", file=sys.stderr)
+        return 130
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from isimed.data.cohort import Cohort
+    from isimed.data.demo import make_demo
+    from isimed.explore.embed import checkpoint_for, embed_cohort, fitting_checkpoints
+
+    name = "demo-brain"
+    with _bar("patient", "Making synthetic patients") as progress:
+        manifest = make_demo(settings.cohorts_dir() / name, seed=options.seed, progress=progress)
+    cohort = Cohort.load(manifest)
+    checkpoint = checkpoint_for(fitting_checkpoints(cohort)[0], cohort)
+    with _bar("crop", f"Embedding with {checkpoint.name}") as progress:
+        table = embed_cohort(cohort, checkpoint, progress=progress)
+    print(f"{cohort.name}: {len(cohort.volumes)} synthetic patients, {len(table)} crops. `streamlit run app.py`.")
+
+
+def _import(options: argparse.Namespace) -> None:
+    from isimed.data.cohort import Cohort
+    from isimed.data.layouts import import_cohort
+
+    with _bar("file", "Reading") as progress:
+        manifest = import_cohort(
+            options.path,
+            name=options.name,
+            layout=options.layout,
+            channel=options.channel,
+            copy=options.copy,
+            progress=progress,
+        )
+    cohort = Cohort.load(manifest)
+    print(cohort.description)
+    print(f"{cohort.name}: {len(cohort.volumes)} volumes of {len(cohort.subjects)} patients in {manifest}")
+
+
+def _check(options: argparse.Namespace) -> None:
+    from isimed.data.cohort import Cohort
+    from isimed.data.quality import check_cohort
+
+    with _bar("volume", "Checking") as progress:
+        report = check_cohort(Cohort.load(options.cohort), progress=progress)
+    print(report.to_json() if options.json else "\n".join(report.lines()))
+
+
+def _train(options: argparse.Namespace) -> None:
+    from pydantic import ValidationError
+
+    from isimed.data.cohort import find_manifest
+    from isimed.training.config import TrainConfig
+    from isimed.training.run import Run, execute, read_config
+
+    given = {name: getattr(options, name) for name in TrainConfig.model_fields if getattr(options, name) is not None}
+    if options.config:
+        given = read_config(options.config).model_dump(mode="json") | given
+    if "cohort" not in given:
+        raise InputError("train needs a cohort: give its name, the path of a dataset.json, or --config.")
+    given["cohort"] = _absolute(given["cohort"])
+    try:
+        config = TrainConfig.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        raise InputError(f"{option} {first.get('input')}: {first['msg']}.") from None
+    find_manifest(config.cohort)
+    run = Run.create(config)
+    print(f"run {run.id} in {run.folder}", file=sys.stderr)
+    with _bar("step", config.method) as progress:
+
+        def report(line: dict[str, Any]) -> None:
+            if validation := line.get("validation"):
+                figures = ", ".join(f"{name} {value:.3g}" for name, value in validation.items())
+                print(f"\nepoch {line['epoch']}: held-out patients: {figures}", file=sys.stderr)
+            else:
+                progress(line["number"], line["total_steps"])
+
+        status = execute(run, report=report)
+    print(json.dumps({"run": run.id, "state": status.state, "step": status.step, "best": status.best}))
+
+
+def _runs(options: argparse.Namespace) -> None:
+    from isimed.training import jobs
+    from isimed.training.run import Run
+
+    if options.action == "list":
+        for run in Run.all():
+            status = run.status
+            figures = ", ".join(f"{name} {value:.3g}" for name, value in status.best.items())
+            print(f"{run.id}  {status.state}  step {status.step}/{status.total_steps}  {figures}  {status.message}")
+        return
+    if not options.id:
+        raise InputError(f"runs {options.action} needs a run: see `python -m isimed runs list`.")
+    run = Run.find(options.id)
+    (jobs.stop if options.action == "stop" else jobs.resume)(run)
+    print(f"{run.id}: {run.status.state}")
+
+
+def _embed(options: argparse.Namespace) -> None:
+    from isimed.data.cohort import Cohort
+    from isimed.explore.embed import checkpoint_for, embed_cohort
+
+    cohort = Cohort.load(options.cohort)
+    checkpoint = checkpoint_for(options.checkpoint, cohort)
+    entries = cohort.subset(cohort.subjects[: options.limit])
+    with _bar("crop", f"Embedding with {checkpoint.name}") as progress:
+        table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, entries=entries, progress=progress)
+    print(f"{len(table)} crops of {len(table.volumes)} volumes in {table.folder}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from isimed.data.cohort import Cohort
+    from isimed.evaluation.evaluate import evaluate
+    from isimed.evaluation.report import write_html
+
+    with _bar("part", "Evaluating") as progress:
+        result = evaluate(
+            Cohort.load(options.cohort),
+            options.checkpoint,
+            tasks="all" if options.task == ["all"] else options.task,
+            protocol=options.protocol,
+            seed=options.seed,
+            limit=options.limit,
+            progress=progress,
+        )
+    text = json.dumps(result, indent=1)
+    if options.json:
+        Path(options.json).write_text(text + "\n", encoding="utf-8")
+    if options.html:
+        write_html(result, Path(options.html))
+    if not options.json:
+        print(text)
+
+
+def _locate(options: argparse.Namespace) -> None:
+    from isimed.data.cache import prepared
+    from isimed.data.cohort import Cohort
+    from isimed.explore.embed import checkpoint_for, embed_cohort
+    from isimed.explore.retrieve import code_at, nearest_in_others
+
+    cohort = Cohort.load(options.cohort)
+    checkpoint = checkpoint_for(options.checkpoint, cohort)
+    entry = cohort.entry(options.volume)
+    with _bar("crop", f"Embedding with {checkpoint.name}") as progress:
+        table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, progress=progress)
+    code = code_at(checkpoint, prepared(cohort, entry, checkpoint.card.preparation), options.mm)
+    print("volume,x_mm,y_mm,z_mm,latent_distance")
+    for match in nearest_in_others(table, code, subject=entry.subject):
+        x, y, z = match.centre_mm
+        print(f"{match.volume},{x:.2f},{y:.2f},{z:.2f},{match.distance:.2f}")
+
+
+def _parser() -> Parser:
+    about = f"Spatial embeddings of medical images, and seeing them. {settings.RESEARCH_ONLY}"
+    parser = Parser(prog="python -m isimed", description=about)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+
+    def command(name: str, run: Callable[[argparse.Namespace], None], text: str) -> Parser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(command=run)
+        return added
+
+    def on_cohort(name: str, run: Callable[[argparse.Namespace], None], text: str) -> Parser:
+        added = command(name, run, text)
+        added.add_argument("cohort", help="name in ISIMED_HOME, or the path of a dataset.json")
+        return added
+
+    demo = command("demo", _demo, "Make the synthetic demo cohort and embed it, ready for the app.")
+    demo.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default 0)")
+
+    importing = command("import", _import, "Turn a folder, zip or DICOM tree into a cohort; nothing is copied.")
+    importing.add_argument("path", help="folder, zip or file on this machine")
+    importing.add_argument("--name", help="what to call the cohort (default: the folder's name)")
+    importing.add_argument("--layout", default="auto", help="how the folder is laid out (default: recognise it)")
+    importing.add_argument("--channel", type=int, help="which channel of 4D files, from 0")
+    importing.add_argument("--copy", action="store_true", help="copy the files into ISIMED_HOME")
+
+    check = on_cohort("check", _check, "Geometry and quality report, problems first; lengths in mm.")
+    check.add_argument("--json", action="store_true", help="print JSON for scripts")
+
+    _add_train(command("train", _train, "Pretrain a network on a cohort."))
+
+    runs = command("runs", _runs, "List, stop or resume trainings.")
+    runs.add_argument("action", nargs="?", default="list", choices=["list", "stop", "resume"])
+    runs.add_argument("id", nargs="?", help="the run, as the list names it")
+
+    embed = on_cohort("embed", _embed, "Embed a grid of crops of every volume into the cohort's table.")
+    embed.add_argument("--checkpoint", required=True, help="name, run id, folder or `untrained`")
+    embed.add_argument("--step-mm", type=float, default=16.0, help=STEP_HELP)
+    embed.add_argument("--limit", type=int, help="only the first N patients")
+
+    locate = on_cohort("locate", _locate, "Where is this point in every other patient? CSV: scanner mm, latent mm.")
+    locate.add_argument("--checkpoint", required=True, help="name, run id, folder or `untrained`")
+    locate.add_argument("--volume", required=True, help="the volume that the point lies in")
+    locate.add_argument("--mm", required=True, type=float, nargs=3, metavar=("X", "Y", "Z"), help="scanner mm, RAS+")
+    locate.add_argument("--step-mm", type=float, default=16.0, help=STEP_HELP)
+
+    evaluate = on_cohort("evaluate", _evaluate, "Measure checkpoints on held-out patients; distances in mm.")
+    evaluate.add_argument("--checkpoint", required=True, nargs="+", help="names, run ids, folders or `untrained`")
+    evaluate.add_argument("--task", nargs="+", default=["all"], help="which tasks (default: all)")
+    evaluate.add_argument("--protocol", choices=["strict", "paper"], default="strict", help="default: strict")
+    evaluate.add_argument("--seed", type=int, default=0, help="of crops and bootstrap (default 0)")
+    evaluate.add_argument("--limit", type=int, help="only the first N held-out patients")
+    evaluate.add_argument("--json", metavar="FILE", help="write the result here instead of printing it")
+    evaluate.add_argument("--html", metavar="FILE", help="also write a self-contained report")
+    return parser
+
+
+def _add_train(parser: Parser) -> None:
+    from isimed.training.config import TrainConfig
+
+    parser.add_argument("cohort", nargs="?", help=TrainConfig.model_fields["cohort"].description)
+    parser.add_argument("--config", type=Path, help="YAML of options, as a run's config.yaml; options here win")
+    for name, field in TrainConfig.model_fields.items():
+        if name != "cohort":
+            default = "" if field.default is None else f" (default {field.default})"
+            text = f"{field.description}{default}".replace("%", "%%")
+            parser.add_argument("--" + name.replace("_", "-"), metavar=name.upper(), help=text)
+
+
+def _absolute(cohort: str) -> str:
+    """A path as it is seen from here; a name stays a name."""
+    from isimed.data.cohort import find_manifest
+
+    path = find_manifest(cohort)
+    return cohort if path.parent == (settings.cohorts_dir() / cohort).resolve() else str(path)
+
+
+class _bar:  # noqa: N801 - reads as a verb: with _bar(...)
+    """A tqdm bar behind the (done, total) callable that the library wants; silent where nothing takes long."""
+
+    def __init__(self, unit: str, text: str) -> None:
+        self.unit, self.text, self.bar = unit, text, None
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._update
+
+    def _update(self, done: int, total: int) -> None:
+        if self.bar is None:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=total, unit=self.unit, desc=self.text, file=sys.stderr)
+        self.bar.total = total
+        self.bar.update(done - self.bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

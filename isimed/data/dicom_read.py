@@ -1,0 +1,173 @@
+"""Reading one DICOM series: slices sorted along their normal, rescaled, placed where the headers say."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from isimed.data.archive import unzip
+from isimed.data.dicom import Scan, Series, read_header, scan_files, scan_folder, text
+from isimed.data.dicom_geometry import Frame, Stack, frames_of, make_stack
+from isimed.data.reading import Note, Raw, reason, refuse_too_large
+from isimed.errors import InputError
+
+
+def read_dicom(path: Path, *, channel: int | None = None, series: str | None = None) -> Raw:
+    """Read a series from one of its files, a folder or a zip.
+
+    Args:
+        channel: which volume, where the series holds several at the same place.
+        series: SeriesInstanceUID, where there are several.
+
+    Raises:
+        InputError: no readable series, several and none chosen, or slices that make no volume.
+    """
+    if path.is_dir():
+        return read_series(choose_series(path, scan_folder(path), series), channel)
+    if path.name.lower().endswith(".zip"):
+        with tempfile.TemporaryDirectory(prefix="isimed-") as folder:
+            unzip(path, Path(folder))
+            scan = scan_files(sorted(file for file in Path(folder).rglob("*") if file.is_file()))
+            return read_series(choose_series(path, scan, series), channel)
+    header = read_header(path, ["SeriesInstanceUID", "NumberOfFrames", "Rows"])
+    if header is None or "Rows" not in header:
+        raise InputError(f"{path} is DICOM without pixel data: give the files of an image series.")
+    if header.get("NumberOfFrames"):
+        return read_series(choose_series(path, scan_files([path]), None), channel)
+    return read_series(choose_series(path, scan_folder(path.parent), text(header, "SeriesInstanceUID")), channel)
+
+
+def choose_series(path: Path, scan: Scan, uid: str | None) -> Series:
+    """The wanted series of a scan, or its only one.
+
+    Raises:
+        InputError: none, several without a choice, or one that makes no volume.
+    """
+    found = [series for series in scan.series if uid in (None, series.uid)]
+    if not found:
+        if uid is not None:
+            raise InputError(f"{path} holds no series {uid}: import it again.")
+        why = scan.skipped[0][1] if scan.skipped else f"{path} holds no DICOM images: check the path."
+        raise InputError(why)
+    usable = [series for series in found if not series.problem]
+    if not usable:
+        raise InputError(found[0].problem)
+    if len(usable) > 1:
+        names = "; ".join(series.title for series in usable[:4])
+        raise InputError(f"{path} holds {len(usable)} series ({names}): import it and choose one.")
+    return usable[0]
+
+
+def read_series(series: Series, channel: int | None = None) -> Raw:
+    """Voxels (columns, rows, slices), affine and notes of one series.
+
+    Raises:
+        InputError: see `read_dicom`.
+    """
+    if series.problem:
+        raise InputError(series.problem)
+    frames = [frame for file in series.files for frame in frames_of(file)]
+    stack, notes = make_stack(frames, where=f"{series.folder} (series {series.uid})", channel=channel)
+    shape = (stack.columns, stack.rows, len(stack.frames))
+    refuse_too_large(series.folder, shape, 2)
+    array = _read_voxels(stack, shape)
+    if stack.targets is not None:
+        array = _evenly(array, stack.positions, stack.targets)
+    return Raw(array, stack.affine, notes + _padding_note(array, series))
+
+
+def _read_voxels(stack: Stack, shape: tuple[int, int, int]) -> NDArray:
+    """Start with int16 and widen only where a slice needs it: CT stays at two bytes a voxel."""
+    array = np.empty(shape, dtype=np.int16, order="F")
+    open_path, planes = None, np.empty(0)
+    for k, frame in enumerate(stack.frames):
+        if frame.path != open_path:
+            planes, open_path = _decode(frame), frame.path
+        if not 0 <= frame.index < len(planes):
+            raise InputError(f"{frame.path} promises frame {frame.index + 1} and has {len(planes)}: export it again.")
+        plane = planes[frame.index].T
+        if plane.shape != shape[:2]:
+            raise InputError(f"{frame.path} has slices of another size than the others: export the series again.")
+        array = _wide_enough(array, plane)
+        array[..., k] = plane
+    return array
+
+
+def _decode(frame: Frame) -> NDArray:
+    """(frames, rows, columns) of a file in real values; GDCM decompresses and rescales."""
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(str(frame.path))
+    try:
+        if frame.scales_differ:
+            return _decode_frame_scales(frame.path)
+        planes = sitk.GetArrayFromImage(reader.Execute())
+    except RuntimeError as error:
+        raise InputError(_why_not_decoded(frame.path, error)) from None
+    if planes.ndim == 2:
+        planes = planes[None]
+    if planes.ndim != 3:
+        raise InputError(f"{frame.path} holds RGB colours, not a scan's grey values: export the original series.")
+    return planes
+
+
+def _decode_frame_scales(path: Path) -> NDArray:
+    """A multi-frame file whose frames have rescale values of their own: GDCM would apply the first one's to all."""
+    try:
+        data = pydicom.dcmread(path)
+        stored = data.pixel_array.astype(np.float32)
+        for plane, group in zip(stored, data.PerFrameFunctionalGroupsSequence, strict=True):
+            scale = group.PixelValueTransformationSequence[0]
+            plane *= float(scale.RescaleSlope)
+            plane += float(scale.RescaleIntercept)
+        return stored
+    except Exception as error:  # noqa: BLE001 - pydicom raises many types on damaged files
+        raise InputError(f"{path} cannot be decoded ({reason(error)}): export it without compression.") from None
+
+
+def _why_not_decoded(path: Path, error: Exception) -> str:
+    try:
+        data = pydicom.dcmread(path, defer_size=1024)
+        if not any(tag in data for tag in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+            return f"{path} is DICOM without pixel data: export the series again with its images."
+        syntax = data.file_meta.TransferSyntaxUID
+        if syntax.is_compressed:
+            return f"{path} cannot be decompressed ({syntax.name}): export it without compression."
+    except Exception:  # noqa: BLE001 - the file is damaged, whatever pydicom makes of it
+        pass
+    return f"{path} is a damaged DICOM file ({reason(error).split('itk::')[-1][:80]}): export it again."
+
+
+def _wide_enough(array: NDArray, plane: NDArray) -> NDArray:
+    if plane.dtype.kind == "f":
+        whole = np.isfinite(plane).all() and np.array_equal(plane, np.rint(plane))
+    else:
+        whole = True
+    if array.dtype.kind == "f":
+        return array
+    low, high = (float(plane.min()), float(plane.max())) if whole else (0.0, 0.0)
+    if not whole or low < -(2**31) or high >= 2**31:
+        return array.astype(np.float32)
+    if array.dtype == np.int16 and (low < -(2**15) or high >= 2**15):
+        return array.astype(np.int32)
+    return array
+
+
+def _evenly(array: NDArray, positions: NDArray, targets: NDArray) -> NDArray:
+    """Linear interpolation of slices at other places along the normal."""
+    after = np.clip(np.searchsorted(positions, targets), 1, len(positions) - 1)
+    share = (targets - positions[after - 1]) / (positions[after] - positions[after - 1])
+    result = np.empty((*array.shape[:2], len(targets)), dtype=array.dtype, order="F")
+    for k, (above, weight) in enumerate(zip(after, np.clip(share, 0, 1), strict=True)):
+        mixed = array[..., above - 1] * np.float32(1 - weight) + array[..., above] * np.float32(weight)
+        result[..., k] = np.rint(mixed) if array.dtype.kind in "iu" else mixed
+    return result
+
+
+def _padding_note(array: NDArray, series: Series) -> tuple[Note, ...]:
+    if series.modality == "CT" and array.size and array.min() >= 0:
+        return (Note("No value is below 0: these may not be Hounsfield units (rescale intercept missing?).", "intensity"),)
+    return ()

@@ -1,0 +1,166 @@
+"""What all tasks of one evaluation share: the patients, their prepared volumes, crops and embeddings.
+
+Embeddings are kept under ``ISIMED_HOME/evaluations/crops``, one file a volume and checkpoint, so that what
+was embedded once is never embedded again.
+"""
+
+import copy
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isimed import settings
+from isimed.data.cache import prepare_cohort
+from isimed.data.cohort import Cohort, Entry
+from isimed.data.preprocess import Preparation, Prepared
+from isimed.evaluation import sample
+from isimed.evaluation.matched import matched_centres
+from isimed.evaluation.protocol import Protocol
+from isimed.evaluation.sample import Crops, describe
+from isimed.explore.embed import embed_crops
+from isimed.models.checkpoint import Checkpoint
+from isimed.patches import cut_crops
+
+HISTOGRAM_BINS = np.linspace(-1.5, 1.5, 31)
+Perturb = Callable[[Prepared, NDArray], Prepared]
+Features = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+def evaluations_dir() -> Path:
+    return settings.home() / "evaluations"
+
+
+@dataclass(eq=False)
+class Bench:
+    """One evaluation at work.
+
+    Attributes:
+        entries: the volumes that are measured.
+        advance: called with a share (0 to 1) of the task at hand.
+    """
+
+    cohort: Cohort
+    entries: list[Entry]
+    protocol: Protocol
+    seed: int = 0
+    advance: Callable[[float], None] = lambda share: None
+    _volumes: dict[str, list[Prepared]] = field(default_factory=dict)
+    _samples: dict[tuple, Crops] = field(default_factory=dict)
+
+    @cached_property
+    def subjects(self) -> list[str]:
+        return list(dict.fromkeys(entry.subject for entry in self.entries))
+
+    @property
+    def has_tumour(self) -> bool:
+        return any(entry.tumour for entry in self.entries)
+
+    @property
+    def has_organs(self) -> bool:
+        return any(entry.organs for entry in self.entries)
+
+    def volumes(self, preparation: Preparation) -> list[Prepared]:
+        """The prepared volumes, memory-mapped, in the order of ``entries``."""
+        key = preparation.model_dump_json()
+        if key not in self._volumes:
+            self._volumes[key] = prepare_cohort(self.cohort, preparation, entries=self.entries)
+        return self._volumes[key]
+
+    def crops(self, name: str, preparation: Preparation, crop_size: int) -> Crops:
+        """A sample of crops by name: ``body``, ``tumour``, ``matched`` or ``organ``."""
+        key = (name, preparation.model_dump_json(), crop_size)
+        if key not in self._samples:
+            volumes = self.volumes(preparation)
+            if name == "matched":
+                centres = matched_centres(volumes, [e.subject for e in self.entries], seed=self.seed)
+            else:
+                draw = {"body": sample.body_centres, "tumour": sample.tumour_centres, "organ": sample.organ_centres}
+                centres = [draw[name](v, e.id, seed=self.seed) for v, e in zip(volumes, self.entries, strict=True)]
+            subjects = [entry.subject for entry in self.entries]
+            self._samples[key] = describe(volumes, subjects, centres, crop_size=crop_size)
+        return self._samples[key]
+
+    def crops_for(self, name: str, checkpoint: Checkpoint) -> Crops:
+        return self.crops(name, checkpoint.card.preparation, checkpoint.card.crop_size)
+
+    def features(
+        self, checkpoint: Checkpoint, name: str, *, perturb: Perturb | None = None, perturbation: str = ""
+    ) -> Features:
+        """(N, 1024) embeddings and (N, 512) codes of a sample.
+
+        Args:
+            perturb: changes a volume around some voxels before crops are cut; ``perturbation`` names it.
+        """
+        crops = self.crops_for(name, checkpoint)
+        return self.embed(checkpoint, crops.centres, perturb=perturb, perturbation=perturbation)
+
+    def embed(
+        self,
+        checkpoint: Checkpoint,
+        centres: Sequence[NDArray],
+        *,
+        perturb: Perturb | None = None,
+        perturbation: str = "",
+    ) -> Features:
+        """Embed voxels of each volume (V arrays (n, 3)), or read what an earlier evaluation embedded."""
+        volumes = self.volumes(checkpoint.card.preparation)
+        worker = checkpoint if self.protocol.frozen else _updating(checkpoint)
+        total, done, parts = max(sum(map(len, centres)), 1), 0, []
+        for entry, volume, points in zip(self.entries, volumes, centres, strict=True):
+            if len(points):
+                changed = f"{perturbation}-{'frozen' if self.protocol.frozen else 'updating'}"
+                file = _file(self.cohort, checkpoint, entry, points, changed)
+                found = _read(file)
+                if found is None:
+                    found = embed_crops(worker, perturb(volume, points) if perturb else volume, points)
+                    _write(file, found)
+                parts.append(found)
+                done += len(points)
+                self.advance(done / total)
+        if not parts:
+            empty = np.empty((0, 1), np.float32)
+            return empty, empty
+        return np.concatenate([e for e, _ in parts]), np.concatenate([c for _, c in parts])
+
+    def histograms(self, name: str, preparation: Preparation, crop_size: int) -> NDArray[np.float64]:
+        """(N, 30) share of each crop's voxels a bin of intensity: what a crop tells without any shape."""
+        crops, rows = self.crops(name, preparation, crop_size), []
+        for volume, points in zip(self.volumes(preparation), crops.centres, strict=True):
+            for point in points:
+                voxels = np.clip(cut_crops(volume, point[None], crop_size), HISTOGRAM_BINS[0], HISTOGRAM_BINS[-1])
+                rows.append(np.histogram(voxels, HISTOGRAM_BINS)[0] / voxels.size)
+        return np.array(rows)
+
+
+def _updating(checkpoint: Checkpoint) -> Checkpoint:
+    """A copy whose batch norm uses the statistics of the batch, as in the authors' probe."""
+    return replace(checkpoint, encoder=copy.deepcopy(checkpoint.encoder).train())
+
+
+def _file(cohort: Cohort, checkpoint: Checkpoint, entry: Entry, centres: NDArray, changed: str) -> Path:
+    digest = hashlib.sha256(f"1\0{cohort.fingerprint}\0{checkpoint.fingerprint}\0{entry.id}\0{changed}".encode())
+    digest.update(np.ascontiguousarray(centres, dtype=np.int64).tobytes())
+    return evaluations_dir() / "crops" / f"{digest.hexdigest()[:24]}.npz"
+
+
+def _read(file: Path) -> Features | None:
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            return arrays["embedding"].astype(np.float32), arrays["code"].astype(np.float32)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write(file: Path, features: Features) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("wb") as stream:
+        np.savez(stream, embedding=features[0], code=features[1])
+    temporary.replace(file)

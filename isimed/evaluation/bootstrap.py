@@ -1,0 +1,135 @@
+"""Figures with a 95 % interval over patients: patients are drawn with replacement, all their crops with them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+DRAWS = 500
+LEVEL = (2.5, 97.5)
+Statistic = Callable[[NDArray[np.intp]], Mapping[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """One number of a result.
+
+    Attributes:
+        value: the number itself, on all patients; NaN where it could not be computed.
+        n: how many patients (or pairs, where the figure says so) it rests on.
+        draws: (DRAWS,) its values on resampled patients, or None. The same patients in the same order give
+            the same draws of patients, so that draws of two checkpoints can be subtracted.
+        bounds: the interval where it does not come from draws.
+    """
+
+    value: float
+    n: int
+    draws: NDArray[np.float64] | None = None
+    bounds: tuple[float, float] | None = None
+
+    def to_json(self) -> dict[str, float | int | None]:
+        """``{value, low, high, n}``; None where a number makes no sense."""
+        low, high = self.interval()
+        return {"value": _number(self.value), "low": _number(low), "high": _number(high), "n": self.n}
+
+    def interval(self) -> tuple[float, float]:
+        if self.bounds is not None:
+            return self.bounds
+        kept = self.draws[np.isfinite(self.draws)] if self.draws is not None else np.empty(0)
+        if len(kept) < 20:
+            return float("nan"), float("nan")
+        low, high = np.percentile(kept, LEVEL)
+        return float(low), float(high)
+
+    def pack(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        draws = None if self.draws is None else [_number(float(f"{x:.6g}")) for x in self.draws]
+        bounds = None if self.bounds is None else [_number(x) for x in self.bounds]
+        return {"value": _number(self.value), "n": self.n, "draws": draws, "bounds": bounds}
+
+    @classmethod
+    def unpack(cls, packed: Mapping[str, Any]) -> "Figure":
+        draws = None if packed["draws"] is None else np.array([_float(x) for x in packed["draws"]])
+        bounds = None if packed["bounds"] is None else (_float(packed["bounds"][0]), _float(packed["bounds"][1]))
+        return cls(_float(packed["value"]), packed["n"], draws, bounds)
+
+
+def bootstrap(subjects: ArrayLike, statistic: Statistic, *, draws: int = DRAWS, seed: int = 0) -> dict[str, Figure]:
+    """Figures of rows (crops), with intervals over patients.
+
+    Args:
+        subjects: (N,) the patient of each row.
+        statistic: row numbers -> name -> value; called once with all rows and once a draw.
+
+    Returns:
+        name -> Figure, ``n`` the number of patients.
+    """
+    names, codes = np.unique(np.asarray(subjects), return_inverse=True)
+    rows = [np.flatnonzero(codes == code) for code in range(len(names))]
+    value = statistic(np.arange(len(codes)))
+    found: dict[str, list[float]] = {name: [] for name in value}
+    if len(names) > 1:
+        for chosen in drawn_patients(len(names), draws=draws, seed=seed):
+            for name, number in statistic(np.concatenate([rows[i] for i in chosen])).items():
+                found[name].append(number)
+    return {
+        name: Figure(float(value[name]), len(names), np.array(found[name]) if found[name] else None) for name in value
+    }
+
+
+def bootstrap_means(
+    subjects: Sequence[str], rows: Sequence[Mapping[str, float]], *, draws: int = DRAWS, seed: int = 0
+) -> dict[str, Figure]:
+    """Means over patients of figures that each volume has by itself (a patient's volumes are averaged first)."""
+    names = np.unique(np.asarray(subjects))
+    means = {
+        key: np.array([np.nanmean([r[key] for s, r in zip(subjects, rows, strict=True) if s == name]) for name in names])
+        for key in rows[0]
+    }
+    chosen = drawn_patients(len(names), draws=draws, seed=seed)
+    return {
+        key: Figure(float(np.mean(v)), len(names), v[chosen].mean(axis=1) if len(names) > 1 else None)
+        for key, v in means.items()
+    }
+
+
+def jackknife(subjects: ArrayLike, statistic: Statistic, *, blocks: int = 10) -> dict[str, Figure]:
+    """Figures whose value depends on the number of distinct crops (ranks): drawing twice would lower them.
+
+    Leaves out one block of patients at a time; interval ``value +- 1.96 s``,
+    ``s^2 = (B - 1) / B * sum (v_b - mean v)^2`` (Efron and Tibshirani 1993, chapter 11).
+    """
+    names, codes = np.unique(np.asarray(subjects), return_inverse=True)
+    value = statistic(np.arange(len(codes)))
+    count = min(blocks, len(names))
+    if count < 2:
+        return {name: Figure(float(v), len(names)) for name, v in value.items()}
+    left_out = [statistic(np.flatnonzero(codes % count != block)) for block in range(count)]
+    found = {}
+    for name, v in value.items():
+        parts = np.array([part[name] for part in left_out])
+        spread = 1.96 * np.sqrt((count - 1) / count * np.square(parts - parts.mean()).sum())
+        found[name] = Figure(float(v), len(names), bounds=(float(v - spread), float(v + spread)))
+    return found
+
+
+def difference(a: Figure, b: Figure) -> Figure:
+    """``a - b`` on the same patients, paired draw by draw; without an interval where they do not pair."""
+    paired = a.draws is not None and b.draws is not None and len(a.draws) == len(b.draws) and a.n == b.n
+    draws = a.draws - b.draws if paired and a.draws is not None and b.draws is not None else None
+    return Figure(a.value - b.value, min(a.n, b.n), draws)
+
+
+def drawn_patients(count: int, *, draws: int = DRAWS, seed: int = 0) -> NDArray[np.intp]:
+    """(draws, count) patient numbers, the same for the same count and seed."""
+    return np.random.default_rng(seed).integers(0, count, size=(draws, count))
+
+
+def _number(x: float) -> float | None:
+    return float(x) if np.isfinite(x) else None
+
+
+def _float(x: float | None) -> float:
+    return float("nan") if x is None else float(x)

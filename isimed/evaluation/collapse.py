@@ -1,0 +1,94 @@
+"""Task `collapse`: how many of its dimensions does an embedding use?"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
+
+from isimed.evaluation.bootstrap import jackknife
+from isimed.evaluation.metrics import rankme
+from isimed.evaluation.outcome import Outcome
+
+
+def collapse_outcome(
+    embeddings: NDArray, codes: NDArray, subject: NDArray, *, second_view: NDArray | None = None
+) -> Outcome:
+    """Ranks of the embedding (1024) and of the code (512, prefix ``code_``), intervals by jackknife over patients.
+
+    Args:
+        embeddings: (N, D). codes: (N, K). subject: (N,).
+        second_view: (N, D) embeddings of the same crops, changed a little; gives ``alignment``.
+    """
+    found = jackknife(subject, lambda rows: spectrum_figures(embeddings[rows]))
+    of_code = jackknife(subject, lambda rows: spectrum_figures(codes[rows]))
+    found |= {f"code_{name}": figure for name, figure in of_code.items()}
+    found |= jackknife(subject, lambda rows: {"uniformity": uniformity(embeddings[rows])})
+    if second_view is not None:
+        found |= jackknife(subject, lambda rows: {"alignment": alignment(embeddings[rows], second_view[rows])})
+    details: dict[str, Any] = {"singular_values": {"embedding": _curve(embeddings), "code": _curve(codes)}}
+    return Outcome({"collapse": found}, details)
+
+
+def spectrum_figures(x: NDArray) -> dict[str, float]:
+    """Figures of the spectrum of (N, D) features.
+
+    ``rankme``: exp of the entropy of the singular values, not centred (arXiv 2210.02885).
+    ``effective_rank``: exp of the entropy of the covariance's eigenvalues (Roy and Vetterli, EUSIPCO 2007).
+    ``participation_ratio``: ``(sum l)^2 / sum l^2`` of the same eigenvalues.
+    ``dimensions_99``: how many principal components hold 99 % of the variance; ``share_99``, of all D.
+    """
+    x = np.asarray(x, dtype=np.float32)
+    eigenvalues = _variances(x)
+    total = eigenvalues.sum()
+    if not total > 0:
+        return {
+            "rankme": rankme([x]),
+            "effective_rank": 1.0,
+            "participation_ratio": 1.0,
+            "dimensions_99": 0.0,
+            "share_99": 0.0,
+        }
+    p = eigenvalues / total
+    count = int(np.searchsorted(np.cumsum(p), 0.99 - 1e-12) + 1)
+    entropy = -(p[p > 0] * np.log(p[p > 0])).sum()
+    return {
+        "rankme": _rankme(x),
+        "effective_rank": float(np.exp(entropy)),
+        "participation_ratio": float(total**2 / np.square(eigenvalues).sum()),
+        "dimensions_99": float(count),
+        "share_99": count / x.shape[1],
+    }
+
+
+def alignment(a: NDArray, b: NDArray) -> float:
+    """Mean squared distance of two views of the same crops on the unit sphere (Wang and Isola, arXiv 2005.10242)."""
+    return float(np.square(_unit(a) - _unit(b)).sum(axis=1).mean())
+
+
+def uniformity(x: NDArray, *, limit: int = 1500) -> float:
+    """``log mean exp(-2 |x - y|^2)`` over pairs on the unit sphere (arXiv 2005.10242); 0 is collapsed."""
+    gaps = pdist(_unit(x)[:: max(1, len(x) // limit)], "sqeuclidean")
+    return float(np.log(np.exp(-2 * gaps).mean()))
+
+
+def _variances(x: NDArray) -> NDArray[np.float64]:
+    """Eigenvalues of the covariance, greatest first."""
+    values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False).astype(np.float64)
+    return np.square(values)
+
+
+def _rankme(x: NDArray, epsilon: float = 1e-7) -> float:
+    singular = np.linalg.svd(x, compute_uv=False).astype(np.float64)
+    p = singular / singular.sum() + epsilon
+    return float(np.exp(-(p * np.log(p)).sum()))
+
+
+def _unit(x: NDArray) -> NDArray:
+    x = np.asarray(x, dtype=np.float32)
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+
+
+def _curve(x: NDArray, points: int = 256) -> list[float]:
+    values = np.sqrt(_variances(np.asarray(x, dtype=np.float32)))[:points]
+    return [float(f"{v:.4g}") for v in values / max(float(values[0]), 1e-30)]

@@ -1,0 +1,122 @@
+"""Task `position`: can a linear map read off where in the body a crop of an unseen patient lies?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from isimed.evaluation.bootstrap import Figure, bootstrap
+from isimed.evaluation.outcome import Outcome
+from isimed.evaluation.protocol import Protocol
+from isimed.evaluation.ridge import out_of_fold
+from isimed.explore.store import AXES
+
+WORST = 12
+COMPONENTS = 3
+
+
+def position_outcome(
+    features: NDArray,
+    position: NDArray,
+    subject: NDArray,
+    protocol: Protocol,
+    *,
+    codes: NDArray | None = None,
+    seed: int = 0,
+) -> Outcome:
+    """Cross-patient ridge regression of position, and the principal components against the axes.
+
+    Args:
+        features: (N, D) embeddings (or what a control has instead).
+        position: (N, 3) mm from the centre of the body's box: sagittal, coronal, axial.
+        subject: (N,) patient. codes: (N, K) for the principal components; None leaves them out.
+    """
+    predicted = out_of_fold(features, position, subject, protocol, seed=seed)
+    figures = position_figures(predicted, position, subject, seed=seed)
+    error = np.linalg.norm(predicted - position, axis=1)
+    details: dict[str, Any] = {"error_mm": [round(float(e), 2) for e in np.sort(error)[:: max(1, len(error) // 200)]]}
+    details["worst"] = worst_rows(error, subject, extra={"predicted_mm": predicted, "position_mm": position})
+    if codes is not None:
+        found, matrix = component_figures(codes, position, subject, seed=seed)
+        figures |= found
+        details["pc_matrix"] = matrix
+    return Outcome({"position": figures}, details)
+
+
+def position_figures(predicted: NDArray, position: NDArray, subject: NDArray, *, seed: int = 0) -> dict[str, Figure]:
+    """R^2 per axis (against the mean position) and median, mean and 95th percentile of the error in mm."""
+    error = np.linalg.norm(predicted - position, axis=1)
+    residual = np.square(predicted - position)
+
+    def statistic(rows: NDArray) -> dict[str, float]:
+        true = position[rows]
+        total = np.square(true - true.mean(axis=0)).sum(axis=0)
+        r2 = 1 - residual[rows].sum(axis=0) / np.where(total > 0, total, np.nan)
+        here = error[rows]
+        return {
+            **{f"r2_{axis}": float(value) for axis, value in zip(AXES, r2, strict=True)},
+            "median_mm": float(np.median(here)),
+            "mean_mm": float(here.mean()),
+            "p95_mm": float(np.percentile(here, 95)),
+        }
+
+    return bootstrap(subject, statistic, seed=seed)
+
+
+def component_figures(
+    codes: NDArray, position: NDArray, subject: NDArray, *, seed: int = 0
+) -> tuple[dict[str, Figure], dict[str, Any]]:
+    """|r| of each axis with the principal component matched to it one to one; the components stay fixed in draws.
+
+    Returns:
+        ``pc_r_*`` figures, and the matrix of |r| (components x axes) with the components' shares of variance.
+    """
+    centred = np.asarray(codes, dtype=np.float64) - np.mean(codes, axis=0, dtype=np.float64)
+    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+    scores = left[:, :COMPONENTS] * singular[:COMPONENTS]
+    matrix = _correlations(scores, position)
+    component, axis = linear_sum_assignment(-matrix)
+
+    def statistic(rows: NDArray) -> dict[str, float]:
+        here = _correlations(scores[rows], position[rows])
+        return {f"pc_r_{AXES[a]}": float(here[c, a]) for c, a in zip(component, axis, strict=True)}
+
+    share = np.square(singular) / max(float(np.square(singular).sum()), 1e-30)
+    details = {
+        "abs_r": np.round(matrix, 3).tolist(),
+        "axes": list(AXES),
+        "variance": [round(float(s), 4) for s in share[:COMPONENTS]],
+        "matched": {AXES[a]: int(c) + 1 for c, a in zip(component, axis, strict=True)},
+    }
+    found = bootstrap(subject, statistic, seed=seed)
+    return {f"pc_r_{name}": found[f"pc_r_{name}"] for name in AXES if f"pc_r_{name}" in found}, details
+
+
+def worst_rows(score: NDArray, subject: NDArray, *, extra: Mapping[str, NDArray]) -> list[dict[str, Any]]:
+    """The crops with the greatest score, at most two a patient."""
+    found: list[dict[str, Any]] = []
+    seen: dict[str, int] = {}
+    for row in np.argsort(-score):
+        name = str(subject[row])
+        if seen.get(name, 0) < 2 and len(found) < WORST:
+            seen[name] = seen.get(name, 0) + 1
+            more = {key: np.round(np.atleast_1d(values[row]), 1).tolist() for key, values in extra.items()}
+            found.append({"row": int(row), "subject": name, "score": round(float(score[row]), 3), **more})
+    return found
+
+
+def add_places(worst: Sequence[dict[str, Any]], volumes: Sequence[str], crops_volume: NDArray, centre_mm: NDArray) -> None:
+    """Say of which volume the worst crops are and where in scanner mm."""
+    for case in worst:
+        row = case["row"]
+        case["volume"] = volumes[int(crops_volume[row])]
+        case["centre_mm"] = np.round(centre_mm[row], 1).tolist()
+
+
+def _correlations(scores: NDArray, position: NDArray) -> NDArray[np.float64]:
+    """(C, 3) |r| of every component with every axis; 0 where one of them does not vary."""
+    a, b = scores - scores.mean(axis=0), position - position.mean(axis=0)
+    norm = np.linalg.norm(a, axis=0)[:, None] * np.linalg.norm(b, axis=0)[None]
+    return np.abs(a.T @ b) / np.where(norm > 1e-12, norm, np.inf)

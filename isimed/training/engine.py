@@ -1,0 +1,153 @@
+"""Devices and processes: where to compute and why, and what makes several processes act as one.
+
+Losses see the global batch (`gather_rows`), batch norm uses its statistics (`GlobalBatchNorm`): N processes
+give what one process gives on the same batch, to rounding.
+"""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import lightning_fabric as lf
+import torch
+import torch.distributed as dist
+from lightning_fabric.strategies import DDPStrategy
+from torch import Tensor, nn
+
+from isimed.errors import InputError
+from isimed.training.config import TrainConfig
+
+PATIENCE = timedelta(days=2)  # processes wait for the first one to prepare a cohort
+
+
+def choose_device(wanted: str = "auto") -> tuple[str, str]:
+    """The device a training would use, and why, in words.
+
+    Raises:
+        InputError: this machine does not have the wanted device.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted != "auto":
+        if not there[wanted]:
+            raise InputError(f"This machine has no {wanted} device: choose --device auto or cpu.")
+        return wanted, "as asked for"
+    if there["cuda"]:
+        return "cuda", f"{torch.cuda.get_device_name()} is there"
+    if there["mps"]:
+        return "mps", "Apple's GPU is there"
+    return "cpu", "no GPU was found"
+
+
+def make_fabric(config: TrainConfig) -> lf.Fabric:
+    """One process, or this process's part of what torchrun started. bf16 on CUDA, fp32 elsewhere.
+
+    fp32 on CPUs because the backward pass of DenseNet121 in bf16 was seen to give non-finite gradients there.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    device, _ = choose_device(config.device)
+    options: dict[str, Any] = {
+        "accelerator": "gpu" if device == "cuda" else device,
+        "precision": "bf16-mixed" if device == "cuda" else "32-true",
+    }
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1 or not dist.is_torchelastic_launched():
+        return lf.Fabric(devices=1, **options)
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
+    strategy = DDPStrategy(timeout=PATIENCE, broadcast_buffers=False)
+    fabric = lf.Fabric(devices=local, num_nodes=world // local, strategy=strategy, **options)
+    fabric.launch()
+    return fabric
+
+
+def world_size() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    return dist.get_rank() if world_size() > 1 else 0
+
+
+def gather_rows(rows: Tensor) -> Tensor:
+    """Rows of all processes, in the order of the processes, with a gradient.
+
+    Every process then computes the same loss of the global batch. Its gradient reaches this process's rows
+    only, times the number of processes: what averaging the gradients over processes takes away again.
+
+    Args:
+        rows: (n, ...), n may differ between processes.
+
+    Returns:
+        (N, ...), N the sum of the n.
+    """
+    return rows if world_size() == 1 else _GatherRows.apply(rows)
+
+
+class _GatherRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        counts = [torch.zeros(1, dtype=torch.long, device=rows.device) for _ in range(world_size())]
+        dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
+        sizes = [int(count) for count in counts]
+        padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(parts, padded)
+        ctx.first, ctx.count = sum(sizes[: rank()]), len(rows)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0][ctx.first : ctx.first + ctx.count] * world_size()
+
+
+class GlobalBatchNorm(nn.BatchNorm3d):
+    """Batch norm with the mean and variance of the global batch, on any device (torch's own needs a GPU)."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(values)
+        axes = (0, 2, 3, 4)
+        here = values.new_full((1,), values.numel() / values.shape[1])
+        sums = _SumOverProcesses.apply(torch.cat([values.sum(axes), values.square().sum(axes), here]))
+        channels, count = values.shape[1], sums[-1].detach()
+        mean, mean_square = sums[:channels] / count, sums[channels : 2 * channels] / count
+        variance = mean_square - mean.square()
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
+        shape = (1, channels, 1, 1, 1)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return values * scale.view(shape) + (self.bias - mean * scale).view(shape)
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """All-reduce; its gradient is the sum of the processes' gradients, since each one's loss depends on the sum."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+def share_batch_norm(module: nn.Module, device: torch.device) -> nn.Module:
+    """Make every batch norm use the global batch; names of weights stay as they were. One process: unchanged."""
+    if world_size() == 1:
+        return module
+    if device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(module)
+    for parent in list(module.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.BatchNorm3d):
+                shared = GlobalBatchNorm(child.num_features, child.eps, child.momentum)
+                shared.load_state_dict(child.state_dict())
+                setattr(parent, name, shared)
+    return module

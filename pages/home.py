@@ -1,0 +1,34 @@
+"""What one sees here, and the way to the first click."""
+
+import streamlit as st
+
+from isimed import settings
+from isimed.ui import state
+
+st.title("Where in the body is this?")
+st.markdown(
+    "A network saw thousands of small cubes cut from scans, and learned without any labels how far apart they lie "
+    "in the body.  \nClick a place in one patient, and it shows **the same anatomy in all the others**, with a distance in "
+    "millimetres.  \nThe maps and figures show what it learned, and where it fails."
+)
+cohort = state.choose_cohort()
+if st.button("Click into a scan", type="primary", icon=":material/ads_click:"):
+    st.switch_page("pages/viewer.py")
+
+left, middle, right = st.columns(3)
+with left, st.container(border=True):
+    st.subheader("Look")
+    st.write("See the map of all crops, coloured by where they are in the body.")
+    st.page_link("pages/embeddings.py", label="Open the map", icon=":material/bubble_chart:")
+with middle, st.container(border=True):
+    st.subheader("Bring your scans")
+    st.write("NIfTI, NRRD, MHA or DICOM. Nothing is copied, nothing leaves this machine.")
+    st.page_link("pages/volumes.py", label="Add volumes", icon=":material/folder_open:")
+with right, st.container(border=True):
+    st.subheader("Train and measure")
+    st.write("Train on your own cohort, and measure the result beside honest baselines.")
+    st.page_link("pages/train.py", label="Train", icon=":material/model_training:")
+    st.page_link("pages/evaluate.py", label="Evaluate", icon=":material/monitoring:")
+
+patients = f"{len(cohort.subjects)} {'synthetic ' if cohort.synthetic else ''}patients"
+st.caption(f"Now open: **{cohort.name}**, {patients}, {cohort.modality}. {settings.RESEARCH_ONLY}")

@@ -1,0 +1,25 @@
+"""Fixtures for all tests: a home of their own, real data where there is some."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty ISIMED_HOME for every test."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("ISIMED_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real cohorts: ISIMED_SHARED, or ``../shared`` beside the repository."""
+    folder = Path(os.environ.get("ISIMED_SHARED") or REPOSITORY.parent / "shared")
+    if not (folder / "data").is_dir():
+        pytest.skip("no real data here: set ISIMED_SHARED to a folder with data/headneck-ct and the others")
+    return folder

@@ -1,0 +1,120 @@
+"""Embedding tables: resumable, never mixed, the same one by one as in a batch."""
+
+import nibabel as nib
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import isimed
+from isimed.data.cache import prepared
+from isimed.data.cohort import Cohort
+from isimed.data.preprocess import Preparation
+from isimed.errors import InputError
+from isimed.explore import embed as embedding
+from isimed.explore.embed import checkpoint_for, embed_cohort, embed_crops, tumour_share
+from isimed.explore.store import table_info, tables_of, volume_file
+from isimed.models.checkpoint import Checkpoint, untrained
+from isimed.patches import crop_centre_mm, cut_crops, grid_centres
+
+STEP = 60.0
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    return untrained(Preparation(spacing_mm=4.0), modality="MRI")
+
+
+def test_table_has_one_row_a_crop_and_reads_back(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    seen: list[tuple[int, int]] = []
+    table = embed_cohort(cohort, checkpoint, step_mm=STEP, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (len(table), len(table))
+    assert table.embedding.shape == (len(table), 1024)
+    assert table.code.shape == (len(table), 512)
+    assert table.embedding.dtype == table.code.dtype == np.float16
+    assert table.volumes == ["P0", "P1", "P2"]
+    assert set(table.subject) == {"S0", "S1", "S2"}
+    first = table.rows("P1")
+    volume = prepared(cohort, cohort.entry("P1"), checkpoint.card.preparation)
+    centres = crop_centre_mm(volume, grid_centres(volume, STEP))
+    np.testing.assert_allclose(table.centre_mm[first], centres, atol=1e-4)
+    np.testing.assert_allclose(table.position[first], centres - volume.box_centre_mm, atol=1e-4)
+    assert [info.checkpoint for info in tables_of("small")] == ["untrained"]
+    columns = pq.read_schema(table.files[0]).names
+    assert columns[:3] == ["cohort", "subject", "volume"]
+
+
+def test_positions_of_moved_patients_agree(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    table = embed_cohort(cohort, checkpoint, step_mm=STEP)
+    a, b = table.rows("P0"), table.rows("P2")
+    assert np.abs(table.centre_mm[a].mean(0) - table.centre_mm[b].mean(0)).max() > 5
+    np.testing.assert_allclose(table.position[a], table.position[b], atol=1e-3)
+
+
+def test_embedding_goes_on_where_it_stopped(
+    cohort: Cohort, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    real = embedding.embed_crops
+
+    def counting(*arguments, **options):
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(embedding, "embed_crops", counting)
+    with pytest.raises(KeyboardInterrupt):
+        embed_cohort(cohort, checkpoint, step_mm=STEP)
+    monkeypatch.setattr(embedding, "embed_crops", real)
+    info = table_info(cohort, checkpoint, STEP)
+    before = volume_file(info, "P0").stat().st_mtime_ns
+    assert not volume_file(info, "P1").exists()
+    assert embed_cohort(cohort, checkpoint, step_mm=STEP).volumes == ["P0", "P1", "P2"]
+    assert volume_file(info, "P0").stat().st_mtime_ns == before
+
+
+def test_a_changed_cohort_gets_another_table(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    old = table_info(cohort, checkpoint, STEP)
+    path = cohort.path("P0.nii.gz")
+    image = nib.load(path)
+    nib.Nifti1Image(np.asarray(image.dataobj) + 1, image.affine).to_filename(path)
+    assert table_info(Cohort.load(cohort.root), checkpoint, STEP) != old
+
+
+def test_batch_equals_one_by_one(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    volume = prepared(cohort, cohort.entry("P0"), checkpoint.card.preparation)
+    centres = grid_centres(volume, STEP)[:3]
+    together = embed_crops(checkpoint, volume, centres)[1]
+    alone = np.concatenate([embed_crops(checkpoint, volume, centre)[1] for centre in centres])
+    np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-3)
+
+
+def test_tumour_share_counts_voxels(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    volume = prepared(cohort, cohort.entry("P0"), checkpoint.card.preparation)
+    centres = np.argwhere(volume.labels["tumour"] > 0)[::40]
+    centres = np.concatenate([centres, [[0, 0, 0]], np.array([volume.image.shape]) - 1])
+    tumour = np.asarray(volume.labels["tumour"]) > 0
+    as_image = type(volume)(tumour.astype(np.float16), volume.body, {}, volume.affine, volume.box_centre_mm, 0.0)
+    expected = cut_crops(as_image, centres, 8).mean(axis=(1, 2, 3, 4))
+    np.testing.assert_allclose(tumour_share(volume, centres, 8), expected, atol=1e-6)
+
+
+def test_one_line_embeds_one_scan(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    path = cohort.path("P1.nii.gz")
+    table = isimed.embed(path, checkpoint=checkpoint, step_mm=STEP)
+    expected = embed_cohort(cohort, checkpoint, step_mm=STEP)
+    rows = expected.rows("P1")
+    np.testing.assert_allclose(table.centre_mm, expected.centre_mm[rows], atol=1e-4)
+    np.testing.assert_allclose(table.code, expected.code[rows].astype(np.float32), atol=1e-1)
+
+
+def test_wrong_modality_is_refused(cohort: Cohort) -> None:
+    ct = untrained(Preparation.for_modality("CT"), modality="CT")
+    with pytest.raises(InputError, match="trained on CT"):
+        embed_cohort(cohort, ct, step_mm=STEP)
+
+
+def test_untrained_takes_the_preparation_of_another(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    assert checkpoint_for("untrained", cohort, like=checkpoint).card.preparation.spacing_mm == 4.0
+    assert checkpoint_for("untrained", cohort).card.preparation.intensity == "percentile"
+
