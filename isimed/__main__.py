@@ -266,7 +266,7 @@ def _absolute(cohort: str) -> str:
     return cohort if path.parent == (settings.cohorts_dir() / cohort).resolve() else str(path)
 
 
-class _bar:  # noqa: N801 - reads as a verb: with _bar(...)
+class _bar:  # reads as a verb
     """A tqdm bar behind the (done, total) callable that the library wants; silent where nothing takes long."""
 
     def __init__(self, unit: str, text: str) -> None:
