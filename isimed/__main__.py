@@ -130,6 +130,14 @@ def _runs(options: argparse.Namespace) -> None:
         return
     if not options.id:
         raise InputError(f"runs {options.action} needs a run: see `python -m isimed runs list`.")
+    if options.action == "export":
+        from isimed.models.export import export_checkpoint
+
+        if not options.to:
+            raise InputError("runs export needs --to FOLDER: where the checkpoint goes.")
+        folder = Path(options.to).absolute()
+        print(export_checkpoint(options.id, folder, description=options.about, provenance=options.provenance))
+        return
     run = Run.find(options.id)
     (jobs.stop if options.action == "stop" else jobs.resume)(run)
     print(f"{run.id}: {run.status.state}")
@@ -220,9 +228,12 @@ def _parser() -> Parser:
 
     _add_train(command("train", _train, "Pretrain a network on a cohort."))
 
-    runs = command("runs", _runs, "List, stop or resume trainings.")
-    runs.add_argument("action", nargs="?", default="list", choices=["list", "stop", "resume"])
+    runs = command("runs", _runs, "List, stop or resume trainings; export what one left.")
+    runs.add_argument("action", nargs="?", default="list", choices=["list", "stop", "resume", "export"])
     runs.add_argument("id", nargs="?", help="the run, as the list names it")
+    runs.add_argument("--to", metavar="FOLDER", help="export: where to; the folder's name becomes the checkpoint's")
+    runs.add_argument("--about", default="", help="export: what it was trained on")
+    runs.add_argument("--provenance", default="", help="export: where the data come from, and their licence")
 
     embed = on_cohort("embed", _embed, "Embed a grid of crops of every volume into the cohort's table.")
     embed.add_argument("--checkpoint", required=True, help="name, run id, folder or `untrained`")

@@ -1,3 +1,47 @@
+"""How good is a checkpoint? Figures on patients it has never seen, beside what needs no training at all."""
+
 import streamlit as st
 
-st.title("Evaluate")  # being written
+from isimed.evaluation.protocol import PROTOCOLS
+from isimed.evaluation.tasks import TASKS
+from isimed.ui import evaluation_job, state
+from isimed.ui.evaluation_view import show_result
+
+cohort = state.choose_cohort()
+st.title("Evaluate")
+st.markdown(
+    "Measures checkpoints on patients that none of them was trained or selected on, "
+    "beside an untrained network and controls without any network."
+)
+job = evaluation_job.running(cohort)
+result = evaluation_job.latest(cohort)
+with st.expander("What to measure", expanded=result is None and job is None):
+    choices = state.checkpoint_choices(cohort)
+    names = st.multiselect("Checkpoints", choices, default=choices[:1])
+    tasks = st.multiselect(
+        "Tasks",
+        list(TASKS),
+        default=["distance", "position", "collapse"],
+        help="  \n".join(f"**{task.name}**: {task.question}" for task in TASKS.values()),
+    )
+    left, middle, right = st.columns(3)
+    protocol = left.segmented_control(
+        "Protocol",
+        list(PROTOCOLS),
+        default="strict",
+        required=True,
+        help="  \n".join(f"**{rules.name}**: {rules.note}" for rules in PROTOCOLS.values()),
+    )
+    limit = middle.number_input(
+        "Patients, at most", 2, max(2, len(cohort.subjects)), min(16, max(2, len(cohort.subjects)))
+    )
+    seed = right.number_input("Seed", 0, 10_000, 0, help="Draws crops, folds and resampled patients.")
+    if st.button("Measure", type="primary", icon=":material/play_arrow:", disabled=not (names and tasks)):
+        evaluation_job.start(cohort, names, tasks=tasks, protocol=protocol, limit=int(limit), seed=int(seed))
+        st.rerun()
+if job is not None:
+    evaluation_job.show(cohort)
+if result is not None:
+    show_result(result, cohort)
+elif job is None:
+    st.info("Nothing measured yet on this cohort: choose tasks above and press Measure.", icon=":material/monitoring:")

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from isimed.data.cohort import Cohort
+from tests.small import write_cohort
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -23,3 +26,9 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("no real data here: set ISIMED_SHARED to a folder with data/headneck-ct and the others")
     return folder
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> Cohort:
+    """Three small patients with tumours, spacing 4 mm."""
+    return Cohort.load(write_cohort(tmp_path / "cohort"))

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from isimed import settings
@@ -22,14 +23,14 @@ from isimed.data.cohort import Cohort, Entry
 from isimed.data.preprocess import Preparation, Prepared
 from isimed.evaluation import sample
 from isimed.evaluation.matched import matched_centres
+from isimed.evaluation.perturb import Perturbation
 from isimed.evaluation.protocol import Protocol
 from isimed.evaluation.sample import Crops, describe
-from isimed.explore.embed import embed_crops
+from isimed.explore.embed import BATCH, embed_crops
 from isimed.models.checkpoint import Checkpoint
 from isimed.patches import cut_crops
 
 HISTOGRAM_BINS = np.linspace(-1.5, 1.5, 31)
-Perturb = Callable[[Prepared, NDArray], Prepared]
 Features = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -90,24 +91,12 @@ class Bench:
     def crops_for(self, name: str, checkpoint: Checkpoint) -> Crops:
         return self.crops(name, checkpoint.card.preparation, checkpoint.card.crop_size)
 
-    def features(
-        self, checkpoint: Checkpoint, name: str, *, perturb: Perturb | None = None, perturbation: str = ""
-    ) -> Features:
-        """(N, 1024) embeddings and (N, 512) codes of a sample.
-
-        Args:
-            perturb: changes a volume around some voxels before crops are cut; ``perturbation`` names it.
-        """
-        crops = self.crops_for(name, checkpoint)
-        return self.embed(checkpoint, crops.centres, perturb=perturb, perturbation=perturbation)
+    def features(self, checkpoint: Checkpoint, name: str) -> Features:
+        """(N, 1024) embeddings and (N, 512) codes of a sample."""
+        return self.embed(checkpoint, self.crops_for(name, checkpoint).centres)
 
     def embed(
-        self,
-        checkpoint: Checkpoint,
-        centres: Sequence[NDArray],
-        *,
-        perturb: Perturb | None = None,
-        perturbation: str = "",
+        self, checkpoint: Checkpoint, centres: Sequence[NDArray], *, perturbation: Perturbation | None = None
     ) -> Features:
         """Embed voxels of each volume (V arrays (n, 3)), or read what an earlier evaluation embedded."""
         volumes = self.volumes(checkpoint.card.preparation)
@@ -115,11 +104,11 @@ class Bench:
         total, done, parts = max(sum(map(len, centres)), 1), 0, []
         for entry, volume, points in zip(self.entries, volumes, centres, strict=True):
             if len(points):
-                changed = f"{perturbation}-{'frozen' if self.protocol.frozen else 'updating'}"
+                changed = f"{perturbation.text if perturbation else ''}-{'frozen' if self.protocol.frozen else 'batch'}"
                 file = _file(self.cohort, checkpoint, entry, points, changed)
                 found = _read(file)
                 if found is None:
-                    found = embed_crops(worker, perturb(volume, points) if perturb else volume, points)
+                    found = _embed(worker, volume, points, perturbation, seed=self.seed)
                     _write(file, found)
                 parts.append(found)
                 done += len(points)
@@ -139,13 +128,29 @@ class Bench:
         return np.array(rows)
 
 
+@torch.inference_mode()
+def _embed(
+    checkpoint: Checkpoint, volume: Prepared, centres: NDArray, perturbation: Perturbation | None, *, seed: int
+) -> Features:
+    if perturbation is None:
+        return embed_crops(checkpoint, volume, centres)
+    encoder, parts = checkpoint.encoder, []
+    device = next(encoder.parameters()).device
+    for start in range(0, len(centres), BATCH):
+        crops = perturbation.cut(volume, centres[start : start + BATCH], checkpoint.card.crop_size, seed=seed + start)
+        embeddings = encoder(torch.from_numpy(crops).to(device))
+        parts.append((embeddings.float().cpu().numpy(), encoder.code(embeddings).float().cpu().numpy()))
+    return np.concatenate([e for e, _ in parts]), np.concatenate([c for _, c in parts])
+
+
 def _updating(checkpoint: Checkpoint) -> Checkpoint:
     """A copy whose batch norm uses the statistics of the batch, as in the authors' probe."""
     return replace(checkpoint, encoder=copy.deepcopy(checkpoint.encoder).train())
 
 
 def _file(cohort: Cohort, checkpoint: Checkpoint, entry: Entry, centres: NDArray, changed: str) -> Path:
-    digest = hashlib.sha256(f"1\0{cohort.fingerprint}\0{checkpoint.fingerprint}\0{entry.id}\0{changed}".encode())
+    made_by = (cohort.fingerprint, checkpoint.fingerprint, str(checkpoint.card.crop_size), entry.id, changed)
+    digest = hashlib.sha256("\0".join(made_by).encode())
     digest.update(np.ascontiguousarray(centres, dtype=np.int64).tobytes())
     return evaluations_dir() / "crops" / f"{digest.hexdigest()[:24]}.npz"
 

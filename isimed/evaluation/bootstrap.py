@@ -85,7 +85,9 @@ def bootstrap_means(
     """Means over patients of figures that each volume has by itself (a patient's volumes are averaged first)."""
     names = np.unique(np.asarray(subjects))
     means = {
-        key: np.array([np.nanmean([r[key] for s, r in zip(subjects, rows, strict=True) if s == name]) for name in names])
+        key: np.array(
+            [np.nanmean([r[key] for s, r in zip(subjects, rows, strict=True) if s == name]) for name in names]
+        )
         for key in rows[0]
     }
     chosen = drawn_patients(len(names), draws=draws, seed=seed)

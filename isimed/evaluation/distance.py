@@ -41,7 +41,9 @@ def distance_outcome(
     details = {
         "scatter": scatter_pairs(codes, centres_mm, volume, seed=seed),
         "bins": binned(codes, centres_mm, volume),
-        "by_patient": [{"subject": s, **{k: round(x, 4) for k, x in r.items()}} for s, r in zip(owners, rows, strict=True)],
+        "by_patient": [
+            {"subject": s, **{k: round(x, 4) for k, x in r.items()}} for s, r in zip(owners, rows, strict=True)
+        ],
     }
     if common_mm is not None:
         figures["distance_between"] = between_patients(codes, common_mm, subject, seed=seed)

@@ -44,7 +44,11 @@ def rankme(embeddings: Sequence[ArrayLike] | ArrayLike, *, epsilon: float = 1e-7
         embeddings: (N, D), or a list of such arrays to be stacked.
     """
     stacked: NDArray = np.vstack([np.asarray(part, dtype=np.float64) for part in embeddings])
-    singular = np.linalg.svd(stacked, compute_uv=False)
+    return rank_of(np.linalg.svd(stacked, compute_uv=False), epsilon=epsilon)
+
+
+def rank_of(singular: NDArray, *, epsilon: float = 1e-7) -> float:
+    """RankMe of given singular values; 1 where all are zero."""
     if singular.sum() == 0:
         return 1.0
     p = singular / singular.sum() + epsilon

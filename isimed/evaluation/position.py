@@ -107,7 +107,9 @@ def worst_rows(score: NDArray, subject: NDArray, *, extra: Mapping[str, NDArray]
     return found
 
 
-def add_places(worst: Sequence[dict[str, Any]], volumes: Sequence[str], crops_volume: NDArray, centre_mm: NDArray) -> None:
+def add_places(
+    worst: Sequence[dict[str, Any]], volumes: Sequence[str], crops_volume: NDArray, centre_mm: NDArray
+) -> None:
     """Say of which volume the worst crops are and where in scanner mm."""
     for case in worst:
         row = case["row"]

@@ -90,7 +90,9 @@ def folds(
     return list(splitter.split(rows, labels, groups))
 
 
-def choosing_folds(train: NDArray, test: NDArray, groups: ArrayLike, protocol: Protocol, *, seed: int = 0) -> list[Fold]:
+def choosing_folds(
+    train: NDArray, test: NDArray, groups: ArrayLike, protocol: Protocol, *, seed: int = 0
+) -> list[Fold]:
     """The folds on which an option is chosen for one outer fold: inside its training rows, or the test rows."""
     if protocol.choose_on_test:
         return [(train, test)]

@@ -79,7 +79,7 @@ def body_centres(volume: Prepared, name: str, *, seed: int, count: int = CROPS_A
 def tumour_centres(volume: Prepared, name: str, *, seed: int, count: int = CROPS_A_VOLUME) -> NDArray[np.int64]:
     """(count, 3) voxels, 39 % of them in tumour where there is any (the paper's share), the others in the body."""
     inside = np.flatnonzero(np.asarray(volume.labels["tumour"])) if "tumour" in volume.labels else np.empty(0, int)
-    wanted = int(round(SHARE_IN_TUMOUR * count)) if len(inside) else 0
+    wanted = round(SHARE_IN_TUMOUR * count) if len(inside) else 0
     others = body_centres(volume, name, seed=seed, count=CROPS_A_VOLUME)[: count - wanted]
     if not wanted:
         return others
@@ -96,6 +96,13 @@ def organ_centres(volume: Prepared, name: str, *, seed: int, each: int = ORGAN_C
         if label:
             found.append(_draw(np.flatnonzero(organs == label), each, organs.shape, rng))
     return np.concatenate(found) if found else np.empty((0, 3), np.int64)
+
+
+def first_rows(volume: NDArray, count: int) -> NDArray[np.intp]:
+    """Rows of the first ``count`` crops of every volume; ``volume`` (N,) numbers the volumes, in order."""
+    starts = np.r_[0, np.flatnonzero(np.diff(volume)) + 1]
+    place = np.arange(len(volume)) - np.repeat(starts, np.diff(np.r_[starts, len(volume)]))
+    return np.flatnonzero(place < count)
 
 
 def _row(volume: Prepared, centres: NDArray, crop_size: int) -> dict[str, NDArray]:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from isimed.data.preprocess import Prepared
 from isimed.explore.embed import embed_crops
-from isimed.explore.retrieve import codes_of
+from isimed.explore.index import codes_of
 from isimed.explore.store import Table
 from isimed.models.checkpoint import Checkpoint
 from isimed.patches import crop_centre_mm, nearest_centres

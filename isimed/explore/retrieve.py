@@ -1,7 +1,6 @@
 """The same place in other patients: nearest codes, best first."""
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 
 import faiss
 import numpy as np
@@ -9,6 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from isimed.data.preprocess import Prepared
 from isimed.explore.embed import embed_crops
+from isimed.explore.filters import Filter
+from isimed.explore.index import codes_of, index_of, search
 from isimed.explore.store import Table
 from isimed.models.checkpoint import Checkpoint
 from isimed.patches import nearest_centres
@@ -38,33 +39,41 @@ def code_at(checkpoint: Checkpoint, volume: Prepared, point_mm: ArrayLike) -> ND
     return embed_crops(checkpoint, volume, centre)[1][0]
 
 
-def nearest_in_others(table: Table, code: ArrayLike, *, subject: str) -> list[Match]:
+def nearest_in_others(table: Table, code: ArrayLike, *, subject: str, where: Filter | None = None) -> list[Match]:
     """The nearest crop of every volume of the other patients, nearest volume first.
 
     Args:
         table: an embedding table.
         code: (512,) query.
         subject: the patient to leave out: all of this patient's volumes are.
+        where: what else a crop must be; volumes without such a crop are left out.
     """
+    allowed = replace(where or Filter(), not_subject=subject).mask(table)
     query = np.asarray(code, dtype=np.float32)
-    distances = faiss.pairwise_distances(query[None], codes_of(table))[0]
+    distances = np.where(allowed, faiss.pairwise_distances(query[None], codes_of(table))[0], np.inf)
     best = []
     for volume in table.volumes:
         rows = table.rows(volume)
-        if table.subject[rows.start] != subject:
-            best.append(rows.start + int(distances[rows].argmin()))
+        row = rows.start + int(distances[rows].argmin())
+        if allowed[row]:
+            best.append(row)
     best.sort(key=lambda row: distances[row])
     return [_match(table, row, distances[row]) for row in best]
 
 
-def nearest_crops(table: Table, code: ArrayLike, *, k: int = 20, subject: str | None = None) -> list[Match]:
-    """The k nearest crops of the whole cohort; all patients but one where ``subject`` is given."""
-    query = np.asarray(code, dtype=np.float32)[None]
-    parameters = None
+def nearest_crops(
+    table: Table, code: ArrayLike, *, k: int = 20, subject: str | None = None, where: Filter | None = None
+) -> list[Match]:
+    """The k nearest crops of the whole cohort; all patients but one where ``subject`` is given.
+
+    Args:
+        where: what else a crop must be; the search itself leaves the others out.
+    """
+    wanted = where or Filter()
     if subject is not None:
-        allowed = np.flatnonzero(table.subject != subject)
-        parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(allowed))
-    distances, rows = _index(table).search(query, min(k, len(table)), params=parameters)
+        wanted = replace(wanted, not_subject=subject)
+    query = np.asarray(code, dtype=np.float32)[None]
+    distances, rows = search(index_of(table), query, min(k, len(table)), selector=wanted.selector(table))
     pairs = zip(rows[0], distances[0], strict=True)
     return [_match(table, int(row), distance) for row, distance in pairs if row >= 0]
 
@@ -78,16 +87,3 @@ def _match(table: Table, row: int, squared: float) -> Match:
         centre_mm=(x, y, z),
         distance=float(np.sqrt(max(squared, 0.0))),
     )
-
-
-@lru_cache(maxsize=4)
-def codes_of(table: Table) -> NDArray[np.float32]:
-    """(N, D) float32 codes of a table, kept for the next query."""
-    return np.ascontiguousarray(table.code, dtype=np.float32)
-
-
-@lru_cache(maxsize=4)
-def _index(table: Table) -> faiss.Index:
-    index = faiss.IndexFlatL2(codes_of(table).shape[1])
-    index.add(codes_of(table))
-    return index

@@ -1,5 +1,6 @@
 """Checkpoints: weights as safetensors and a card, ``checkpoint.json``. No pickle is ever loaded."""
 
+import ctypes
 import hashlib
 import importlib.metadata
 import json
@@ -7,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,12 +70,19 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    folder: Path, encoder: Encoder, card: Card, *, half: bool = False, add: Callable[[Path], None] | None = None
+    folder: Path,
+    encoder: Encoder,
+    card: Card,
+    *,
+    half: bool = False,
+    statistics: Mapping[str, torch.Tensor] | None = None,
+    add: Callable[[Path], None] | None = None,
 ) -> Path:
     """Write a checkpoint folder, old or new but never half of each.
 
     Args:
         half: store weights as float16, for checkpoints that are kept in git.
+        statistics: tensors to store instead of the encoder's own of the same name.
         add: called with the unfinished folder, to put more files into it.
 
     Raises:
@@ -82,7 +90,8 @@ def save_checkpoint(
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
-    weights = {name: _stored(tensor, half=half) for name, tensor in encoder.state_dict().items()}
+    state = {**encoder.state_dict(), **(statistics or {})}
+    weights = {name: _stored(tensor, half=half) for name, tensor in state.items()}
     try:
         save_file(weights, temporary / WEIGHTS)
         (temporary / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -97,12 +106,49 @@ def save_checkpoint(
 
 
 def replace_folder(new: Path, folder: Path) -> None:
-    """Put a finished folder in another's place. The old one stays beside it until the new one stands."""
-    old = folder.with_name(f".old-{folder.name}-{os.getpid()}")
-    if folder.exists():
+    """Put a finished folder in another's place; killed at any moment, one of the two stands there.
+
+    Linux exchanges two folders in one step. Elsewhere there is a moment between two renames, which
+    `recover_folder` mends. ``new`` may hold the old folder afterwards: the caller removes it.
+    """
+    recover_folder(folder)
+    if not folder.exists():
+        new.rename(folder)
+    elif not _exchange(new, folder):
+        old = _old(folder)
         folder.rename(old)
-    new.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def recover_folder(folder: Path) -> None:
+    """Mend what a process killed inside `replace_folder` left: the old folder back in its place, or gone."""
+    old = _old(folder)
+    if old.is_dir():
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(folder)
+
+
+def remove_unfinished(parent: Path) -> None:
+    """Remove what killed processes left half written. Only for who alone writes into ``parent``."""
+    for path in parent.glob(".writing-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".old-{folder.name}")
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two paths in one step (Linux's renameat2); False where the system cannot."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename(here, os.fsencode(one), here, os.fsencode(other), swap) == 0
 
 
 def load_checkpoint(name_or_folder: str | Path) -> Checkpoint:

@@ -151,3 +151,18 @@ def share_batch_norm(module: nn.Module, device: torch.device) -> nn.Module:
                 shared.load_state_dict(child.state_dict())
                 setattr(parent, name, shared)
     return module
+
+
+def any_process(answer: bool, device: torch.device) -> bool:
+    """True where any process says so, the same in all of them."""
+    if world_size() == 1:
+        return answer
+    votes = torch.tensor([float(answer)], device=device)
+    dist.all_reduce(votes)
+    return bool(votes.item())
+
+
+def device_key(device: str) -> str:
+    """What one training at a time may have: the CPU, or the GPUs that this process can see."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return f"{device}-{visible.replace(',', '-')}" if device == "cuda" and visible else device

@@ -1,6 +1,5 @@
-"""The Viewer page's parts: the clicked point, what was found for it, and how it is shown."""
+"""The clicked point (in the session and in the link), and what is found for it."""
 
-import io
 import math
 from collections.abc import Sequence
 
@@ -17,8 +16,6 @@ from isimed.explore.retrieve import code_at
 from isimed.explore.store import Table
 from isimed.models.checkpoint import Checkpoint
 from isimed.ui import state
-from isimed.ui.slice_viewer import Box, slice_viewer
-from isimed.ui.slices import slice_picture
 
 CURSOR = "cursor"
 Point = tuple[float, float, float]
@@ -86,63 +83,6 @@ def as_frame(found: Sequence[Location], errors: Sequence[float | None]) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def caption(row: pd.Series, *, in_mm: bool = True) -> str:
-    """What stands under a match: whose it is, how near, how sure, and the true error where it is known."""
-    parts = [f"latent {row.distance:.0f}{' mm' if in_mm else ''}", f"± {row.uncertainty_mm:.0f} mm"]
-    if row.error_mm is not None and not np.isnan(row.error_mm):
-        parts.append(f"true error {row.error_mm:.0f} mm")
-    return " · ".join(parts)
-
-
-def show_best(cohort: Cohort, found: pd.DataFrame, edge_mm: float) -> None:
-    """The best matches as viewers that can be scrolled, two by two."""
-    columns = st.columns(2)
-    for number, row in enumerate(found.itertuples(index=False)):
-        with columns[number % 2]:
-            st.markdown(f"**{row.volume}** · {caption(pd.Series(row._asdict()))}")
-            slice_viewer(
-                state.scan(cohort, row.volume),
-                key=f"match-{number}",
-                volume_key=f"{cohort.fingerprint}/{row.volume}",
-                modality=cohort.modality,
-                cursor_mm=_mm(row),
-                boxes=[Box(_mm(row), edge_mm, name="match")],
-                layout="axial",
-                controls=False,
-                height=250,
-            )
-
-
-def show_strip(cohort: Cohort, found: pd.DataFrame, edge_mm: float, *, per_row: int = 6, most: int = 12) -> None:
-    """The next best as still pictures; a button opens one."""
-    if found.empty:
-        return
-    st.subheader("Next best")
-    columns = st.columns(per_row)
-    for number, row in enumerate(found.head(most).itertuples(index=False)):
-        with columns[number % per_row]:
-            picture = _picture(cohort.fingerprint, row.volume, _mm(row), edge_mm, cohort)
-            st.image(picture, caption=f"{row.volume} · {caption(pd.Series(row._asdict()))}", width="stretch")
-            if st.button(f"Open {row.volume}", key=f"open-{row.volume}", width="stretch"):
-                set_point(row.volume, _mm(row))
-                st.rerun()
-
-
-def offer_download(cohort: Cohort, volume_id: str, point_mm: Point, found: pd.DataFrame) -> None:
-    """The found points as CSV, in scanner mm."""
-    name = f"{cohort.name}-{volume_id}-matches.csv"
-    text = found.assign(source_volume=volume_id, source_mm=" ".join(f"{value:.2f}" for value in point_mm))
-    st.download_button("Points as CSV (scanner mm, RAS)", text.to_csv(index=False), name, "text/csv")
-
-
-@st.cache_data(max_entries=512, show_spinner=False)
-def _picture(fingerprint: str, volume_id: str, mm: Point, edge_mm: float, _cohort: Cohort) -> bytes:
-    picture = slice_picture(state.scan(_cohort, volume_id), mm, edge_mm=edge_mm, modality=_cohort.modality)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def _start(cohort: Cohort, volume_id: str, preparation: Preparation) -> Point:
     """A place worth looking at before the first click: off the middle, so that left and right show."""
     volume = state.prepared_scan(cohort, volume_id, preparation)
@@ -160,7 +100,3 @@ def _error(cohort: Cohort, subject: str, point_mm: Point, location: Location) ->
     if (voxel < 0).any() or (voxel > np.array(scan.shape) - 1).any():
         return None
     return float(np.linalg.norm(np.asarray(location.mm) - truth))
-
-
-def _mm(row) -> Point:  # noqa: ANN001 - a named tuple of pandas
-    return row.x_mm, row.y_mm, row.z_mm

@@ -22,6 +22,7 @@ def slice_picture(
     edge_mm: float,
     plane: str = "axial",
     modality: str = "unknown",
+    window: tuple[float, float] | None = None,
     width: int = 200,
 ) -> Image.Image:
     """The whole slice through a point, letters at its sides, with the crop's box at its true size.
@@ -32,14 +33,16 @@ def slice_picture(
         edge_mm: the crop's edge.
         plane: axial, coronal or sagittal.
         modality: CT gets the soft-tissue window (40/400 HU), everything else percentiles 1-99.
+        window: the values drawn black and white, instead of the modality's.
         width: of the picture in pixels; the height follows from the spacing.
     """
     across, up = PLANE_AXES[plane]
     through = 3 - across - up
     voxel = volume.to_voxel(centre_mm)
     index = int(np.clip(np.rint(voxel[through]), 0, volume.shape[through] - 1))
-    low, high = _window(volume, modality)
-    grey = np.clip((np.take(volume.voxels, index, axis=through).astype(np.float32) - low) / (high - low), 0, 1)
+    low, high = window or _window(volume, modality)
+    cut = volume.voxels[tuple(index if axis == through else slice(None) for axis in range(3))]
+    grey = np.clip((np.asarray(cut, dtype=np.float32) - low) / (high - low), 0, 1)
     picture = np.flip((grey * 255).astype(np.uint8).T, axis=(0, 1))  # up and the patient's right to the left
     spacing = volume.spacing
     mm = np.array([volume.shape[across] * spacing[across], volume.shape[up] * spacing[up]])

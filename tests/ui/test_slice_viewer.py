@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from isimed.data.volume import Volume
-from isimed.ui.slice_viewer import component, encoding
+from isimed.ui.slice_viewer import component, encoding, payload
 from isimed.ui.slice_viewer.files import FILES
 from isimed.ui.slice_viewer.overlays import Box, HeatMap, LabelMap
 
@@ -217,7 +217,7 @@ def test_what_is_no_click_on_this_volume_is_none(event):
 
 def test_a_box_is_sent_in_voxels_at_its_true_size():
     volume = Volume(np.zeros(SHAPE, np.uint8), AFFINE)
-    box = component._box(volume, Box(volume.to_mm((10, 20, 15)), 24.0))
+    box = payload.box_data(volume, Box(volume.to_mm((10, 20, 15)), 24.0))
     assert box["centre"] == pytest.approx([10, 20, 15])
     assert box["half"] == pytest.approx([6, 8, 3])
 
@@ -246,7 +246,7 @@ def test_labels_on_another_grid_are_refused():
 
 def test_an_unknown_window_names_the_known_ones():
     with pytest.raises(ValueError, match="Soft tissue"):
-        component._window("liver", encoding.presets(encoding.encode(np.zeros((2, 2, 2), np.uint8)), ct=True), ct=True)
+        payload.window_data("liver", encoding.presets(encoding.encode(np.zeros((2, 2, 2), np.uint8)), ct=True), ct=True)
 
 
 def test_the_legend_puts_the_strong_end_last():

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -20,14 +20,15 @@ from isimed.ui.slice_viewer.encoding import (
     looks_like_ct,
     presets,
 )
-from isimed.ui.slice_viewer.files import LOADER
+from isimed.ui.slice_viewer.files import loader
 from isimed.ui.slice_viewer.overlays import Box, HeatMap, LabelMap, Marker
+from isimed.ui.slice_viewer.payload import box_data, cursor_voxel_of, frame_around, marker_data, window_data
 
 Convention = Literal["radiological", "neurological"]
 Plane = Literal["axial", "coronal", "sagittal"]
 PLANES = ("axial", "coronal", "sagittal")
 
-_component = st.components.v2.component("isimed_slice_viewer", js=LOADER)
+_component = st.components.v2.component("isimed_slice_viewer", js=loader("main.js"))
 _encodings = EncodingCache()
 
 
@@ -46,6 +47,15 @@ class Click:
     count: int
 
 
+@dataclass(frozen=True)
+class Header:
+    """The line above a viewer's planes: whose scan, figures about it, and what its button is called (if any)."""
+
+    title: str
+    note: str = ""
+    action: str = ""
+
+
 def slice_viewer(
     volume: Volume,
     *,
@@ -60,12 +70,17 @@ def slice_viewer(
     heat: HeatMap | None = None,
     window: str | tuple[float, float] | None = None,
     convention: Convention = "radiological",
-    layout: Literal["three"] | Plane = "three",
+    layout: Literal["three", "grid"] | Plane = "three",
     field_mm: float | None = None,
     height: int | None = None,
     compact: bool = False,
     controls: bool = True,
+    readout: bool = True,
+    header: Header | None = None,
+    link: str | None = None,
     on_click: Callable[[Click], None] | None = None,
+    on_action: Callable[[Click], None] | None = None,
+    reports_clicks: bool = True,
 ) -> Click | None:
     """Show a volume as linked slices which scroll, zoom and change window in the browser, without a rerun.
 
@@ -87,12 +102,18 @@ def slice_viewer(
         window: (level, width), or a preset's name such as "Lung"; by default soft tissue for CT, else the 1st to
             99th percentile.
         convention: "radiological" has the patient's right on the viewer's left. The user can switch.
-        layout: all three planes, or one.
+        layout: all three planes side by side; as a grid of two by two, with the read-out and the buttons in the
+            fourth field; or one plane.
         field_mm: how many mm around the cursor fill the picture at first; by default the whole body.
-        height: of the planes, in pixels; by default what the width asks for.
+        height: of the planes, in pixels; by default what the width asks for. A grid uses at most this.
         compact: a small still picture of one plane that can be clicked; no crosshair, controls or wheel.
         controls: whether to show the row of buttons.
+        readout: whether to show voxel, millimetres and value.
+        header: a line above the planes, with a button.
+        link: viewers of one name move their crosshairs together, by equal millimetres from where Python put them.
         on_click: called with the click before the page runs again.
+        on_action: called with the crosshair's voxel when the header's button is pressed.
+        reports_clicks: False: a click moves the crosshair and stays in the browser.
 
     Returns:
         The click that caused this run, else None. In the callback and here it is the same click.
@@ -100,32 +121,37 @@ def slice_viewer(
     Raises:
         ValueError: a label map on another grid, an unknown window or plane.
     """
-    if layout != "three" and layout not in PLANES:
-        raise ValueError(f"layout must be three, {', '.join(PLANES)}; got {layout!r}")
+    if layout not in ("three", "grid", *PLANES):
+        raise ValueError(f"layout must be three, grid, {', '.join(PLANES)}; got {layout!r}")
     encoded = _encode(volume.voxels, volume_key, encode)
     ct = modality.upper().startswith("CT") if modality else looks_like_ct(encoded)
     choices = presets(encoded, ct=ct)
-    cursor = _cursor(volume, cursor_mm, cursor_voxel)
+    cursor = cursor_voxel_of(volume, cursor_mm, cursor_voxel)
     source = _source(encoded, volume_key) | {
         "spacing": volume.spacing.tolist(),
         "affine": np.asarray(volume.affine, dtype=float).tolist(),
-        "frame": _frame(volume, cursor, field_mm) if cursor and field_mm else encoded.frame,
+        "inverse": np.linalg.inv(volume.affine).tolist(),
+        "frame": frame_around(volume, cursor, field_mm) if cursor and field_mm else encoded.frame,
         "unit": "HU" if ct else "",
     }
     data = {
         "volume": source,
         "cursor": cursor,
-        "boxes": [_box(volume, box) for box in boxes],
-        "markers": [_marker(volume, marker) for marker in markers],
+        "boxes": [box_data(volume, box) for box in boxes],
+        "markers": [marker_data(volume, marker) for marker in markers],
         "labels": _labels(volume, labels),
         "heat": _heat(heat),
         "presets": choices,
-        "window": _window(window, choices, ct=ct),
+        "window": window_data(window, choices, ct=ct),
         "convention": convention,
-        "planes": list(PLANES) if layout == "three" else [layout],
+        "layout": layout,
         "height": height,
         "compact": compact,
         "controls": controls and not compact,
+        "readout": readout and not compact,
+        "header": asdict(header) if header else None,
+        "link": link,
+        "reports": reports_clicks,
     }
 
     def read(event: Any) -> Click | None:
@@ -136,7 +162,12 @@ def slice_viewer(
         if on_click and click:
             on_click(click)
 
-    result = _component(key=key, data=data, on_click_change=clicked)
+    def acted() -> None:
+        click = read(st.session_state[key].get("action"))
+        if on_action and click:
+            on_action(click)
+
+    result = _component(key=key, data=data, on_click_change=clicked, on_action_change=acted)
     return read(result.get("click"))
 
 
@@ -173,31 +204,6 @@ def _source(encoded: Encoded, key: str | None, *options: Any) -> dict:
     }
 
 
-def _cursor(volume: Volume, mm: ArrayLike | None, voxel: ArrayLike | None) -> list[float] | None:
-    if mm is not None:
-        voxel = volume.to_voxel(mm)
-    return None if voxel is None else np.asarray(voxel, dtype=float).tolist()
-
-
-def _frame(volume: Volume, cursor: list[float], field_mm: float) -> tuple[list[float], list[float]]:
-    half = field_mm / volume.spacing / 2
-    return (cursor - half + 0.5).tolist(), (cursor + half - 0.5).tolist()
-
-
-def _box(volume: Volume, box: Box) -> dict:
-    half = np.broadcast_to(np.asarray(box.edge_mm, dtype=float), 3) / volume.spacing / 2
-    return {
-        "centre": volume.to_voxel(box.centre_mm).tolist(),
-        "half": half.tolist(),
-        "name": box.name,
-        "colour": box.colour,
-    }
-
-
-def _marker(volume: Volume, marker: Marker) -> dict:
-    return {"voxel": volume.to_voxel(marker.mm).tolist(), "name": marker.name, "colour": marker.colour}
-
-
 def _labels(volume: Volume, labels: LabelMap | None) -> dict | None:
     if labels is None:
         return None
@@ -221,17 +227,3 @@ def _heat(heat: HeatMap | None) -> dict | None:
     ends = [f"{value:.3g} {heat.unit}".strip() for value in (low, high)]
     weak, strong = ends if heat.strong == "high" else ends[::-1]
     return _source(encoded, heat.key, *options) | {"title": heat.title, "weak": weak, "strong": strong}
-
-
-def _window(window: str | tuple[float, float] | None, choices: list[dict], *, ct: bool) -> dict:
-    if window is None:
-        window = "Soft tissue" if ct else choices[0]["name"]
-    if isinstance(window, str):
-        for choice in choices:
-            if choice["name"].lower() == window.lower():
-                return {"level": choice["level"], "width": choice["width"]}
-        raise ValueError(
-            f"window must be (level, width) or one of {', '.join(c['name'] for c in choices)}; got {window!r}"
-        )
-    level, width = (float(number) for number in window)
-    return {"level": level, "width": max(width, 1e-9)}

@@ -12,11 +12,16 @@ FILES: dict[str, bytes] = {
 }
 DIGEST = hashlib.sha256(b"".join(FILES.values())).hexdigest()[:16]
 
-# Streamlit resends a component's inline JavaScript at every rerun, from a blob where relative imports do not
-# work. So it gets only this; the modules come once, from the app's own route.
-LOADER = f"""
+
+def loader(module: str) -> str:
+    """What Streamlit is given: a few lines that load one of the modules.
+
+    Streamlit resends a component's inline JavaScript at every rerun, from a blob where relative imports do not
+    work. So it gets only this; the modules come once, from the app's own route.
+    """
+    return f"""
 export default async (component) => {{
-  const url = new URL("{FILES_PATH}/{DIGEST}/main.js", document.baseURI);
+  const url = new URL("{FILES_PATH}/{DIGEST}/{module}", document.baseURI);
   const viewer = await import(url.href);
   return viewer.mount(component);
 }};

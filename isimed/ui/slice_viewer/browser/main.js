@@ -14,7 +14,7 @@ export function mount({ data, parentElement, setTriggerValue }) {
     viewer = new Viewer(root);
     mounted.set(parentElement, viewer);
   }
-  viewer.update(data, (click) => setTriggerValue("click", click));
+  viewer.update(data, setTriggerValue);
   return () => {
     mounted.delete(parentElement);
     viewer.destroy();

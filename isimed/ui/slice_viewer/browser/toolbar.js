@@ -1,5 +1,6 @@
 // The row of controls above the planes.
 
+import { link } from "./link.js";
 import { heatGradient } from "./overlays.js";
 
 const LABEL_MODES = { contour: "fill", fill: "off", off: "contour" };
@@ -24,10 +25,10 @@ export class Toolbar {
   update() {
     const { convention, data, dragMode, labelMode, window } = this.viewer;
     this.root.hidden = !data.controls;
-    const shown = JSON.stringify([convention, window, dragMode, labelMode, data.presets, !data.labels, data.heat]);
+    const shown = JSON.stringify([convention, window, dragMode, labelMode, data.presets, !data.labels, data.heat, data.link, link.on]);
     if (!data.controls || shown === this.shown) return; // the keyboard's place survives a rerun
     this.shown = shown;
-    const parts = [this.convention(), this.presets(), this.dragMode(), this.labels(), this.heat(), this.reset()];
+    const parts = [this.convention(), this.presets(), this.dragMode(), this.link(), this.labels(), this.heat(), this.reset()];
     this.root.replaceChildren(...parts.filter(Boolean));
   }
 
@@ -64,6 +65,18 @@ export class Toolbar {
       title: "Left drag changes level and width. The right mouse button always does.",
       onclick: () => this.keepingFocus(".drag-mode", () => {
         viewer.dragMode = on ? "click" : "window";
+        this.update();
+      }),
+    });
+  }
+
+  link() {
+    if (!this.viewer.data.link) return null;
+    return element("button", {
+      className: "link", textContent: "Linked", "aria-pressed": link.on,
+      title: "Scrolling one patient moves the others by the same millimetres. A click searches anew.",
+      onclick: () => this.keepingFocus(".link", () => {
+        link.on = !link.on;
         this.update();
       }),
     });

@@ -1,7 +1,10 @@
 // One viewer: its state, and the verbs which input and toolbar call. Nothing here asks Python except `choose`.
 
-import { AXES, PLANES, clamped, frameMm, middle, mmText, toMm } from "./geometry.js";
+import { AXES, PLANES, clamped, middle, mmText, toMm } from "./geometry.js";
+import { header } from "./header.js";
 import { listen } from "./input.js";
+import { gridLayout, rowLayout } from "./layout.js";
+import { follow } from "./link.js";
 import { Pane } from "./pane.js";
 import { Toolbar, element } from "./toolbar.js";
 import { at, greyTable, load } from "./voxels.js";
@@ -20,9 +23,11 @@ export class Viewer {
     this.planes = element("div", { className: "planes" });
     this.message = element("div", { className: "message", role: "status" });
     this.readout = element("div", { className: "readout" });
+    this.header = element("div", { className: "header" });
+    this.stage = element("div", { className: "stage" }, this.planes, this.message);
+    this.panel = element("div", { className: "panel" });
     this.toolbar = new Toolbar(this);
     this.panes = [];
-    root.append(this.toolbar.root, element("div", { className: "stage" }, this.planes, this.message), this.readout);
     this.resized = new ResizeObserver(() => this.layOut());
     this.resized.observe(root);
     viewers.add(this);
@@ -43,12 +48,14 @@ export class Viewer {
     if (newScan) this.cursor = clamped(this.grid, data.cursor ?? middle(this.grid));
     else if (changed("cursor") && data.cursor) {
       // Python's echo of a click must not pull back a user who has scrolled on since.
-      if (!same(data.cursor, this.echo)) this.moveTo(data.cursor);
+      if (!same(data.cursor, this.echo)) this.place(data.cursor);
       this.echo = null;
     }
     if (newScan || changed("window")) this.window = { ...data.window };
-    if (changed("planes") || changed("compact")) this.build();
+    if (changed("layout") || changed("compact")) this.build();
     this.root.classList.toggle("compact", data.compact);
+    if (changed("header")) header(this);
+    this.readout.hidden = !data.readout;
     this.toolbar.update();
     this.layOut();
     this.fetch();
@@ -58,23 +65,25 @@ export class Viewer {
     return chosenConvention ?? this.data.convention;
   }
 
+  /** In a grid the read-out and the buttons fill the fourth field; else they stand below and above. */
   build() {
-    this.panes = PLANES.filter((plane) => this.data.planes.includes(plane)).map((plane) => new Pane(plane, this));
-    this.planes.replaceChildren(...this.panes.map((pane) => pane.canvas));
+    const { layout } = this.data, inGrid = layout === "grid", one = PLANES.includes(layout);
+    this.panes = PLANES.filter((plane) => !one || plane === layout).map((plane) => new Pane(plane, this));
+    this.root.classList.toggle("grid", inGrid);
+    this.panel.replaceChildren(...(inGrid ? [this.readout, this.toolbar.root] : []));
+    this.planes.replaceChildren(...this.panes.map((pane) => pane.canvas), ...(inGrid ? [this.panel] : []));
+    this.root.replaceChildren(...(inGrid ? [this.header, this.stage] : [this.header, this.toolbar.root, this.stage, this.readout]));
     this.panes.forEach(listen);
   }
 
-  /** Columns as wide as their millimetres; all rows as tall as the tallest plane needs. */
   layOut() {
     if (!this.data || !this.root.clientWidth) return;
-    const mm = frameMm(this.grid);
-    const widths = this.panes.map(({ plane }) => mm[AXES[plane][0]]);
-    const total = widths.reduce((sum, width) => sum + width, 0);
-    const shares = widths.map((width) => Math.max(width, total / 5));
-    const wanted = Math.max(...this.panes.map(({ plane }) => (mm[AXES[plane][1]] * this.root.clientWidth) / total));
-    const height = this.data.height ?? Math.round(Math.min(580, Math.max(this.data.compact ? 100 : 260, wanted)));
-    this.planes.style.gridTemplateColumns = shares.map((share) => `minmax(0, ${share}fr)`).join(" ");
-    this.planes.style.height = `${height}px`;
+    const { compact, height, layout } = this.data, width = this.root.clientWidth;
+    const { columns, rows } = layout === "grid"
+      ? gridLayout(this.grid, width, height ?? 640)
+      : rowLayout(this.grid, this.panes.map(({ plane }) => plane), width, { height, least: compact ? 100 : 260 });
+    this.planes.style.gridTemplateColumns = columns.map((share) => `minmax(0, ${share}fr)`).join(" ");
+    this.planes.style.gridTemplateRows = rows.map((pixels) => `${pixels}px`).join(" ");
     this.redraw();
   }
 
@@ -123,12 +132,25 @@ export class Viewer {
     const now = performance.now();
     this.moveTo(voxel);
     if (same(voxel, this.lastClick) && now - this.lastClickTime < 400) return; // the second half of a double click
-    this.lastClick = this.echo = voxel;
+    this.lastClick = voxel;
     this.lastClickTime = now;
-    this.send({ voxel, count: ++this.clicks, url: this.data.volume.url });
+    if (!this.data.reports) return;
+    this.echo = voxel;
+    this.tell("click", voxel);
   }
 
+  /** Tell Python about a voxel: a "click", or the header's "action". */
+  tell(what, voxel) {
+    this.send(what, { voxel, count: ++this.clicks, url: this.data.volume.url });
+  }
+
+  /** The user moved the crosshair: linked viewers go along. */
   moveTo(voxel) {
+    this.place(voxel);
+    follow(this, viewers);
+  }
+
+  place(voxel) {
     this.cursor = clamped(this.grid, voxel);
     this.redraw();
     this.showReadout();
@@ -188,7 +210,7 @@ export class Viewer {
 
   /** Voxel, millimetres, value and organ under the pointer, or at the crosshair. */
   showReadout() {
-    if (!this.voxels || this.data.compact) return void this.readout.replaceChildren();
+    if (!this.voxels || !this.data.readout) return void this.readout.replaceChildren();
     const { volume } = this.data;
     const voxel = clamped(this.grid, this.hover ?? this.cursor);
     const value = at(this.voxels, volume.shape, voxel) * volume.slope + volume.intercept;

@@ -1,14 +1,10 @@
-"""A small cohort on disk and a checkpoint that reads positions off the voxels, so that search has known answers."""
+"""A small cohort on disk: quick to prepare and embed, with known moves between its patients."""
 
 import json
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import pytest
-
-from isimed.data.cohort import Cohort
-
 
 def write_cohort(folder: Path, *, patients: int = 3, size: int = 40, name: str = "small") -> Path:
     """Ellipsoids with different textures; patient p is moved by p × (10, -5, 3) mm in the scanner."""
@@ -30,7 +26,3 @@ def write_cohort(folder: Path, *, patients: int = 3, size: int = 40, name: str =
     (folder / "dataset.json").write_text(json.dumps(manifest))
     return folder / "dataset.json"
 
-
-@pytest.fixture
-def cohort(tmp_path: Path) -> Cohort:
-    return Cohort.load(write_cohort(tmp_path / "cohort"))

@@ -1,0 +1,171 @@
+"""Figures in words: labels, units, and the rows of a result for tables and CSV."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+GROUPS = {
+    "distance": "Distance, within patients",
+    "distance_between": "Distance, between patients",
+    "position": "Position from a linear map",
+    "landmarks": "Landmark transfer",
+    "landmarks_by_organ": "Landmark transfer by organ, median mm",
+    "probe": "Tumour in the crop, any voxel (the paper's question)",
+    "probe_near": "Tumour within 12 mm of the centre, same crops",
+    "probe_matched": "Tumour within 12 mm, healthy crops at the same places",
+    "organs": "Organ at the crop's centre",
+    "collapse": "Dimensions in use",
+    "robustness": "Position error under changes, median mm",
+    "anomaly": "Tumour crops found without tumour labels",
+    "segmentation": "Few-shot organ segmentation, Dice",
+    "segmentation_by_organ": "Five-shot Dice by organ",
+}
+FIGURES = {
+    "pearson": "Pearson r",
+    "spearman": "Spearman r",
+    "stress": "Kruskal stress",
+    "rmse_mm": "RMSE, mm",
+    "r2_sagittal": "R² sagittal",
+    "r2_coronal": "R² coronal",
+    "r2_axial": "R² axial",
+    "median_mm": "median, mm",
+    "mean_mm": "mean, mm",
+    "p95_mm": "95th percentile, mm",
+    "pc_r_sagittal": "|r| of a PC, sagittal",
+    "pc_r_coronal": "|r| of a PC, coronal",
+    "pc_r_axial": "|r| of a PC, axial",
+    "coarse_median_mm": "median on the grid, mm",
+    "within_5mm": "within 5 mm",
+    "within_10mm": "within 10 mm",
+    "within_20mm": "within 20 mm",
+    "left_right_confusion": "left-right confusion",
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "sensitivity_at_90": "sensitivity at 90 % specificity",
+    "knn_auc": "AUC, kNN",
+    "with_position_auc": "AUC, embedding + position",
+    "share_positive": "share of positive crops",
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "rankme": "RankMe",
+    "effective_rank": "effective rank",
+    "participation_ratio": "participation ratio",
+    "dimensions_99": "dimensions at 99 % variance",
+    "share_99": "share of dimensions at 99 %",
+    "uniformity": "uniformity",
+    "alignment": "alignment",
+}
+FEWER_IS_BETTER = ("mm", "stress", "confusion", "uniformity", "alignment")
+CONTROLS = {
+    "untrained": "untrained network",
+    "mean_position": "mean position",
+    "intensity_histogram": "intensity histogram",
+    "position_only": "position only",
+    "body_box": "same place in the body box",
+    "affine_registration": "affine registration",
+}
+HEADLINES = (
+    ("distance", "spearman"),
+    ("distance", "rmse_mm"),
+    ("position", "median_mm"),
+    ("landmarks", "median_mm"),
+    ("probe", "auc"),
+    ("probe_matched", "auc"),
+    ("organs", "accuracy"),
+    ("collapse", "code_participation_ratio"),
+)
+
+
+BARS = {
+    "distance": ["pearson", "spearman"],
+    "distance_between": ["pearson", "spearman"],
+    "position": ["r2_sagittal", "r2_coronal", "r2_axial"],
+    "landmarks": ["median_mm", "mean_mm", "coarse_median_mm"],
+    "collapse": ["rankme", "code_rankme", "participation_ratio", "code_participation_ratio"],
+} | {probe: ["auc", "average_precision", "sensitivity_at_90"] for probe in ("probe", "probe_near", "probe_matched")}
+
+
+def bar_figures(group: str, found: list[str]) -> list[str]:
+    """Which figures of a group share one bar chart: those of one unit."""
+    return BARS.get(group, found)
+
+
+def figure_label(name: str) -> str:
+    if name in FIGURES:
+        return FIGURES[name]
+    if name.startswith("code_") and name[5:] in FIGURES:
+        return f"{FIGURES[name[5:]]} of the code"
+    return name.replace("_", " ")
+
+
+def group_label(name: str) -> str:
+    return GROUPS.get(name, name.replace("_", " "))
+
+
+def number(value: float | None) -> str:
+    """A number as people read it: three digits, no exponent."""
+    if value is None:
+        return "–"
+    if value == 0 or abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
+
+
+def with_interval(figure: dict[str, Any] | None) -> str:
+    """``0.951 (0.940 – 0.960)``."""
+    if not figure:
+        return ""
+    if figure["low"] is None:
+        return number(figure["value"])
+    return f"{number(figure['value'])} ({number(figure['low'])} – {number(figure['high'])})"
+
+
+def fewer_is_better(group: str, figure: str) -> bool:
+    return group in ("robustness", "landmarks_by_organ") or any(figure.endswith(end) for end in FEWER_IS_BETTER)
+
+
+def columns(result: dict[str, Any]) -> list[str]:
+    """Checkpoints, then controls that hold figures."""
+    return [
+        *result["checkpoints"],
+        *[n for n, found in result["controls"].items() if found and n not in result["checkpoints"]],
+    ]
+
+
+def figures_of(result: dict[str, Any], name: str) -> dict[str, dict]:
+    return result["checkpoints"].get(name) or result["controls"].get(name) or {}
+
+
+def groups(result: dict[str, Any]) -> list[str]:
+    """Groups that a result holds, in the order of GROUPS."""
+    found = {group for name in columns(result) for group in figures_of(result, name)}
+    return [*[g for g in GROUPS if g in found], *sorted(found - set(GROUPS))]
+
+
+def table(result: dict[str, Any], group: str) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of one group: a figure a row, a checkpoint or control a column."""
+    names = [name for name in columns(result) if group in figures_of(result, name)]
+    figures = list(dict.fromkeys(f for name in names for f in figures_of(result, name)[group]))
+    rows = [[figure_label(f), *[with_interval(figures_of(result, n)[group].get(f)) for n in names]] for f in figures]
+    return ["", *[CONTROLS.get(name, name) for name in names]], rows
+
+
+def rows(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """One dictionary a figure."""
+    for role in ("checkpoints", "controls"):
+        for name, found in result[role].items():
+            for group, figures in found.items():
+                for figure, values in figures.items():
+                    yield {"name": name, "role": role[:-1], "group": group, "figure": figure, **values}
+
+
+def to_csv(result: dict[str, Any]) -> str:
+    """Every figure with its interval, a line each."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(
+        stream, ["name", "role", "group", "figure", "value", "low", "high", "n"], lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(rows(result))
+    return stream.getvalue()

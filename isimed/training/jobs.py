@@ -1,0 +1,153 @@
+"""Runs as processes of their own: started here, stopped from anywhere, found again by whoever looks.
+
+Nothing is kept in memory: a run's folder says which process (pid and start time) works on it. A worker that has to
+wait for the device waits by itself (`queue`), and ends by itself when told to stop (`stopping`); killing is the
+last resort.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+
+from isimed import settings
+from isimed.errors import InputError
+from isimed.training.config import TrainConfig
+from isimed.training.run import Run, Status
+
+GONE_WITHIN_S = 22.0
+
+_children: list[subprocess.Popen] = []
+
+
+def submit(config: TrainConfig) -> Run:
+    """Make a run and start it in the background."""
+    run = Run.create(config)
+    start(run)
+    return run
+
+
+def start(run: Run) -> None:
+    """Work on a run in a fresh interpreter that outlives this process; its output goes to ``train.log``.
+
+    It starts or resumes: where there is a checkpoint it goes on from it.
+
+    Raises:
+        InputError: it is being worked on already, or the process cannot be started.
+    """
+    if run.process() is not None:
+        raise InputError(f"{run.id} is being worked on already: stop it first.")
+    _reap()
+    (run.folder / "job.json").unlink(missing_ok=True)
+    status = run.status
+    run.write_status(Status(step=status.step, total_steps=status.total_steps, epoch=status.epoch, best=status.best))
+    code = str(settings.PACKAGE.parent)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))}
+    environment["ISIMED_HOME"] = str(settings.home().resolve())
+    command = [sys.executable, "-m", "isimed.training.run", str(run.folder.resolve())]
+    try:
+        with (run.folder / "train.log").open("ab") as log:
+            child = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        _children.append(child)
+        run.write_job(psutil.Process(child.pid), command=command)
+    except (OSError, psutil.Error) as error:
+        run.write_status(Status(state="failed", message=f"The training could not be started ({error})."))
+        raise InputError(f"{run.id} could not be started ({error}): see {run.folder / 'train.log'}.") from None
+
+
+def resume(run: Run) -> None:
+    """Go on with a run that was stopped, failed or died.
+
+    Raises:
+        InputError: it is at work, or finished.
+    """
+    status = run.status
+    if not status.resumable:
+        raise InputError(f"{run.id} is {status.state}: only a stopped, failed or dead run can be resumed.")
+    start(run)
+
+
+def stop(run: Run, *, wait_s: float = GONE_WITHIN_S) -> None:
+    """Ask a run to save and end; kill it where it has not after ``wait_s`` seconds.
+
+    Raises:
+        InputError: nobody on this machine works on it.
+    """
+    process = run.process()
+    if process is None:
+        raise InputError(f"{run.id} is not being worked on here; it is {run.status.state}.")
+    try:
+        process.terminate()
+        psutil.wait_procs([process], timeout=wait_s)
+        if _alive(process):
+            _kill_group(process)
+            process.wait(5)
+    except (psutil.NoSuchProcess, psutil.TimeoutExpired):
+        pass
+    _reap()
+    _call_stopped(run)
+
+
+def stop_soon(run: Run) -> None:
+    """`stop` without waiting: a thread sees it through, and the worker ends by itself should this process die."""
+    if run.process() is None:
+        raise InputError(f"{run.id} is not being worked on here; it is {run.status.state}.")
+    threading.Thread(target=_stop_quietly, args=(run,), daemon=True).start()
+
+
+def wait(run: Run, *states: str, seconds: float = 60.0) -> Status:
+    """Wait until a run is in one of the states (by default: no longer active) and return its status.
+
+    Raises:
+        TimeoutError: it is not within ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        status = run.status
+        if status.state in states or (not states and not status.active):
+            return status
+        time.sleep(0.1)
+    raise TimeoutError(f"{run.id} is still {run.status.state} after {seconds:g} s; its log ends: {run.log_tail(5)}")
+
+
+def _stop_quietly(run: Run) -> None:
+    try:
+        stop(run)
+    except InputError:  # it ended by itself in between
+        pass
+
+
+def _call_stopped(run: Run) -> None:
+    """A worker that ended before it could say so (still importing, or killed) is stopped, as was asked for."""
+    status = run.status
+    if run.process() is None and status.state in ("dead", "starting"):
+        status.state, status.message = "stopped", ""
+        run.write_status(status)
+
+
+def _kill_group(process: psutil.Process) -> None:
+    try:
+        if os.getpgid(process.pid) == process.pid:  # a session of its own, started by `start`
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    except ProcessLookupError:
+        pass
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _reap() -> None:
+    """Forget children that ended, so that they do not stay zombies."""
+    _children[:] = [child for child in _children if child.poll() is None]

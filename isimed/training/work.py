@@ -1,0 +1,270 @@
+"""Working on a run: from the folder's config to its checkpoints, in this process (or in this one of torchrun's)."""
+
+import errno
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lightning_fabric as lf
+import psutil
+import torch
+
+from isimed import settings
+from isimed.data.cache import prepare_cohort
+from isimed.data.cohort import Cohort
+from isimed.data.preprocess import Preparation, Prepared
+from isimed.errors import InputError
+from isimed.evaluation.metrics import distance_figures, rankme
+from isimed.models.checkpoint import Card, recover_folder, remove_unfinished, save_checkpoint, versions
+from isimed.training import engine
+from isimed.training.config import TrainConfig
+from isimed.training.journal import Journal
+from isimed.training.loop import Trainer, validation_codes
+from isimed.training.patients import check_pairs, choose_patients
+from isimed.training.queue import Cancelled, try_lock, turn
+from isimed.training.run import Report, Run, Status
+from isimed.training.state import restore, save_state
+from isimed.training.stopping import StopRequest
+
+SAVE_EVERY_S = 60.0
+
+
+def work(run: Run, *, report: Report | None = None) -> Status:
+    """Work on a run until it is finished or told to stop; one process a run, one run a device at a time.
+
+    Raises:
+        InputError: the training cannot go on; the reason is kept in ``status.json`` too.
+    """
+    config = run.config
+    fabric = engine.make_fabric(config)
+    first = fabric.is_global_zero
+    device, why = engine.choose_device(config.device)
+    journal = Journal(run, report, writes=first)
+    with StopRequest() as stop, _only_worker(run) if first else nullcontext():
+        try:
+            with _failures_in_words(journal):
+                if first:
+                    run.write_job(psutil.Process(), **_machine(device))
+                journal.say(state="preparing", device=f"{device}: {why}")
+                stop.at_last = lambda: journal.say(state="stopped", message="Stopped before the first step.")
+                queue = turn(
+                    engine.device_key(device),
+                    run.id,
+                    waiting=lambda other: journal.say(state="queued", message=f"Waits for {other or 'another run'}."),
+                    stop=lambda: stop.asked,
+                )
+                with queue if first else nullcontext():
+                    fabric.barrier()
+                    _train(run, config, fabric, journal, stop)
+        except Cancelled:
+            stop.answered()
+            journal.say(state="stopped", message="Stopped while it waited.")
+        finally:
+            journal.close()
+    return journal.status
+
+
+def create_together(config: TrainConfig) -> Run:
+    """A new run; under torchrun the first process makes it and the others are told which."""
+    fabric = engine.make_fabric(config)
+    folder = str(Run.create(config).folder) if fabric.is_global_zero else ""
+    return Run(fabric.broadcast(folder))
+
+
+def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, journal: Journal, stop: StopRequest) -> None:
+    cohort = Cohort.load(config.cohort)
+    check_pairs(cohort, config)
+    train_subjects, held_out_subjects = choose_patients(cohort, config)
+    preparation = Preparation.for_modality(cohort.modality, spacing_mm=config.spacing_mm)
+    volumes, held_out = _prepared(cohort, preparation, [train_subjects, held_out_subjects], fabric, journal)
+    trainer = Trainer(config, volumes, fabric=fabric)
+    card = _card(run, trainer, cohort, preparation, train_subjects, held_out_subjects)
+    status = journal.status
+    if journal.writes:
+        _mend(run)
+    fabric.barrier()
+    if run.last.is_dir():
+        status.best = restore(run.last, trainer)
+    journal.open(step=trainer.step)
+    journal.say(
+        state="running", message="", step=trainer.step, total_steps=trainer.total_steps
+    )
+    first, started, saved = trainer.step, time.monotonic(), time.monotonic()
+
+    def save() -> None:
+        if journal.writes:
+            with trainer.between_steps:
+                save_state(run.last, trainer, card, best=status.best)
+
+    def at_last() -> None:
+        if trainer.step:
+            save()
+        journal.say(state="stopped", message="", step=trainer.step)
+
+    def validate() -> None:
+        epoch = trainer.step // trainer.steps_per_epoch
+        due = epoch % config.validate_every == 0 or trainer.step == trainer.total_steps
+        if trainer.step % trainer.steps_per_epoch or not trainer.step or not due or not journal.writes:
+            return
+        if held_out:
+            codes = validation_codes(trainer.encoder, held_out, config)
+            figures = {**distance_figures(codes), "rankme": rankme([code for code, _ in codes])}
+            journal.line({"number": trainer.step, "epoch": epoch, "validation": figures})
+            if _better(figures, status.best, trainer):
+                status.best = figures
+                card.results = {"validation": figures, "step": trainer.step}
+                save_checkpoint(run.best, trainer.encoder, card)
+        elif trainer.step == trainer.total_steps:
+            save_checkpoint(run.best, trainer.encoder, card)
+
+    stop.at_last = at_last
+    validate()  # a run that was stopped right before a validation catches up
+    while trainer.step < trainer.total_steps:
+        for step in trainer.run_epoch():
+            left = (time.monotonic() - started) / (step.number - first) * (trainer.total_steps - step.number)
+            journal.line({**asdict(step), "total_steps": trainer.total_steps, "seconds_left": left})
+            state = "stopping" if stop.asked else "running"
+            journal.say(state=state, step=step.number, epoch=step.epoch, seconds_left=left)
+            if engine.any_process(stop.asked, fabric.device):
+                stop.answered()
+                save()
+                journal.say(state="stopped")
+                return
+            if time.monotonic() - saved > SAVE_EVERY_S:
+                save()
+                saved = time.monotonic()
+        validate()
+    save()
+    journal.say(state="finished", seconds_left=0.0)
+
+
+def _prepared(
+    cohort: Cohort, preparation: Preparation, parts: list[list[str]], fabric: lf.Fabric, journal: Journal
+) -> list[list[Prepared]]:
+    """Prepared volumes of each part of the patients; the first process prepares, the others open what it made."""
+    entries = [cohort.subset(part) for part in parts]
+    together = [entry for part in entries for entry in part]
+    if not journal.writes:
+        fabric.barrier()
+    volumes = prepare_cohort(
+        cohort,
+        preparation,
+        entries=together,
+        progress=lambda done, total: journal.say(state="preparing", message=f"Prepared {done} of {total} volumes."),
+    )
+    if journal.writes:
+        fabric.barrier()
+    return [volumes[: len(entries[0])], volumes[len(entries[0]) :]]
+
+
+def _better(figures: dict[str, float], best: dict[str, float], trainer: Trainer) -> bool:
+    """By error in mm where the code has millimetres, by rank correlation where not."""
+    if trainer.encoder.has_distance_head:
+        return figures["rmse_mm"] <= best.get("rmse_mm", float("inf"))
+    return figures["spearman"] >= best.get("spearman", float("-inf"))
+
+
+def _card(
+    run: Run, trainer: Trainer, cohort: Cohort, preparation: Preparation, train: list[str], held_out: list[str]
+) -> Card:
+    config = trainer.config
+    return Card(
+        name=run.id,
+        method=config.method,
+        description=f"Trained on {len(train)} patients of {cohort.name}.",
+        modality=cohort.modality,
+        crop_size=config.crop_size,
+        heads=dict(trainer.method.heads),
+        mm_per_unit=config.mm_per_unit,
+        preparation=preparation,
+        training=config.model_dump(mode="json"),
+        cohort={
+            "name": cohort.name,
+            "fingerprint": cohort.fingerprint,
+            "synthetic": cohort.synthetic,
+            "train": train,
+            "validation": held_out,
+        },
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+    )
+
+
+def _mend(run: Run) -> None:
+    """What a killed process left half done."""
+    for folder in (run.last, run.best):
+        recover_folder(folder)
+    remove_unfinished(run.last.parent)
+
+
+@contextmanager
+def _only_worker(run: Run) -> Iterator[None]:
+    with (run.folder / "worker.lock").open("w") as lock:
+        if not try_lock(lock.fileno()):
+            raise InputError(f"Another process works on {run.id}: stop it first.")
+        yield
+
+
+@contextmanager
+def _failures_in_words(journal: Journal) -> Iterator[None]:
+    """Every way to break off ends in a status of one sentence; the last checkpoint stays."""
+    kept = "the last checkpoint is kept, resume goes on from it"
+    try:
+        yield
+    except (InputError, Cancelled) as error:
+        if isinstance(error, InputError):
+            _fail(journal, str(error))
+        raise
+    except BaseException as error:
+        if _out_of_memory(error):
+            text = f"Out of memory: use fewer --volumes-per-step or --crops-per-volume; {kept}."
+        elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            text = f"The disk of {journal.run.folder} is full: free space; {kept}."
+        else:
+            _fail(journal, f"The training broke off unexpectedly; train.log says where; {kept}.")
+            raise
+        _fail(journal, text)
+        raise InputError(text) from error
+
+
+def _fail(journal: Journal, text: str) -> None:
+    with suppress(OSError):  # on a full disk not even this may be written: the error itself still says it
+        journal.say(state="failed", message=text)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return cpu or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+
+
+def _machine(device: str) -> dict[str, Any]:
+    """What a run's folder says about where it was worked on."""
+    name = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()
+    return {
+        "command": sys.argv,
+        "code": _code_version(),
+        "device": f"{device} ({name})",
+        "processes": engine.world_size(),
+        "threads": torch.get_num_threads(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": versions(),
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+    }
+
+
+def _code_version() -> str:
+    folder: Path = settings.PACKAGE
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "installed"

@@ -1,0 +1,124 @@
+"""How a result looks on a page: headlines, tables, charts, worst crops, downloads."""
+
+import json
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from isimed.data.cohort import Cohort
+from isimed.evaluation import charts, words
+from isimed.evaluation.report import to_html
+from isimed.ui import search, state
+from isimed.ui.slices import slice_picture
+
+
+def show_result(result: dict[str, Any], cohort: Cohort) -> None:
+    """Everything about a result, top down: what, headline, then a tab a task."""
+    _about(result)
+    _headlines(result)
+    _downloads(result)
+    groups = words.groups(result)
+    for tab, group in zip(st.tabs([_short(group) for group in groups]), groups, strict=True):
+        with tab:
+            _group(result, group, cohort)
+
+
+def result_table(result: dict[str, Any], group: str) -> None:
+    header, rows = words.table(result, group)
+    frame = pd.DataFrame(rows, columns=["figure", *header[1:]])
+    st.dataframe(frame, hide_index=True, width="stretch")
+
+
+def plot(chart: go.Figure | None, key: str) -> None:
+    if chart is not None:
+        st.plotly_chart(chart, key=key, width="stretch", config={"displaylogo": False})
+
+
+def _about(result: dict[str, Any]) -> None:
+    left_out = len(result["subjects"]["left_out"])
+    parts = [f"{result['cohort']['subjects']} patients of {result['cohort']['name']}"]
+    if left_out:
+        parts.append(f"{left_out} left out because a checkpoint was trained or selected on them")
+    parts += [f"protocol {result['protocol']}", f"seed {result['seed']}", result["created"][:10]]
+    st.caption(" · ".join(parts))
+    for note in result["notes"][1:]:
+        st.caption(f"Note: {note}")
+
+
+def _headlines(result: dict[str, Any]) -> None:
+    """One card a headline figure: the first checkpoint, and the untrained network beside it."""
+    first = next(iter(result["checkpoints"]))
+    ours, plain = words.figures_of(result, first), words.figures_of(result, "untrained")
+    shown = [(g, f) for g, f in words.HEADLINES if ours.get(g, {}).get(f, {}).get("value") is not None][:5]
+    for column, (group, figure) in zip(st.columns(max(len(shown), 1)), shown, strict=False):
+        beside = plain.get(group, {}).get(figure)
+        column.metric(
+            f"{_short(group)}: {words.figure_label(figure)}",
+            words.number(ours[group][figure]["value"]),
+            help=f"{first}: {words.with_interval(ours[group][figure])}, 95 % interval over patients.",
+        )
+        column.caption(f"untrained {words.number(beside['value'])}" if beside else " ")
+
+
+def _downloads(result: dict[str, Any]) -> None:
+    name = f"{result['cohort']['name']}-{result['protocol']}"
+    a, b, c, _ = st.columns([1, 1, 1, 4])
+    a.download_button("CSV", words.to_csv(result), f"{name}.csv", icon=":material/download:", on_click="ignore")
+    b.download_button(
+        "JSON", json.dumps(result, indent=1), f"{name}.json", icon=":material/download:", on_click="ignore"
+    )
+    c.download_button(
+        "Report", lambda: to_html(result), f"{name}.html", "text/html", icon=":material/download:", on_click="ignore"
+    )
+
+
+def _group(result: dict[str, Any], group: str, cohort: Cohort) -> None:
+    if group == "distance":
+        plot(charts.distance_scatter(result), "scatter")
+    result_table(result, group)
+    if group == "position":
+        names = [n for n in words.columns(result) if charts.component_matrix(result, n) is not None][:3]
+        for column, name in zip(st.columns(max(len(names), 1)), names, strict=False):
+            with column:
+                plot(charts.component_matrix(result, name), f"pc-{name}")
+    left, right = st.columns(2)
+    with left:
+        first = next(f[group] for n in words.columns(result) if group in (f := words.figures_of(result, n)))
+        plot(charts.bars(result, group, words.bar_figures(group, list(first))), f"bars-{group}")
+    with right:
+        if group == "distance":
+            plot(charts.distance_bins(result), "bins")
+        elif group == "position":
+            plot(charts.errors(result), "errors")
+        elif group == "collapse":
+            plot(charts.spectrum(result), "spectrum")
+    if group in result["details"].get(next(iter(result["checkpoints"])), {}):
+        worst_crops(result, group, cohort)
+
+
+def worst_crops(result: dict[str, Any], task: str, cohort: Cohort) -> None:
+    """The crops that the first checkpoint gets most wrong, as slices; a button opens one in the viewer."""
+    name = next(iter(result["checkpoints"]))
+    cases = result["details"][name][task].get("worst", [])[:6]
+    card = result["cards"][name]
+    edge = card["crop_size"] * card["preparation"]["spacing_mm"]
+    cases = [case for case in cases if case.get("volume") in {entry.id for entry in cohort.volumes}]
+    if not cases:
+        return
+    st.markdown(f"**Where {name} is most wrong**")
+    for column, case in zip(st.columns(6), cases, strict=False):
+        picture = slice_picture(
+            state.scan(cohort, case["volume"]), case["centre_mm"], edge_mm=edge, modality=cohort.modality
+        )
+        with column:
+            st.image(picture, caption=f"{case['subject']} · {case['score']:g} {case.get('unit', 'mm')}")
+            x, y, z = case["centre_mm"]
+            if st.button("Open", key=f"{task}-{case['row']}", help=f"{case['volume']} at {x:g}, {y:g}, {z:g} mm"):
+                search.set_point(case["volume"], (x, y, z))
+                st.switch_page("pages/viewer.py")
+
+
+def _short(group: str) -> str:
+    return group.replace("_", " ").capitalize()

@@ -1,0 +1,26 @@
+// How large each plane is drawn. Pure functions of the grid and the width at hand.
+
+import { AXES, frameMm } from "./geometry.js";
+
+const PANEL = 252; // pixels that the read-out and the buttons need beside the sagittal plane
+
+/** Planes side by side: columns as wide as their millimetres, all as tall as the tallest needs. */
+export function rowLayout(grid, planes, width, { height = null, least = 260, most = 580 } = {}) {
+  const mm = frameMm(grid);
+  const widths = planes.map((plane) => mm[AXES[plane][0]]);
+  const total = widths.reduce((sum, one) => sum + one, 0);
+  const wanted = Math.max(...planes.map((plane) => (mm[AXES[plane][1]] * width) / total));
+  const columns = widths.map((one) => Math.max(one, total / 5));
+  return { columns, rows: [height ?? Math.round(Math.min(most, Math.max(least, wanted)))] };
+}
+
+/** Axial and coronal above, sagittal and the panel below; together at most `most` pixels tall. */
+export function gridLayout(grid, width, most) {
+  const mm = frameMm(grid), half = width / 2;
+  const tall = (plane) => (mm[AXES[plane][1]] / mm[AXES[plane][0]]) * half;
+  const above = Math.min(1.6 * half, Math.max(tall("axial"), tall("coronal")));
+  const below = Math.max(PANEL, Math.min(1.6 * half, tall("sagittal")));
+  const fit = Math.min(1, (most - PANEL) / above, most / (above + below));
+  const second = Math.max(PANEL, Math.round(below * fit));
+  return { columns: [1, 1], rows: [Math.round(Math.min(above, most - second)), second] };
+}

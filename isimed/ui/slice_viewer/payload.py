@@ -1,0 +1,46 @@
+"""Places and windows as the browser gets them: in voxels, and in plain numbers."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from isimed.data.volume import Volume
+from isimed.ui.slice_viewer.overlays import Box, Marker
+
+
+def cursor_voxel_of(volume: Volume, mm: ArrayLike | None, voxel: ArrayLike | None) -> list[float] | None:
+    if mm is not None:
+        voxel = volume.to_voxel(mm)
+    return None if voxel is None else np.asarray(voxel, dtype=float).tolist()
+
+
+def frame_around(volume: Volume, cursor: list[float], field_mm: float) -> tuple[list[float], list[float]]:
+    half = field_mm / volume.spacing / 2
+    return (cursor - half + 0.5).tolist(), (cursor + half - 0.5).tolist()
+
+
+def box_data(volume: Volume, box: Box) -> dict:
+    half = np.broadcast_to(np.asarray(box.edge_mm, dtype=float), 3) / volume.spacing / 2
+    return {
+        "centre": volume.to_voxel(box.centre_mm).tolist(),
+        "half": half.tolist(),
+        "name": box.name,
+        "colour": box.colour,
+    }
+
+
+def marker_data(volume: Volume, marker: Marker) -> dict:
+    return {"voxel": volume.to_voxel(marker.mm).tolist(), "name": marker.name, "colour": marker.colour}
+
+
+def window_data(window: str | tuple[float, float] | None, choices: list[dict], *, ct: bool) -> dict:
+    if window is None:
+        window = "Soft tissue" if ct else choices[0]["name"]
+    if isinstance(window, str):
+        for choice in choices:
+            if choice["name"].lower() == window.lower():
+                return {"level": choice["level"], "width": choice["width"]}
+        raise ValueError(
+            f"window must be (level, width) or one of {', '.join(c['name'] for c in choices)}; got {window!r}"
+        )
+    level, width = (float(number) for number in window)
+    return {"level": level, "width": max(width, 1e-9)}
