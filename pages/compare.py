@@ -1,3 +1,31 @@
+"""Two or more checkpoints on the same crops: maps, likeness, differences."""
+
+from functools import partial
+
 import streamlit as st
 
-st.title("Compare")  # being written
+from isimed.evaluation.compare import compare
+from isimed.ui import evaluation_job, state
+from isimed.ui.compare_view import show_comparison
+
+KIND = "compare"
+
+cohort = state.choose_cohort()
+st.title("Compare")
+st.markdown("The same crops through two or more checkpoints: do their spaces agree, and what differs between them?")
+choices = state.checkpoint_choices(cohort)
+left, right, button = st.columns([5, 1, 1], vertical_alignment="bottom")
+names = left.multiselect("Checkpoints", choices, default=[*choices[:1], choices[-1]] if len(choices) > 1 else choices)
+most = max(2, len(cohort.subjects))
+limit = right.number_input("Patients, at most", 2, most, min(8, most))
+job = evaluation_job.running(cohort, KIND)
+if button.button("Compare", type="primary", disabled=len(names) < 2 or job is not None):
+    evaluation_job.start(cohort, KIND, partial(compare, cohort, names, limit=int(limit)))
+    st.rerun()
+if job is not None:
+    evaluation_job.show(cohort, KIND)
+result = evaluation_job.latest(cohort, KIND)
+if result is not None:
+    show_comparison(result, evaluation_job.latest(cohort, "evaluate"))
+elif job is None:
+    st.info("Choose two checkpoints and press Compare.", icon=":material/compare:")

@@ -1,11 +1,16 @@
 """How good is a checkpoint? Figures on patients it has never seen, beside what needs no training at all."""
 
+from functools import partial
+
 import streamlit as st
 
+from isimed.evaluation.evaluate import evaluate
 from isimed.evaluation.protocol import PROTOCOLS
 from isimed.evaluation.tasks import TASKS
 from isimed.ui import evaluation_job, state
 from isimed.ui.evaluation_view import show_result
+
+KIND = "evaluate"
 
 cohort = state.choose_cohort()
 st.title("Evaluate")
@@ -13,8 +18,8 @@ st.markdown(
     "Measures checkpoints on patients that none of them was trained or selected on, "
     "beside an untrained network and controls without any network."
 )
-job = evaluation_job.running(cohort)
-result = evaluation_job.latest(cohort)
+job = evaluation_job.running(cohort, KIND)
+result = evaluation_job.latest(cohort, KIND)
 with st.expander("What to measure", expanded=result is None and job is None):
     choices = state.checkpoint_choices(cohort)
     names = st.multiselect("Checkpoints", choices, default=choices[:1])
@@ -37,10 +42,11 @@ with st.expander("What to measure", expanded=result is None and job is None):
     )
     seed = right.number_input("Seed", 0, 10_000, 0, help="Draws crops, folds and resampled patients.")
     if st.button("Measure", type="primary", icon=":material/play_arrow:", disabled=not (names and tasks)):
-        evaluation_job.start(cohort, names, tasks=tasks, protocol=protocol, limit=int(limit), seed=int(seed))
+        options = {"tasks": tasks, "protocol": protocol, "limit": int(limit), "seed": int(seed)}
+        evaluation_job.start(cohort, KIND, partial(evaluate, cohort, names, **options))
         st.rerun()
 if job is not None:
-    evaluation_job.show(cohort)
+    evaluation_job.show(cohort, KIND)
 if result is not None:
     show_result(result, cohort)
 elif job is None:

@@ -1,3 +1,47 @@
+"""Train: a new training from a form, and every run with its curves, wherever and whenever it was started."""
+
 import streamlit as st
 
-st.title("Train")  # being written
+from isimed.data.cohort import cohort_names
+from isimed.training.run import Run
+from isimed.ui.state import make_demo_with_progress
+from isimed.ui.train_form import config_form
+from isimed.ui.train_panels import NEW, PROBLEM, RUN, RUNS, VIEW, run_panel, run_table, start_training, summary
+
+st.title("Train")
+if not cohort_names():
+    make_demo_with_progress()
+runs = Run.all()
+st.session_state.setdefault(VIEW, RUNS if runs else NEW)
+view = st.segmented_control("View", [NEW, RUNS], key=VIEW, label_visibility="collapsed", required=True)
+if problem := st.session_state.pop(PROBLEM, None):
+    st.error(problem)
+
+if view == NEW:
+    form, side = st.columns([3, 1], gap="large")
+    with form:
+        config = config_form()
+    with side:
+        st.subheader("Before the start")
+        ready = config is not None and summary(config)
+        st.button(
+            "Start training",
+            type="primary",
+            disabled=not ready,
+            on_click=start_training,
+            args=(config,),
+            width="stretch",
+        )
+        st.caption("It runs on its own: closing the browser or stopping this server changes nothing.")
+elif not runs:
+    st.info("No training yet.")
+else:
+    ids = [run.id for run in runs]
+    if st.session_state.get(RUN) not in ids:
+        st.session_state[RUN] = ids[0]
+    with st.expander(f"All runs ({len(runs)}): tick several to see their curves side by side"):
+        compared = run_table(runs)
+    chosen = st.selectbox("Run", ids, key=RUN)
+    if st.session_state.get("checkpoint") == chosen:
+        st.success("The other pages use this checkpoint.", icon=":material/check:")
+    run_panel(runs[ids.index(chosen)], compared)

@@ -33,7 +33,9 @@ def unzip(archive: Path, folder: Path) -> None:
     except InputError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError) as error:
-        raise InputError(f"{archive} cannot be unpacked ({reason(error)}): unpack it yourself and import the folder.") from None
+        raise InputError(
+            f"{archive} cannot be unpacked ({reason(error)}): unpack it yourself and import the folder."
+        ) from None
 
 
 def _refuse_bad_names(archive: Path, members: list[zipfile.ZipInfo]) -> None:
@@ -56,4 +58,6 @@ def _refuse_bomb(archive: Path, members: list[zipfile.ZipInfo], folder: Path) ->
         )
     free = shutil.disk_usage(folder).free
     if size > 0.95 * free:
-        raise InputError(f"{archive} unpacks to {size / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} free: free space first.")
+        raise InputError(
+            f"{archive} unpacks to {size / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} free: free space first."
+        )

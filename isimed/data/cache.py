@@ -87,7 +87,9 @@ def prepare_cohort(
     if len(usable) < len(entries) and (failed is None or not usable):
         first = next(reasons[entry.id] for entry in entries if entry.id in reasons)
         count = len(entries) - len(usable)
-        raise InputError(first if count == 1 else f"{count} of {len(entries)} volumes cannot be used; the first: {first}")
+        raise InputError(
+            first if count == 1 else f"{count} of {len(entries)} volumes cannot be used; the first: {first}"
+        )
     return usable
 
 

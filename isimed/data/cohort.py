@@ -78,7 +78,9 @@ class Cohort(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "file"
-            raise InputError(f"{path} is not a cohort manifest ({where}: {first['msg']}): correct or re-import it.") from None
+            raise InputError(
+                f"{path} is not a cohort manifest ({where}: {first['msg']}): correct or re-import it."
+            ) from None
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions.") from None
         if not cohort.volumes:
@@ -114,7 +116,9 @@ class Cohort(BaseModel):
         if image.is_dir():
             from isimed.data.dicom import scan_folder
 
-            files = [file for series in scan_folder(image).series if series.uid == entry.series for file in series.files]
+            files = [
+                file for series in scan_folder(image).series if series.uid == entry.series for file in series.files
+            ]
         return files + [self.path(file) for name in LABELS if (file := getattr(entry, name))]
 
     def read(self, entry: Entry) -> Volume:
@@ -174,7 +178,7 @@ def checked_name(name: str) -> str:
     """
     if not name.strip() or name != name.strip() or len(name.encode()) > 100 or name.startswith("."):
         raise InputError(f"{name[:60]!r} cannot be a cohort's name: use 1 to 100 letters, digits, spaces, - and _.")
-    if any(character in "/\\:*?\"<>|" or not character.isprintable() for character in name):
+    if any(character in '/\\:*?"<>|' or not character.isprintable() for character in name):
         raise InputError(f"{name!r} cannot be a cohort's name: leave out / \\ : * ? \" < > |.")
     return name
 
@@ -221,7 +225,9 @@ def split_subjects(subjects: list[str], *, validation: float, seed: int = 0) -> 
     """
     held_out = int(np.ceil(len(subjects) * validation)) if validation > 0 else 0
     if len(subjects) - held_out < 1:
-        raise InputError(f"{len(subjects)} patient is too few to hold any out: add scans or set the validation share to 0.")
+        raise InputError(
+            f"{len(subjects)} patient is too few to hold any out: add scans or set the validation share to 0."
+        )
     order = np.random.default_rng(seed).permutation(len(subjects))
     chosen = {subjects[i] for i in order[:held_out]}
     return [s for s in subjects if s not in chosen], [s for s in subjects if s in chosen]

@@ -132,7 +132,7 @@ def read_header(path: Path, tags: list[str]) -> Any | None:
         raise InputError(f"{path} cannot be read: ask for read permission.") from None
     except InvalidDicomError:
         return None
-    except Exception as error:  # noqa: BLE001 - pydicom raises many types on damaged files
+    except Exception as error:
         raise InputError(f"{path} is a damaged DICOM file ({reason(error)}): export it again.") from None
 
 

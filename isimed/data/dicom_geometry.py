@@ -121,9 +121,21 @@ def _enhanced(path: Path, header: Any) -> list[Frame]:
 
 
 def _frame(
-    path: Path, index: int, header: Any, place: Any, plane: Any, measures: Any, content: Any, *, scales_differ: bool = False
+    path: Path,
+    index: int,
+    header: Any,
+    place: Any,
+    plane: Any,
+    measures: Any,
+    content: Any,
+    *,
+    scales_differ: bool = False,
 ) -> Frame:
-    for holder, tag in ((place, "ImagePositionPatient"), (plane, "ImageOrientationPatient"), (measures, "PixelSpacing")):
+    for holder, tag in (
+        (place, "ImagePositionPatient"),
+        (plane, "ImageOrientationPatient"),
+        (measures, "PixelSpacing"),
+    ):
         if holder is None or holder.get(tag) is None:
             raise InputError(f"{path} has no {tag}, so its place in the body is unknown: export the original series.")
     position = np.array(place.get("ImagePositionPatient"), dtype=np.float64)
@@ -225,7 +237,9 @@ def _one_volume(frames: list[Frame], where: str, channel: int | None) -> list[Fr
                 f"choose one with --channel 0 to {len(names) - 1}."
             )
         return groups[names[channel]]
-    raise InputError(f"{where} holds two volumes under one series UID, and nothing tells them apart: export them apart.")
+    raise InputError(
+        f"{where} holds two volumes under one series UID, and nothing tells them apart: export them apart."
+    )
 
 
 def _overlapping(frames: list[Frame]) -> bool:
@@ -266,16 +280,20 @@ def _targets(positions: NDArray, where: str, notes: list[Note]) -> NDArray | Non
             )
         )
     length = positions[-1] - positions[0]
-    return np.linspace(positions[0], positions[-1], max(2, int(round(length / usual)) + 1))
+    return np.linspace(positions[0], positions[-1], max(2, round(length / usual) + 1))
 
 
 def _note_tilt(step: NDArray, normal: NDArray, places: NDArray, positions: NDArray, notes: list[Note]) -> None:
     cosine = np.clip(step @ normal / np.linalg.norm(step), -1, 1)
     tilt = float(np.degrees(np.arccos(cosine)))
     if tilt > TILT_DEGREES:
-        notes.append(Note(f"The gantry was tilted by {tilt:.1f}°: voxels are sheared, millimetres exact.", "gantry tilt"))
+        notes.append(
+            Note(f"The gantry was tilted by {tilt:.1f}°: voxels are sheared, millimetres exact.", "gantry tilt")
+        )
     share = (positions - positions[0]) / (positions[-1] - positions[0])
     line = places[0] + share[:, None] * (places[-1] - places[0])
     off = float(np.linalg.norm(places - line, axis=1).max())
     if off > 0.5:
-        notes.append(Note(f"Slices do not lie on a line (up to {off:.1f} mm off): the mean line was used.", "slice positions"))
+        notes.append(
+            Note(f"Slices do not lie on a line (up to {off:.1f} mm off): the mean line was used.", "slice positions")
+        )

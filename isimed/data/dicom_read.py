@@ -124,7 +124,7 @@ def _decode_frame_scales(path: Path) -> NDArray:
             plane *= float(scale.RescaleSlope)
             plane += float(scale.RescaleIntercept)
         return stored
-    except Exception as error:  # noqa: BLE001 - pydicom raises many types on damaged files
+    except Exception as error:
         raise InputError(f"{path} cannot be decoded ({reason(error)}): export it without compression.") from None
 
 
@@ -136,7 +136,7 @@ def _why_not_decoded(path: Path, error: Exception) -> str:
         syntax = data.file_meta.TransferSyntaxUID
         if syntax.is_compressed:
             return f"{path} cannot be decompressed ({syntax.name}): export it without compression."
-    except Exception:  # noqa: BLE001 - the file is damaged, whatever pydicom makes of it
+    except Exception:
         pass
     return f"{path} is a damaged DICOM file ({reason(error).split('itk::')[-1][:80]}): export it again."
 
@@ -169,5 +169,7 @@ def _evenly(array: NDArray, positions: NDArray, targets: NDArray) -> NDArray:
 
 def _padding_note(array: NDArray, series: Series) -> tuple[Note, ...]:
     if series.modality == "CT" and array.size and array.min() >= 0:
-        return (Note("No value is below 0: these may not be Hounsfield units (rescale intercept missing?).", "intensity"),)
+        return (
+            Note("No value is below 0: these may not be Hounsfield units (rescale intercept missing?).", "intensity"),
+        )
     return ()

@@ -11,7 +11,21 @@ from isimed.data.layout_readers import Channel, Found, stem, volumes_of
 from isimed.data.volume import VOLUME_SUFFIXES
 from isimed.errors import InputError
 
-NOT_DICOM = (*VOLUME_SUFFIXES, ".json", ".csv", ".txt", ".tsv", ".pdf", ".png", ".jpg", ".md", ".xml", ".py", ".zip", ".gz")
+NOT_DICOM = (
+    *VOLUME_SUFFIXES,
+    ".json",
+    ".csv",
+    ".txt",
+    ".tsv",
+    ".pdf",
+    ".png",
+    ".jpg",
+    ".md",
+    ".xml",
+    ".py",
+    ".zip",
+    ".gz",
+)
 TUMOUR_NAMES = ("tumour", "tumor", "tumours", "tumors", "lesion", "lesions")
 ORGAN_NAMES = ("organs", "labels", "label", "masks", "mask", "seg", "segmentation", "segmentations", "labelstr")
 IMAGE_NAMES = ("images", "image", "imagestr", "scans", "volumes", "anat", "img", "data")
@@ -88,7 +102,9 @@ def plain(root: Path, files: Sequence[Path], channel: Channel) -> Found | None:
         found.notices.append(f"Label maps named {', '.join(sorted(generic))} were taken as organs.")
     for unmatched in labels.values():
         for kind, file in unmatched.items():
-            found.skipped.append((str(file), f"{file} looks like a label map ({kind}) and has no image: give it its image's name."))
+            found.skipped.append(
+                (str(file), f"{file} looks like a label map ({kind}) and has no image: give it its image's name.")
+            )
     return found
 
 

@@ -13,7 +13,19 @@ from typing import Any
 from isimed.data.volume import VOLUME_SUFFIXES
 from isimed.errors import InputError
 
-TUMOUR_WORDS = ("tumor", "tumour", "cancer", "lesion", "edema", "oedema", "glioma", "metasta", "necro", "enhanc", "nodule")
+TUMOUR_WORDS = (
+    "tumor",
+    "tumour",
+    "cancer",
+    "lesion",
+    "edema",
+    "oedema",
+    "glioma",
+    "metasta",
+    "necro",
+    "enhanc",
+    "nodule",
+)
 BRATS = re.compile(
     r"(?P<case>(?P<subject>BraTS\d{4}_\d+|BraTS\d\d_\w+_\d+|BraTS-\w+-\d+)(?:-\d+)?)[_-]"
     r"(?P<kind>t1ce|t1n|t1c|t1|t2w|t2f|t2|flair|seg)",
@@ -124,7 +136,9 @@ def decathlon(root: Path, files: Sequence[Path], channel: Channel) -> Found | No
     names = [str(value) for value in (about.get("modality") or {}).values()]
     wanted = _choice(channel, names, names[0] if names else "image")
     kind, labels = _kind_of_labels(about.get("labels"))
-    found = Found("decathlon", f"Medical Segmentation Decathlon ({about.get('name', root.name)})", [], _modality(wanted))
+    found = Found(
+        "decathlon", f"Medical Segmentation Decathlon ({about.get('name', root.name)})", [], _modality(wanted)
+    )
     for pair in listed:
         image = root / pair["image"]
         case: dict[str, Any] = {"subject": stem(image), "name": stem(image), "image": image, kind: root / pair["label"]}
@@ -141,7 +155,9 @@ def nnunet(root: Path, files: Sequence[Path], channel: Channel) -> Found | None:
     """nnU-Net raw, and autoPET III in that form: ``imagesTr/<case>_0000.nii.gz``, ``labelsTr/<case>.nii.gz``."""
     folder = root / "imagesTr"
     matches = {
-        file: match for file in volumes_of(files) if file.parent == folder and (match := NNUNET_IMAGE.fullmatch(stem(file)))
+        file: match
+        for file in volumes_of(files)
+        if file.parent == folder and (match := NNUNET_IMAGE.fullmatch(stem(file)))
     }
     if not matches:
         return None

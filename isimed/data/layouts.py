@@ -14,7 +14,17 @@ from isimed.data.cohort import LABELS, checked_name, register, write_manifest
 from isimed.data.dicom import scan_folder
 from isimed.data.itk_files import itk_shape
 from isimed.data.layout_folders import dicom_tree, plain
-from isimed.data.layout_readers import Channel, Found, Reader, autopet, brats, decathlon, nnunet, read_dataset_json, stem
+from isimed.data.layout_readers import (
+    Channel,
+    Found,
+    Reader,
+    autopet,
+    brats,
+    decathlon,
+    nnunet,
+    read_dataset_json,
+    stem,
+)
 from isimed.data.nifti import NIFTI_SUFFIXES, nifti_header
 from isimed.data.reading import reason
 from isimed.data.volume import read_volume, refuse_missing
@@ -82,7 +92,9 @@ def import_cohort(
             found.cases = [case for case in found.cases if case["series"] in set(series)]
         _leave_out_unreadable(found, progress)
         if not found.cases:
-            raise InputError(found.skipped[0][1] if found.skipped else f"{path} holds no volumes to import: check the path.")
+            raise InputError(
+                found.skipped[0][1] if found.skipped else f"{path} holds no volumes to import: check the path."
+            )
         _unique_names(found)
         if copy and root != files:
             _copy(found, files)
@@ -138,7 +150,9 @@ def _refuse_other_source(folder: Path, path: Path) -> None:
     before = read_dataset_json(folder)
     source = (before.get("import") or {}).get("path")
     if before and source != str(path):
-        raise InputError(f"There is a cohort {folder.name} already, from {source or 'elsewhere'}: choose another --name.")
+        raise InputError(
+            f"There is a cohort {folder.name} already, from {source or 'elsewhere'}: choose another --name."
+        )
 
 
 def _unpacked(path: Path, files: Path) -> Path:
@@ -192,7 +206,9 @@ def _guess_modality(found: Found) -> str:
         except InputError:
             continue
         modality = "CT" if lowest <= CT_AIR_HU else "MRI"
-        found.notices.append(f"Taken as {modality} (lowest value {lowest:g}): correct `modality` in the manifest if not.")
+        found.notices.append(
+            f"Taken as {modality} (lowest value {lowest:g}): correct `modality` in the manifest if not."
+        )
         return modality
     return "unknown"
 
@@ -222,7 +238,9 @@ def _copy(found: Found, files: Path) -> None:
                     (target / key).mkdir()
                     case[key] = shutil.copyfile(source, target / key / source.name)
     except OSError as error:
-        raise InputError(f"{files} cannot be written ({reason(error)}): free space, or import without --copy.") from None
+        raise InputError(
+            f"{files} cannot be written ({reason(error)}): free space, or import without --copy."
+        ) from None
 
 
 def _manifest(found: Found, name: str, path: Path) -> dict[str, Any]:

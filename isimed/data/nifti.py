@@ -109,7 +109,9 @@ def _parse(file: BinaryIO, path: Path) -> Header:
     if not np.isfinite(slope) or slope == 0:
         slope, intercept = 1.0, 0.0
     elif not np.isfinite(intercept):
-        raise InputError(f"{path} scales its voxels by {slope:g} and {intercept:g}: its header is damaged, export it again.")
+        raise InputError(
+            f"{path} scales its voxels by {slope:g} and {intercept:g}: its header is damaged, export it again."
+        )
     return Header(shape, dtype, max(int(offset), version + 4), slope, intercept, affine, notes)
 
 
@@ -120,7 +122,9 @@ def _shape(header: nib.Nifti1Header, path: Path) -> tuple[int, ...]:
     sizes = dim[1 : dim[0] + 1]
     spatial, extra = sizes[:3], [size for size in sizes[3:] if size > 1]
     if len(sizes) < 3 or len(extra) > 1:
-        raise InputError(f"{path} has shape {by_times(tuple(sizes))}: a volume needs three axes, with at most one of channels.")
+        raise InputError(
+            f"{path} has shape {by_times(tuple(sizes))}: a volume needs three axes, with at most one of channels."
+        )
     return (*spatial, *extra)
 
 

@@ -191,7 +191,7 @@ def _scale(image: NDArray[np.float32], preparation: Preparation, *, name: str) -
         image = np.clip(image, low, high)
     else:
         low, high = np.percentile(image, preparation.percentiles)
-    if not high > low:
+    if not high - low > 1e-5 * max(1.0, abs(low), abs(high)):
         raise InputError(f"{name} is constant between its percentiles: check that it is an image, not a mask.")
     scaled = (image - low) * (2 / (high - low)) - 1
     return np.clip(scaled, -1000, 1000), float(scaled.min())

@@ -14,6 +14,7 @@ from isimed.data.memory import MemoryBudget, default_workers
 from isimed.data.quality_facts import Facts, facts_of
 from isimed.data.quality_rules import Finding, cohort_findings, volume_findings
 
+SHOWN_OF_A_KIND = 5
 ORDER = {"error": 0, "warning": 1, "notice": 2}
 
 
@@ -41,9 +42,20 @@ class QualityReport(BaseModel):
         counts = Counter(finding.severity for finding in self.findings)
         found = ", ".join(f"{counts[kind]} {kind}{'s' * (counts[kind] != 1)}" for kind in ORDER if counts[kind])
         subjects = len({facts.subject for facts in self.volumes})
-        text = [f"{self.cohort}: {len(self.volumes)} volumes of {subjects} patients, {self.modality}. {found or 'No problems'}."]
-        text += [f"{finding.severity:8}{finding.volume or 'cohort'}: {finding.message}" for finding in self.findings]
-        text.append(f"{'volume':32} {'shape':>13} {'spacing mm':>16} axes {'field of view mm':>16} {'intensity':>14} body")
+        text = [
+            f"{self.cohort}: {len(self.volumes)} volumes of {subjects} patients, {self.modality}. {found or 'No problems'}."
+        ]
+        for kind in dict.fromkeys((finding.severity, finding.kind) for finding in self.findings):
+            same = [finding for finding in self.findings if (finding.severity, finding.kind) == kind]
+            text += [
+                f"{finding.severity:8}{finding.volume or 'cohort'}: {finding.message}"
+                for finding in same[:SHOWN_OF_A_KIND]
+            ]
+            if len(same) > SHOWN_OF_A_KIND:
+                text.append(f"{'':8}... and {len(same) - SHOWN_OF_A_KIND} more volumes: {kind[1]} (all with --json)")
+        text.append(
+            f"{'volume':32} {'shape':>13} {'spacing mm':>16} axes {'field of view mm':>16} {'intensity':>14} body"
+        )
         return text + [_line(facts) for facts in self.volumes]
 
     def table(self) -> list[dict[str, str | float]]:

@@ -16,12 +16,11 @@ from isimed.data.cohort import Cohort, Entry
 from isimed.data.geometry import check_overlap
 from isimed.data.memory import MemoryBudget, working_bytes
 from isimed.data.preprocess import Preparation, body_mask, finite, resample
-from isimed.data.reading import Note
 from isimed.data.thumbnails import planes
 from isimed.data.volume import Volume, apply_affine
 from isimed.errors import InputError
 
-VERSION = 4
+VERSION = 5
 COARSE_MM = 6.0
 SHAPE_EDGE = 16
 SLAB = 16
@@ -57,6 +56,9 @@ class Facts(BaseModel):
     body_on_face: dict[str, float] = Field(default_factory=dict, description="share of a face that is body")
     empty_ends: tuple[int, int] = Field((0, 0), description="constant slices at the inferior and superior end")
     abrupt_ends: tuple[bool, bool] = Field((False, False), description="whether body stops where they begin")
+    end_values: tuple[float, float] = Field(
+        (0, 0), description="the value of the first and the last slice's first voxel"
+    )
     repeated_slices: int = 0
     digest: str = ""
     labels: dict[str, LabelFacts] = Field(default_factory=dict)
@@ -104,12 +106,19 @@ def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray]]:
         spacing_mm=_three(volume.spacing),
         file_axes=volume.file_axes,
         field_of_view_mm=_three(volume.spacing * volume.shape),
-        intensity={"min": exact["low"], "p1": float(low), "median": float(middle), "p99": float(high), "max": exact["high"]},
+        intensity={
+            "min": exact["low"],
+            "p1": float(low),
+            "median": float(middle),
+            "p99": float(high),
+            "max": exact["high"],
+        },
         not_finite=exact["not_finite"],
         constant=exact["low"] == exact["high"],
         body_fraction=float(body.mean()),
         body_on_face=_body_on_faces(body),
         empty_ends=exact["empty_ends"],
+        end_values=(float(volume.voxels[0, 0, 0]), float(volume.voxels[0, 0, -1])),
         repeated_slices=exact["repeated"],
         digest=exact["digest"],
         notes=[(getattr(note, "kind", "reading"), str(note)) for note in notes],
@@ -185,7 +194,7 @@ def _label_facts(cohort: Cohort, entry: Entry, facts: Facts) -> Facts:
     image = cohort.read(entry) if labels else None
     measured, notes = {}, list(facts.notes)
     for name, label in labels.items():
-        assert image is not None  # noqa: S101 - for the type checker: read where there are labels
+        assert image is not None
         try:
             notes += [(note.kind, str(note)) for note in check_overlap(label, image, name=name)]
         except InputError as error:

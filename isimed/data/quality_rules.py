@@ -68,8 +68,16 @@ def volume_findings(facts: Facts, cohort: Cohort) -> list[Finding]:
         add("warning", "intensity", f"Values from {low:g} to {high:g} hold no air: they may not be Hounsfield units.")
     for end, name in ((0, "inferior"), (1, "superior")):
         if facts.abrupt_ends[end]:
-            count = facts.empty_ends[end]
-            add("warning", "truncated", f"The body stops at {count} constant slices at the {name} end: was the transfer cut?")
+            count, value = facts.empty_ends[end], facts.end_values[end]
+            if value > facts.intensity["min"]:
+                text = f"{count} slices at the {name} end are filled with {value:g}: the transfer was cut, export it again."
+                add("error", "truncated", text)
+            else:
+                add(
+                    "notice",
+                    "padded",
+                    f"The body stops at {count} empty slices at the {name} end: cut or padded there.",
+                )
     cut = [name for name in ("left", "right", "posterior", "anterior") if facts.body_on_face.get(name, 0) > CUT_FACE]
     if cut:
         add("notice", "cut by field of view", f"The body reaches the edge of the field of view: {', '.join(cut)}.")
@@ -79,18 +87,26 @@ def volume_findings(facts: Facts, cohort: Cohort) -> list[Finding]:
     return found
 
 
-def _size_findings(facts: Facts, add) -> None:  # noqa: ANN001
+def _size_findings(facts: Facts, add) -> None:
     spacing = " × ".join(f"{value:.3g}" for value in facts.spacing_mm)
     if min(facts.spacing_mm) < SPACING_MM[0] or max(facts.spacing_mm) > SPACING_MM[1]:
         add("warning", "spacing", f"Voxels of {spacing} mm are unusual: check the header's spacing.")
     body = " × ".join(f"{value:.0f}" for value in facts.body_mm)
     if any(size > most for size, most in zip(facts.body_mm, LARGEST_BODY_MM, strict=True)):
-        add("error", "wrong spacing", f"A body of {body} mm is too large for a person: the spacing ({spacing} mm) is wrong.")
+        add(
+            "error",
+            "wrong spacing",
+            f"A body of {body} mm is too large for a person: the spacing ({spacing} mm) is wrong.",
+        )
     elif 0 < max(facts.body_mm) < SMALLEST_BODY_MM:
-        add("error", "wrong spacing", f"A body of {body} mm is too small for a person: the spacing ({spacing} mm) is wrong.")
+        add(
+            "error",
+            "wrong spacing",
+            f"A body of {body} mm is too small for a person: the spacing ({spacing} mm) is wrong.",
+        )
 
 
-def _label_findings(facts: Facts, cohort: Cohort, add) -> None:  # noqa: ANN001
+def _label_findings(facts: Facts, cohort: Cohort, add) -> None:
     for name, label in facts.labels.items():
         if not label.voxels:
             add("notice", "empty label", f"{name} labels nothing in this volume.")
@@ -143,7 +159,9 @@ def _repeats(facts: Sequence[Facts]) -> list[Finding]:
             first = group[0]
             apart = first.subject != other.subject
             text = f"Holds the same voxels as {first.id}" + (
-                f", under another patient's name ({first.subject}): one has to go, or a split would leak." if apart else "."
+                f", under another patient's name ({first.subject}): one has to go, or a split would leak."
+                if apart
+                else "."
             )
             severity: Literal["error", "warning"] = "error" if apart else "warning"
             found.append(Finding(severity=severity, kind="duplicate", volume=other.id, message=text))

@@ -73,7 +73,9 @@ def refuse_bad_spacing(path: Path, spacing_mm: NDArray) -> None:
     spacing_mm = np.asarray(spacing_mm, dtype=np.float64)
     if not (np.isfinite(spacing_mm).all() and (spacing_mm > 0).all()):
         found = " × ".join(f"{value:g}" for value in spacing_mm)
-        raise InputError(f"{path} says its voxels are {found} mm: correct the spacing in its header or export it again.")
+        raise InputError(
+            f"{path} says its voxels are {found} mm: correct the spacing in its header or export it again."
+        )
 
 
 def checked_channel(path: Path, shape: tuple[int, ...], channel: int | None) -> int:

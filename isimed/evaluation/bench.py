@@ -30,6 +30,11 @@ from isimed.explore.embed import BATCH, embed_crops
 from isimed.models.checkpoint import Checkpoint
 from isimed.patches import cut_crops
 
+DRAWS: dict[str, Callable[..., NDArray[np.int64]]] = {
+    "body": sample.body_centres,
+    "tumour": sample.tumour_centres,
+    "organ": sample.organ_centres,
+}
 HISTOGRAM_BINS = np.linspace(-1.5, 1.5, 31)
 Features = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -82,8 +87,7 @@ class Bench:
             if name == "matched":
                 centres = matched_centres(volumes, [e.subject for e in self.entries], seed=self.seed)
             else:
-                draw = {"body": sample.body_centres, "tumour": sample.tumour_centres, "organ": sample.organ_centres}
-                centres = [draw[name](v, e.id, seed=self.seed) for v, e in zip(volumes, self.entries, strict=True)]
+                centres = [DRAWS[name](v, e.id, seed=self.seed) for v, e in zip(volumes, self.entries, strict=True)]
             subjects = [entry.subject for entry in self.entries]
             self._samples[key] = describe(volumes, subjects, centres, crop_size=crop_size)
         return self._samples[key]
@@ -99,24 +103,30 @@ class Bench:
         self, checkpoint: Checkpoint, centres: Sequence[NDArray], *, perturbation: Perturbation | None = None
     ) -> Features:
         """Embed voxels of each volume (V arrays (n, 3)), or read what an earlier evaluation embedded."""
-        volumes = self.volumes(checkpoint.card.preparation)
-        worker = checkpoint if self.protocol.frozen else _updating(checkpoint)
         total, done, parts = max(sum(map(len, centres)), 1), 0, []
-        for entry, volume, points in zip(self.entries, volumes, centres, strict=True):
+        for number, points in enumerate(centres):
             if len(points):
-                changed = f"{perturbation.text if perturbation else ''}-{'frozen' if self.protocol.frozen else 'batch'}"
-                file = _file(self.cohort, checkpoint, entry, points, changed)
-                found = _read(file)
-                if found is None:
-                    found = _embed(worker, volume, points, perturbation, seed=self.seed)
-                    _write(file, found)
-                parts.append(found)
+                parts.append(self.embed_volume(checkpoint, number, points, perturbation=perturbation))
                 done += len(points)
                 self.advance(done / total)
         if not parts:
             empty = np.empty((0, 1), np.float32)
             return empty, empty
         return np.concatenate([e for e, _ in parts]), np.concatenate([c for _, c in parts])
+
+    def embed_volume(
+        self, checkpoint: Checkpoint, number: int, points: NDArray, *, perturbation: Perturbation | None = None
+    ) -> Features:
+        """Embed (n, 3) voxels of one volume, by its place in ``entries``."""
+        changed = f"{perturbation.text if perturbation else ''}-{'frozen' if self.protocol.frozen else 'batch'}"
+        file = _file(self.cohort, checkpoint, self.entries[number], points, changed)
+        found = _read(file)
+        if found is None:
+            worker = checkpoint if self.protocol.frozen else _updating(checkpoint)
+            volume = self.volumes(checkpoint.card.preparation)[number]
+            found = _embed(worker, volume, points, perturbation, seed=self.seed)
+            _write(file, found)
+        return found
 
     def histograms(self, name: str, preparation: Preparation, crop_size: int) -> NDArray[np.float64]:
         """(N, 30) share of each crop's voxels a bin of intensity: what a crop tells without any shape."""

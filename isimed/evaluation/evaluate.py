@@ -162,11 +162,12 @@ def _kept(bench: Bench, task: Task, checkpoint: Checkpoint, control_name: str, c
     else:
         outcome = task.measure(bench, checkpoint)
     took = round(time.monotonic() - started, 1)
+    text = json.dumps({**outcome.pack(), "seconds": took})
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps({**outcome.pack(), "seconds": took}))
+    temporary.write_text(text)
     temporary.replace(file)
-    return outcome, took
+    return Outcome.unpack(json.loads(text)), took
 
 
 def result_file(bench: Bench, task: Task, checkpoint: Checkpoint, control: str = "") -> Path:
@@ -210,9 +211,13 @@ def _differences(checkpoints: dict[str, Outcomes], controls: dict[str, Outcomes]
 
 
 def _advance(progress: Progress | None, number: int, count: int) -> Callable[[float], None]:
+    furthest = 0.0
+
     def advance(share: float) -> None:
+        nonlocal furthest
+        furthest = max(furthest, share)  # a task may embed several samples, each from 0 to 1
         if progress:
-            progress(int(100 * (number + share) / count), 100)
+            progress(int(100 * (number + furthest) / count), 100)
 
     return advance
 

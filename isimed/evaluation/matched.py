@@ -49,7 +49,7 @@ def matched_centres(
         voxels = np.array([inside[i][rng.integers(len(inside[i]))] for i in source])
         positions = np.array([volumes[i].position(volumes[i].to_mm(v)) for i, v in zip(source, voxels, strict=True)])
         here = np.rint(volume.to_voxel(positions + volume.box_centre_mm)).astype(np.int64)
-        fits = ((here >= 0) & (here < volume.body.shape)).all(axis=1)
+        fits = np.asarray(((here >= 0) & (here < np.array(volume.body.shape))).all(axis=1))
         fits[fits] = volume.body[tuple(here[fits].T)]
         fits[fits] = distance_to_tumour(volume, here[fits]) > NEAR_MM
         for i in np.flatnonzero(fits)[:pairs]:

@@ -35,7 +35,7 @@ def within_volume_figures(codes: ArrayLike, centres_mm: ArrayLike) -> dict[str, 
     }
 
 
-def rankme(embeddings: Sequence[ArrayLike] | ArrayLike, *, epsilon: float = 1e-7) -> float:
+def rankme(embeddings: Sequence[ArrayLike] | NDArray, *, epsilon: float = 1e-7) -> float:
     """Effective rank: exp of the entropy of the normalised singular values.
 
     ``p_k = s_k / sum(s) + epsilon``, ``exp(-sum p_k log p_k)``. Source: Garrido et al., RankMe, arXiv 2210.02885.

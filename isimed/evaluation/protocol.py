@@ -87,7 +87,7 @@ def folds(
         splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
     else:
         splitter = KFold(count, shuffle=True, random_state=seed)
-    return list(splitter.split(rows, labels, groups))
+    return list(splitter.split(rows, labels, groups if protocol.grouped else None))
 
 
 def choosing_folds(

@@ -1,5 +1,7 @@
 """Ridge regression whose penalty is chosen by cross-validation, all penalties from one decomposition."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -20,13 +22,23 @@ class Ridge:
         self._mean, scale = x.mean(axis=0), x.std(axis=0)
         self._scale = np.where(scale > 1e-12, scale, 1.0)
         self._target_mean = np.asarray(targets, dtype=np.float64).mean(axis=0)
-        self._u, self._s, self._vt = np.linalg.svd((x - self._mean) / self._scale, full_matrices=False)
-        self._projected = self._u.T @ (targets - self._target_mean)
+        x, y = (x - self._mean) / self._scale, targets - self._target_mean
+        if len(x) <= x.shape[1]:  # the smaller Gram matrix: many times faster than an SVD
+            self._values, vectors = np.linalg.eigh(x @ x.T)
+            self._basis, self._projected = x.T @ vectors, vectors.T @ y
+        else:
+            self._values, self._basis = np.linalg.eigh(x.T @ x)
+            self._projected = self._basis.T @ (x.T @ y)
 
     def predict(self, features: NDArray, alpha: float) -> NDArray[np.float64]:
         """(M, D) -> (M, T)."""
-        rotated = ((np.asarray(features, dtype=np.float64) - self._mean) / self._scale) @ self._vt.T
-        return (rotated * (self._s / (self._s**2 + alpha))) @ self._projected + self._target_mean
+        return self.predict_all(features, [alpha])[0]
+
+    def predict_all(self, features: NDArray, alphas: Iterable[float]) -> list[NDArray[np.float64]]:
+        """(M, D) -> (M, T) for every penalty."""
+        rotated = ((np.asarray(features, dtype=np.float64) - self._mean) / self._scale) @ self._basis
+        shrunk = [self._projected / (np.maximum(self._values, 0) + a)[:, None] for a in alphas]
+        return [rotated @ weights + self._target_mean for weights in shrunk]
 
 
 def choose_penalty(
@@ -36,7 +48,7 @@ def choose_penalty(
     errors = np.zeros(len(PENALTIES))
     for fit, check in choosing_folds(train, test, groups, protocol):
         ridge = Ridge(features[fit], targets[fit])
-        errors += [np.square(ridge.predict(features[check], a) - targets[check]).sum() for a in PENALTIES]
+        errors += [np.square(p - targets[check]).sum() for p in ridge.predict_all(features[check], PENALTIES)]
     return float(PENALTIES[errors.argmin()])
 
 

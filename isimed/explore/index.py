@@ -1,6 +1,7 @@
 """The search index over a table's codes: exact while that is quick, inverted lists above."""
 
 from functools import lru_cache
+from typing import Any
 
 import faiss
 import numpy as np
@@ -48,8 +49,8 @@ def search(
     index: faiss.Index, queries: NDArray[np.float32], k: int, *, selector: faiss.IDSelector | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Squared distances (Q, k) and rows (Q, k) of the k nearest rows that the selector lets through, -1 for none."""
+    parameters: Any = faiss.SearchParametersIVF() if isinstance(index, faiss.IndexIVF) else faiss.SearchParameters()
+    parameters.sel = selector
     if isinstance(index, faiss.IndexIVF):
-        parameters: faiss.SearchParameters = faiss.SearchParametersIVF(sel=selector, nprobe=index.nprobe)
-    else:
-        parameters = faiss.SearchParameters(sel=selector)
+        parameters.nprobe = index.nprobe
     return index.search(queries, k, params=parameters)

@@ -35,9 +35,9 @@ class UmapParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    neighbours: int = Field(15, ge=2, le=200, description="Neighbours of a crop: more shows the whole, fewer the detail.")
-    min_dist: float = Field(0.1, ge=0, le=1, description="How close crops may lie on the map.")
-    seed: int = Field(0, description="Of the random numbers.")
+    neighbours: int = Field(default=15, ge=2, le=200, description="Of a crop: more shows the whole, fewer the detail.")
+    min_dist: float = Field(default=0.1, ge=0, le=1, description="How close crops may lie on the map.")
+    seed: int = Field(default=0, description="Of the random numbers.")
 
 
 @dataclass(frozen=True, eq=False)

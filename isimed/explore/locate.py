@@ -10,13 +10,14 @@ from the found point misses the clicked one (``round_trip_mm``).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.data.preprocess import Prepared
 from isimed.explore.embed import embed_crops
+from isimed.explore.filters import Filter
 from isimed.explore.index import codes_of
 from isimed.explore.store import Table
 from isimed.models.checkpoint import Checkpoint
@@ -48,21 +49,31 @@ class Location:
     round_trip_mm: float | None = None
 
 
-def locate_everywhere(table: Table, code: ArrayLike, *, subject: str) -> list[Location]:
-    """The queried place in every volume of the other patients, best first, from the table alone.
+def locate_everywhere(
+    table: Table, code: ArrayLike, *, subject: str | None = None, where: Filter | None = None
+) -> list[Location]:
+    """The queried place in every volume, best first, from the table alone.
 
     Args:
         table: the cohort's embedding table.
         code: (512,) of the clicked crop.
         subject: the patient who was clicked; left out.
+        where: what else a found crop must be; volumes without such a crop are left out.
     """
     query = np.asarray(code, dtype=np.float32)
+    wanted = where or Filter()
+    if subject is not None:
+        wanted = replace(wanted, not_subject=subject)
+    allowed = wanted.mask(table)
     found = []
     for volume in table.volumes:
         rows = table.rows(volume)
-        if (name := str(table.subject[rows.start])) != subject:
-            mm, distance, spread = interpolate(codes_of(table)[rows], table.centre_mm[rows], query, step=_step(table))
-            found.append(Location(name, volume, _point(mm), distance, spread))
+        may = allowed[rows]
+        if not may.any():
+            continue
+        codes, centres_mm = codes_of(table)[rows][may], table.centre_mm[rows][may]
+        mm, distance, spread = interpolate(codes, centres_mm, query, step=_step(table))
+        found.append(Location(str(table.subject[rows.start]), volume, _point(mm), distance, spread))
     return sorted(found, key=lambda location: location.distance)
 
 

@@ -76,7 +76,8 @@ class Map:
 
     def pcs(self, vectors: NDArray) -> NDArray[np.float32]:
         """(N, D) vectors -> (N, K) principal components, in the units of the vectors (mm for codes in mm)."""
-        return (np.asarray(vectors, dtype=np.float32) - self.mean) @ self.components.T
+        centred: NDArray[np.float32] = np.asarray(vectors, dtype=np.float32) - self.mean
+        return centred @ self.components.T
 
 
 def default_source(info: TableInfo) -> Source:
@@ -209,7 +210,7 @@ def write_map(fitted: Map, folder: Path) -> Map:
 
 
 def _inherit(table: Table, source: Source, folder: Path) -> Map | None:
-    """Take over the newest map of an earlier table of the cohort: same network and grid, its patients all still here."""
+    """Take over the newest map of an earlier table of the cohort, if its network, grid and patients are still here."""
     if not table.files:
         return None
     same = ("checkpoint_fingerprint", "step_mm", "crop_size", "spacing_mm")
@@ -229,7 +230,9 @@ def _inherit(table: Table, source: Source, folder: Path) -> Map | None:
     written = write_map(newest, folder)
     if newest.folder:
         for layout in newest.folder.glob("umap-*"):
-            shutil.copytree(layout, folder / layout.name, dirs_exist_ok=True)
+            shutil.copytree(
+                layout, folder / layout.name, dirs_exist_ok=True, ignore=shutil.ignore_patterns("places-*", ".*")
+            )
     return written
 
 

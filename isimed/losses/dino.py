@@ -34,7 +34,9 @@ def dino_loss(
         ValueError: there is no pair of different views.
     """
     if not teacher or len(student) < 2:
-        raise ValueError(f"two views of the student and one of the teacher are needed, got {len(student)}, {len(teacher)}")
+        raise ValueError(
+            f"two views of the student and one of the teacher are needed, got {len(student)}, {len(teacher)}"
+        )
     targets = [F.softmax((logits.detach() - centre) / teacher_temperature, dim=1) for logits in teacher]
     guesses = [F.log_softmax(logits / student_temperature, dim=1) for logits in student]
     pairs = [

@@ -1,11 +1,17 @@
 """Latent distances equal to physical distances: the loss that gives ISImed its name."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 LOSS_UNIT_MM = 100.0
-PENALTIES = {"l2": F.mse_loss, "huber": F.huber_loss, "smooth-l1": F.smooth_l1_loss}
+PENALTIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l2": F.mse_loss,
+    "huber": F.huber_loss,
+    "smooth-l1": F.smooth_l1_loss,
+}
 
 
 def pairwise_distances(points: Tensor, pairs: tuple[Tensor, Tensor]) -> Tensor:
@@ -50,9 +56,7 @@ def pairs_across(groups: Tensor) -> tuple[Tensor, Tensor]:
     return first, second
 
 
-def distance_loss(
-    codes: Tensor, centres_mm: Tensor, pairs: tuple[Tensor, Tensor], *, penalty: str = "l2"
-) -> Tensor:
+def distance_loss(codes: Tensor, centres_mm: Tensor, pairs: tuple[Tensor, Tensor], *, penalty: str = "l2") -> Tensor:
     """Mean penalty of ``|code_i - code_j| - |centre_i - centre_j|`` over pairs.
 
     Source: Jabareen et al., ISImed, arXiv 2410.16947. Huber and smooth L1 are named there as open.

@@ -28,7 +28,7 @@ def _option(
     **limits: Any,
 ) -> Any:
     """A field that also says where in a form it stands, in which unit, and which methods it counts for (all: ())."""
-    about = {"group": group, "unit": unit, "advanced": advanced, "methods": list(methods)}
+    about: dict[str, Any] = {"group": group, "unit": unit, "advanced": advanced, "methods": list(methods)}
     return Field(default, description=description, json_schema_extra=about, **limits)
 
 
@@ -57,9 +57,7 @@ class TrainConfig(BaseModel):
     )
 
     epochs: int = _option(50, "Passes over the training patients.", group="Batches", unit="epochs", gt=0)
-    crops_per_volume: int = _option(
-        16, "Crops drawn from a volume in a step.", group="Batches", unit="crops", ge=2
-    )
+    crops_per_volume: int = _option(16, "Crops drawn from a volume in a step.", group="Batches", unit="crops", ge=2)
     volumes_per_step: int = _option(8, "Volumes in a step.", group="Batches", unit="volumes", ge=1)
 
     penalty: Penalty = _option(
@@ -104,7 +102,11 @@ class TrainConfig(BaseModel):
         ge=0,
     )
     temperature: float = _option(
-        0.1, "Temperature of SimCLR's softmax (the paper's authors used 0.005).", group="Loss", methods=("simclr",), gt=0
+        0.1,
+        "Temperature of SimCLR's softmax (the paper's authors used 0.005).",
+        group="Loss",
+        methods=("simclr",),
+        gt=0,
     )
     local_views: int = _option(
         2,

@@ -1,4 +1,4 @@
-"""Devices and processes: where to compute and why, and what makes several processes act as one.
+"""Processes: one or several, and what makes several act as one.
 
 Losses see the global batch (`gather_rows`), batch norm uses its statistics (`GlobalBatchNorm`): N processes
 give what one process gives on the same batch, to rounding.
@@ -14,28 +14,10 @@ import torch.distributed as dist
 from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
-from isimed.errors import InputError
 from isimed.training.config import TrainConfig
+from isimed.training.device import choose_device
 
 PATIENCE = timedelta(days=2)  # processes wait for the first one to prepare a cohort
-
-
-def choose_device(wanted: str = "auto") -> tuple[str, str]:
-    """The device a training would use, and why, in words.
-
-    Raises:
-        InputError: this machine does not have the wanted device.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted != "auto":
-        if not there[wanted]:
-            raise InputError(f"This machine has no {wanted} device: choose --device auto or cpu.")
-        return wanted, "as asked for"
-    if there["cuda"]:
-        return "cuda", f"{torch.cuda.get_device_name()} is there"
-    if there["mps"]:
-        return "mps", "Apple's GPU is there"
-    return "cpu", "no GPU was found"
 
 
 def make_fabric(config: TrainConfig) -> lf.Fabric:
@@ -113,13 +95,17 @@ class GlobalBatchNorm(nn.BatchNorm3d):
         channels, count = values.shape[1], sums[-1].detach()
         mean, mean_square = sums[:channels] / count, sums[channels : 2 * channels] / count
         variance = mean_square - mean.square()
-        with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-            self.num_batches_tracked += 1
+        self._remember(mean.detach(), (variance * count / (count - 1)).detach())
         shape = (1, channels, 1, 1, 1)
         scale = self.weight * (variance + self.eps).rsqrt()
         return values * scale.view(shape) + (self.bias - mean * scale).view(shape)
+
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        """Running statistics as torch keeps them."""
+        buffers, share = dict(self.named_buffers()), float(self.momentum or 0.1)
+        buffers["running_mean"].lerp_(mean, share)
+        buffers["running_var"].lerp_(variance, share)
+        buffers["num_batches_tracked"].add_(1)
 
 
 class _SumOverProcesses(torch.autograd.Function):
@@ -153,16 +139,10 @@ def share_batch_norm(module: nn.Module, device: torch.device) -> nn.Module:
     return module
 
 
-def any_process(answer: bool, device: torch.device) -> bool:
+def any_process(device: torch.device, *, answer: bool) -> bool:
     """True where any process says so, the same in all of them."""
     if world_size() == 1:
         return answer
     votes = torch.tensor([float(answer)], device=device)
     dist.all_reduce(votes)
     return bool(votes.item())
-
-
-def device_key(device: str) -> str:
-    """What one training at a time may have: the CPU, or the GPUs that this process can see."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    return f"{device}-{visible.replace(',', '-')}" if device == "cuda" and visible else device

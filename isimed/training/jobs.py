@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import psutil
 
@@ -39,6 +40,9 @@ def start(run: Run) -> None:
     Raises:
         InputError: it is being worked on already, or the process cannot be started.
     """
+    process = run.process()
+    if process and not run.status.active:  # it has said its last word and is about to leave
+        psutil.wait_procs([process], timeout=GONE_WITHIN_S)
     if run.process() is not None:
         raise InputError(f"{run.id} is being worked on already: stop it first.")
     _reap()
@@ -117,10 +121,8 @@ def wait(run: Run, *states: str, seconds: float = 60.0) -> Status:
 
 
 def _stop_quietly(run: Run) -> None:
-    try:
+    with suppress(InputError):  # it ended by itself in between
         stop(run)
-    except InputError:  # it ended by itself in between
-        pass
 
 
 def _call_stopped(run: Run) -> None:

@@ -61,7 +61,7 @@ def scalars(line: dict[str, Any]) -> dict[str, float]:
     if "validation" in line:
         return {f"validation/{name}": value for name, value in line["validation"].items()}
     terms = {f"loss/{name}": value for name, value in line["terms"].items()}
-    return terms | {name: line[name] for name in ("learning_rate", "crops_per_second")}
+    return terms | {name: line[name] for name in ("learning_rate", "crops_per_second", "gradient_norm")}
 
 
 def _drop_lines_after(run: Run, step: int) -> None:

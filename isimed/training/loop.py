@@ -39,6 +39,7 @@ class Step:
     terms: dict[str, float]
     learning_rate: float
     crops_per_second: float
+    gradient_norm: float
 
 
 class Trainer:
@@ -101,9 +102,10 @@ class Trainer:
             terms = self.method.loss(outputs, self.config)
             self.fabric.backward(terms["loss"])
             norm = clip_gradient(self.module, self.config.clip_norm)
-            values = dict(zip(terms, torch.stack([*terms.values(), norm]).detach().tolist(), strict=False))
-            self._check(values["loss"], "loss")
-            self._check(float(norm), "gradient")
+            *values, gradient_norm = torch.stack([*terms.values(), norm]).detach().tolist()  # one wait for the GPU
+            named = dict(zip(terms, values, strict=True))
+            self._check(named["loss"], "loss")
+            self._check(gradient_norm, "gradient")
             with self.between_steps:
                 self.optimiser.step()
                 self.optimiser.zero_grad()
@@ -113,7 +115,7 @@ class Trainer:
                 self.statistics_before = _statistics(self.encoder)
                 self.step += 1
             seconds = time.perf_counter() - started
-            yield Step(self.step, epoch, values, rate, batch.total / seconds)
+            yield Step(self.step, epoch, named, rate, batch.total / seconds, gradient_norm)
             started = time.perf_counter()
 
     def _forward(self, batch: Batch) -> Outputs:
@@ -121,15 +123,19 @@ class Trainer:
         views = self.batches.views(batch, self.step)
         found = self.module.outputs(torch.cat(views))
         parts = {name: rows.chunk(len(views)) for name, rows in found.items() if name in self.method.heads}
-        gathered = [{name: engine.gather_rows(part[view]) for name, part in parts.items()} for view in range(len(views))]
-        full = views[: self.config.views]
-        teacher = [engine.gather_rows(part) for part in self.teacher.logits(torch.cat(full)).chunk(2)] if self.teacher else []
+        gathered = [
+            {name: engine.gather_rows(part[view]) for name, part in parts.items()} for view in range(len(views))
+        ]
+        said: tuple[Tensor, ...] = ()
+        if self.teacher:
+            full = views[: self.config.views]
+            said = self.teacher.logits(torch.cat(full)).chunk(len(full))
         return Outputs(
             views=gathered,
             centres_mm=engine.gather_rows(batch.centres_mm),
             positions_mm=engine.gather_rows(batch.positions_mm),
             groups=engine.gather_rows(batch.groups),
-            teacher=teacher,
+            teacher=[engine.gather_rows(part) for part in said],
             centre=self.teacher.centre if self.teacher else None,
         )
 

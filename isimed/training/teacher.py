@@ -22,8 +22,7 @@ class Teacher:
     def __init__(self, student: Encoder, head: str) -> None:
         self.encoder = copy.deepcopy(student).requires_grad_(False)
         self.head = head
-        size = self.encoder.heads[head].out_features
-        self.centre = torch.zeros(size, device=next(student.parameters()).device)
+        self.centre = torch.zeros_like(self.encoder.get_parameter(f"heads.{head}.bias"))
 
     @torch.no_grad()
     def logits(self, crops: Tensor) -> Tensor:

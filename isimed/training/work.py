@@ -26,6 +26,7 @@ from isimed.evaluation.metrics import distance_figures, rankme
 from isimed.models.checkpoint import Card, recover_folder, remove_unfinished, save_checkpoint, versions
 from isimed.training import engine
 from isimed.training.config import TrainConfig
+from isimed.training.device import choose_device, device_key
 from isimed.training.journal import Journal
 from isimed.training.loop import Trainer, validation_codes
 from isimed.training.patients import check_pairs, choose_patients
@@ -46,7 +47,7 @@ def work(run: Run, *, report: Report | None = None) -> Status:
     config = run.config
     fabric = engine.make_fabric(config)
     first = fabric.is_global_zero
-    device, why = engine.choose_device(config.device)
+    device, why = choose_device(config.device)
     journal = Journal(run, report, writes=first)
     with StopRequest() as stop, _only_worker(run) if first else nullcontext():
         try:
@@ -56,7 +57,7 @@ def work(run: Run, *, report: Report | None = None) -> Status:
                 journal.say(state="preparing", device=f"{device}: {why}")
                 stop.at_last = lambda: journal.say(state="stopped", message="Stopped before the first step.")
                 queue = turn(
-                    engine.device_key(device),
+                    device_key(device),
                     run.id,
                     waiting=lambda other: journal.say(state="queued", message=f"Waits for {other or 'another run'}."),
                     stop=lambda: stop.asked,
@@ -94,9 +95,7 @@ def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, journal: Journal, s
     if run.last.is_dir():
         status.best = restore(run.last, trainer)
     journal.open(step=trainer.step)
-    journal.say(
-        state="running", message="", step=trainer.step, total_steps=trainer.total_steps
-    )
+    journal.say(state="running", message="", step=trainer.step, total_steps=trainer.total_steps)
     first, started, saved = trainer.step, time.monotonic(), time.monotonic()
 
     def save() -> None:
@@ -133,7 +132,7 @@ def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, journal: Journal, s
             journal.line({**asdict(step), "total_steps": trainer.total_steps, "seconds_left": left})
             state = "stopping" if stop.asked else "running"
             journal.say(state=state, step=step.number, epoch=step.epoch, seconds_left=left)
-            if engine.any_process(stop.asked, fabric.device):
+            if engine.any_process(fabric.device, answer=stop.asked):
                 stop.answered()
                 save()
                 journal.say(state="stopped")

@@ -1,10 +1,11 @@
-"""An evaluation at work in the background of the server, and the last finished one of each cohort."""
+"""A measurement at work in the background of the server, and the last finished one of each cohort and kind."""
 
 import hashlib
 import json
 import logging
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,12 @@ import streamlit as st
 from isimed.data.cohort import Cohort
 from isimed.errors import InputError
 from isimed.evaluation.bench import evaluations_dir
-from isimed.evaluation.evaluate import evaluate
 
 log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """The user stopped the evaluation; finished parts are kept."""
+    """The user stopped it; finished parts are kept."""
 
 
 @dataclass(eq=False)
@@ -29,7 +29,6 @@ class Job:
     done: percent. what: the part at work. error: one sentence, or empty.
     """
 
-    options: dict[str, Any]
     done: int = 0
     what: str = ""
     error: str = ""
@@ -42,41 +41,41 @@ def _jobs() -> dict[str, Job]:
     return {}
 
 
-def running(cohort: Cohort) -> Job | None:
-    """The evaluation of a cohort that is at work or has failed, or None."""
-    return _jobs().get(_key(cohort))
+def running(cohort: Cohort, kind: str) -> Job | None:
+    """The work of a kind on a cohort that is going on or has failed, or None."""
+    return _jobs().get(_key(cohort, kind))
 
 
-def start(cohort: Cohort, names: list[str], **options: Any) -> Job:
-    """Begin in a thread; one evaluation a cohort at a time."""
-    job = running(cohort)
+def start(cohort: Cohort, kind: str, work: Callable[..., dict[str, Any]]) -> Job:
+    """Begin ``work(progress=..., say=...)`` in a thread; one of a kind a cohort at a time."""
+    job = running(cohort, kind)
     if job is None or job.finished:
-        job = _jobs()[_key(cohort)] = Job({"checkpoint_names": names, **options})
-        threading.Thread(target=_work, args=(job, cohort), daemon=True).start()
+        job = _jobs()[_key(cohort, kind)] = Job()
+        threading.Thread(target=_run, args=(job, cohort, kind, work), daemon=True).start()
     return job
 
 
-def forget(cohort: Cohort) -> None:
-    _jobs().pop(_key(cohort), None)
+def forget(cohort: Cohort, kind: str) -> None:
+    _jobs().pop(_key(cohort, kind), None)
 
 
-def latest(cohort: Cohort) -> dict[str, Any] | None:
-    """The result that was finished last for this cohort, also before a restart."""
+def latest(cohort: Cohort, kind: str) -> dict[str, Any] | None:
+    """The result that was finished last, also before a restart."""
     try:
-        return json.loads(_latest_file(cohort).read_bytes())
+        return json.loads(_latest_file(cohort, kind).read_bytes())
     except (OSError, ValueError):
         return None
 
 
-def keep(cohort: Cohort, result: dict[str, Any]) -> None:
-    file = _latest_file(cohort)
+def keep(cohort: Cohort, kind: str, result: dict[str, Any]) -> None:
+    file = _latest_file(cohort, kind)
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(json.dumps(result))
     temporary.replace(file)
 
 
-def _work(job: Job, cohort: Cohort) -> None:
+def _run(job: Job, cohort: Cohort, kind: str, work: Callable[..., dict[str, Any]]) -> None:
     def progress(done: int, total: int) -> None:
         if job.stop.is_set():
             raise Stopped
@@ -86,31 +85,31 @@ def _work(job: Job, cohort: Cohort) -> None:
         job.what = what
 
     try:
-        keep(cohort, evaluate(cohort, progress=progress, say=say, **job.options))
+        keep(cohort, kind, work(progress=progress, say=say))
     except Stopped:
         job.error = "Stopped. What was finished is kept: measuring again goes on from there."
     except InputError as error:
         job.error = str(error)
     except Exception:
-        log.exception("An evaluation broke off")
-        job.error = "The evaluation broke off; what was finished is kept. The server's log says why."
+        log.exception("A measurement broke off")
+        job.error = "The measurement broke off; what was finished is kept. The server's log says why."
     finally:
         job.finished = True
 
 
 @st.fragment(run_every=1.0)
-def show(cohort: Cohort) -> None:
-    """Progress of the cohort's evaluation, a button to stop it, and its error if it had one."""
-    job = running(cohort)
+def show(cohort: Cohort, kind: str) -> None:
+    """Progress of the work, a button to stop it, and its error if it had one."""
+    job = running(cohort, kind)
     if job is None:
         return
     if job.finished and not job.error:
-        forget(cohort)
+        forget(cohort, kind)
         st.rerun()
     elif job.error:
         st.warning(job.error)
         if st.button("OK"):
-            forget(cohort)
+            forget(cohort, kind)
             st.rerun()
     else:
         bar, button = st.columns([6, 1], vertical_alignment="center")
@@ -119,9 +118,9 @@ def show(cohort: Cohort) -> None:
             job.stop.set()
 
 
-def _key(cohort: Cohort) -> str:
-    return f"{cohort.root}\0{cohort.fingerprint}"
+def _key(cohort: Cohort, kind: str) -> str:
+    return f"{kind}\0{cohort.root}\0{cohort.fingerprint}"
 
 
-def _latest_file(cohort: Cohort) -> Path:
-    return evaluations_dir() / "latest" / f"{hashlib.sha256(cohort.fingerprint.encode()).hexdigest()[:16]}.json"
+def _latest_file(cohort: Cohort, kind: str) -> Path:
+    return evaluations_dir() / "latest" / f"{kind}-{hashlib.sha256(cohort.fingerprint.encode()).hexdigest()[:16]}.json"

@@ -1,16 +1,16 @@
 """How matches are shown: the best as viewers that can be scrolled, the next as a strip of pictures."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Preparation
 from isimed.data.volume import Volume
 from isimed.ui import search, state
+from isimed.ui.search import Found
 from isimed.ui.slice_viewer import Box, Click, Header, Picture, picture_strip, slice_viewer
 from isimed.ui.slice_viewer.component import Plane
 from isimed.ui.slices import slice_picture
@@ -19,40 +19,65 @@ LINK = "patients"
 BEST = 4
 STRIP = 16
 LEGEND = (
-    "Latent: how far the two crops are apart for the network, in mm where it was trained on mm. "
+    "Latent: how far apart the two crops are for the network, in mm where it was trained on mm. "
     "±: spread of the matches that the place is worked out from. "
     "Error: distance to the true place, which is known for synthetic patients only."
 )
 
 
-def note(row: pd.Series, *, in_mm: bool = True) -> str:
+def choose_plane() -> Plane:
+    """Which plane the other patients are shown in."""
+    planes: list[Plane] = ["axial", "coronal", "sagittal"]
+    chosen = st.segmented_control(
+        "Plane", planes, default="axial", key="plane", label_visibility="collapsed", format_func=str.capitalize,
+        required=True,
+    )  # fmt: skip
+    return chosen or "axial"
+
+
+def note(found: Found) -> str:
     """What stands beside a match: how near it is in the latent space, how sure, and the true error where known."""
-    parts = [f"latent {row.distance:.1f}{' mm' if in_mm else ''}", f"± {row.uncertainty_mm:.0f} mm"]
-    if row.error_mm is not None and not np.isnan(row.error_mm):
-        parts.append(f"error {row.error_mm:.1f} mm")
+    location = found.location
+    parts = [f"latent {location.distance:.1f}", f"± {location.uncertainty_mm:.0f} mm"]
+    if found.error_mm is not None:
+        parts.append(f"error {found.error_mm:.1f} mm")
     return " · ".join(parts)
 
 
-def show_best(cohort: Cohort, found: pd.DataFrame, edge_mm: float, *, plane: Plane, in_mm: bool, height: int) -> None:
-    """The best matches as linked viewers, two by two."""
+def show_best(
+    cohort: Cohort,
+    found: Sequence[Found],
+    edge_mm: float,
+    *,
+    plane: Plane,
+    height: int,
+    overlays: Callable[[str], dict],
+) -> None:
+    """The best matches as linked viewers, two by two.
+
+    Args:
+        found: rows of ``search.find``.
+        overlays: volume id -> ``labels``, ``heat`` and ``markers`` for its viewer.
+    """
     columns = st.columns(2, gap="small")
-    for number, (_, row) in enumerate(found.iterrows()):
+    for number, match in enumerate(found):
         with columns[number % 2]:
             slice_viewer(
-                state.scan(cohort, row.volume),
+                state.scan(cohort, match.volume),
                 key=f"match-{number}",
-                volume_key=f"{cohort.fingerprint}/{row.volume}",
+                volume_key=f"{cohort.fingerprint}/{match.volume}",
                 modality=cohort.modality,
-                cursor_mm=place(row),
-                boxes=[Box(place(row), edge_mm)],
+                cursor_mm=match.mm,
+                boxes=[Box(match.mm, edge_mm)],
                 layout=plane,
                 controls=False,
                 readout=False,
                 height=height,
-                header=Header(row.volume, note(row, in_mm=in_mm), "Open"),
+                header=Header(match.volume, note(match), "Open"),
                 link=LINK,
                 reports_clicks=False,
-                on_action=_opener(row.volume),
+                on_action=_opener(match.volume),
+                **overlays(match.volume),
             )
 
 
@@ -64,35 +89,28 @@ def _opener(volume_id: str) -> Callable[[Click], None]:
 
 
 def show_strip(
-    cohort: Cohort, preparation: Preparation, found: pd.DataFrame, edge_mm: float, *, plane: Plane, in_mm: bool
+    cohort: Cohort, preparation: Preparation, found: Sequence[Found], edge_mm: float, *, plane: Plane
 ) -> None:
     """The next best as still pictures; a click opens one."""
-    shown = found.head(STRIP)
-    if shown.empty:
+    shown = found[:STRIP]
+    if not shown:
         return
     pictures = [
-        Picture(_picture(cohort, preparation, row.volume, place(row), edge_mm, plane), row.volume, _short(row))
-        for _, row in shown.iterrows()
+        Picture(_picture(cohort, preparation, match, edge_mm, plane), match.volume, note(match).replace(" · error", "\nerror"))
+        for match in shown
     ]
 
     def choose(number: int) -> None:
-        search.set_point(shown.iloc[number].volume, place(shown.iloc[number]))
+        search.set_point(shown[number].volume, shown[number].mm)
 
     picture_strip(pictures, key="strip", on_choose=choose)
 
 
-def _short(row: pd.Series) -> str:
-    known = row.error_mm is not None and not np.isnan(row.error_mm)
-    return f"{row.distance:.1f} ± {row.uncertainty_mm:.0f} mm" + (f" · e {row.error_mm:.1f}" if known else "")
-
-
-def _picture(
-    cohort: Cohort, preparation: Preparation, volume_id: str, mm: search.Point, edge_mm: float, plane: Plane
-) -> bytes:
+def _picture(cohort: Cohort, preparation: Preparation, match: Found, edge_mm: float, plane: Plane) -> bytes:
     """JPEG of a prepared slice: read from the memory-mapped file, so a strip of a large cohort stays quick."""
-    prepared = state.prepared_scan(cohort, volume_id, preparation)
+    prepared = state.prepared_scan(cohort, match.volume, preparation)
     volume = Volume(prepared.image, prepared.affine)
-    picture = slice_picture(volume, mm, edge_mm=edge_mm, plane=plane, window=window_of(preparation), width=130)
+    picture = slice_picture(volume, match.mm, edge_mm=edge_mm, plane=plane, window=window_of(preparation), width=130)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
@@ -105,7 +123,3 @@ def window_of(preparation: Preparation) -> tuple[float, float]:
     low, high = preparation.window_hu
     soft_tissue = (np.array([-160.0, 240.0]) - low) / (high - low) * 2 - 1
     return float(soft_tissue[0]), float(soft_tissue[1])
-
-
-def place(row: pd.Series) -> search.Point:
-    return float(row.x_mm), float(row.y_mm), float(row.z_mm)

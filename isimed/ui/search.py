@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import streamlit as st
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Preparation
 from isimed.data.warp import true_point
+from isimed.explore.filters import Filter
 from isimed.explore.locate import Location, locate_everywhere
 from isimed.explore.retrieve import code_at
 from isimed.explore.store import Table
@@ -54,33 +55,58 @@ def cursor_from_url(parameters: dict[str, str]) -> dict | None:
     return {"volume": parameters["volume"], "mm": tuple(values) if good else None}
 
 
-def find(cohort: Cohort, checkpoint: Checkpoint, table: Table, volume_id: str, point_mm: Point) -> pd.DataFrame:
-    """The point's place in every volume of the other patients, best first.
+@dataclass(frozen=True)
+class Found:
+    """A place that was found, and how far it is from the true one where that is known (synthetic patients)."""
 
-    Returns:
-        Columns volume, x_mm, y_mm, z_mm (scanner), distance (latent), uncertainty_mm, and error_mm where the
-        truth is known (synthetic cohorts) and lies in the scan.
-    """
-    volume = state.prepared_scan(cohort, volume_id, checkpoint.card.preparation)
-    code = code_at(checkpoint, volume, point_mm)
-    subject = cohort.entry(volume_id).subject
-    found = locate_everywhere(table, code, subject=subject)
-    return as_frame(found, [_error(cohort, subject, point_mm, location) for location in found])
+    location: Location
+    error_mm: float | None = None
+
+    @property
+    def volume(self) -> str:
+        return self.location.volume
+
+    @property
+    def mm(self) -> Point:
+        return self.location.mm
 
 
-def as_frame(found: Sequence[Location], errors: Sequence[float | None]) -> pd.DataFrame:
-    rows = [
-        {
-            "subject": location.subject,
-            "volume": location.volume,
-            **dict(zip(("x_mm", "y_mm", "z_mm"), location.mm, strict=True)),
-            "distance": location.distance,
-            "uncertainty_mm": location.uncertainty_mm,
-            "error_mm": error,
-        }
-        for location, error in zip(found, errors, strict=True)
-    ]
-    return pd.DataFrame(rows)
+def code_of(cohort: Cohort, checkpoint: Checkpoint, volume_id: str, point_mm: Point) -> NDArray[np.float32]:
+    """(D,) code of the crop around a point; kept, so that only a new click costs the network's time."""
+    return _code(checkpoint.fingerprint, cohort.fingerprint, volume_id, point_mm, checkpoint, cohort)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _code(
+    checkpoint: str, cohort: str, volume_id: str, point_mm: Point, _checkpoint: Checkpoint, _cohort: Cohort
+) -> NDArray[np.float32]:
+    volume = state.prepared_scan(_cohort, volume_id, _checkpoint.card.preparation)
+    return code_at(_checkpoint, volume, point_mm)
+
+
+def find(
+    cohort: Cohort, preparation: Preparation, table: Table, code: NDArray, source: str, point_mm: Point, where: Filter
+) -> list[Found]:
+    """A code's place in every volume that the filter lets through, best first, from the table alone."""
+    return with_errors(cohort, preparation, source, point_mm, locate_everywhere(table, code, where=where))
+
+
+def with_errors(
+    cohort: Cohort, preparation: Preparation, source: str, point_mm: Point, found: Sequence[Location]
+) -> list[Found]:
+    """Locations with their distance to the true place, where that is known and inside the scan."""
+    warps = state.demo_warps(cohort)
+    if warps is None:
+        return [Found(location) for location in found]
+    subject = cohort.entry(source).subject
+    result = []
+    for location in found:
+        truth = true_point(warps, point_mm, subject, location.subject)
+        target = state.prepared_scan(cohort, location.volume, preparation)
+        voxel = target.to_voxel(truth)
+        inside = ((voxel >= 0) & (voxel <= np.array(target.image.shape) - 1)).all()
+        result.append(Found(location, float(np.linalg.norm(location.mm - truth)) if inside else None))
+    return result
 
 
 def _start(cohort: Cohort, volume_id: str, preparation: Preparation) -> Point:
@@ -88,15 +114,3 @@ def _start(cohort: Cohort, volume_id: str, preparation: Preparation) -> Point:
     volume = state.prepared_scan(cohort, volume_id, preparation)
     x, y, z = volume.box_centre_mm + np.array([-25.0, 10.0, 0.0])
     return float(x), float(y), float(z)
-
-
-def _error(cohort: Cohort, subject: str, point_mm: Point, location: Location) -> float | None:
-    warps = state.demo_warps(cohort)
-    if warps is None:
-        return None
-    truth = true_point(warps, point_mm, subject, location.subject)
-    scan = state.scan(cohort, location.volume)
-    voxel = scan.to_voxel(truth)
-    if (voxel < 0).any() or (voxel > np.array(scan.shape) - 1).any():
-        return None
-    return float(np.linalg.norm(np.asarray(location.mm) - truth))

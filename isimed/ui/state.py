@@ -17,7 +17,7 @@ from isimed.data.preprocess import Preparation, Prepared
 from isimed.data.volume import Volume
 from isimed.errors import InputError
 from isimed.explore.embed import checkpoint_for, embed_cohort, fitting_checkpoints
-from isimed.explore.store import STEP_MM, Table, open_table, table_info, volume_file
+from isimed.explore.store import STEP_MM, Table, TableInfo, open_table, table_folder, table_info, volume_file
 from isimed.models.checkpoint import UNTRAINED, Checkpoint, find_checkpoint
 from isimed.training.run import Run
 
@@ -120,27 +120,34 @@ def _embeddings() -> dict[str, Embedding]:
     return {}
 
 
-def table(cohort: Cohort, checkpoint: Checkpoint, *, step_mm: float = STEP_MM) -> Table | None:
-    """The embedding table, or None while it is being made; then a progress bar stands on the page."""
+def table(
+    cohort: Cohort, checkpoint: Checkpoint, *, step_mm: float = STEP_MM, partial: bool = False
+) -> Table | None:
+    """The embedding table; while it is being made a progress bar stands on the page.
+
+    Args:
+        partial: return the volumes that are embedded already, and run the page again when there are more.
+
+    Returns:
+        None while there is nothing to show.
+    """
     info = table_info(cohort, checkpoint, step_mm)
-    files = [volume_file(info, entry.id) for entry in cohort.volumes]
-    if all(file.is_file() for file in files):
-        return _open_table(
-            info.model_dump_json(), str(files[0]), max(file.stat().st_mtime_ns for file in files), cohort
-        )
-    key = info.model_dump_json()
-    if key not in _embeddings():
-        _embeddings()[key] = work = Embedding()
-        threading.Thread(target=_embed, args=(work, cohort, checkpoint, step_mm), daemon=True).start()
-    _show_embedding(key)
-    return None
+    there = [entry.id for entry in cohort.volumes if volume_file(info, entry.id).is_file()]
+    if len(there) < len(cohort.volumes):
+        key = info.model_dump_json()
+        if key not in _embeddings():
+            _embeddings()[key] = work = Embedding()
+            threading.Thread(target=_embed, args=(work, cohort, checkpoint, step_mm), daemon=True).start()
+        _show_embedding(key, info, tuple(there) if partial else None)
+        if not (partial and there):
+            return None
+    changed = max(volume_file(info, volume).stat().st_mtime_ns for volume in there)
+    return _open_table(info.model_dump_json(), tuple(there), changed)
 
 
 @st.cache_resource(max_entries=6, show_spinner="Opening the embedding table…")
-def _open_table(info: str, first: str, changed: int, _cohort: Cohort) -> Table:
-    from isimed.explore.store import TableInfo
-
-    return open_table(TableInfo.model_validate_json(info), [entry.id for entry in _cohort.volumes])
+def _open_table(info: str, volumes: tuple[str, ...], changed: int) -> Table:
+    return open_table(TableInfo.model_validate_json(info), volumes)
 
 
 def _embed(work: Embedding, cohort: Cohort, checkpoint: Checkpoint, step_mm: float) -> None:
@@ -159,8 +166,9 @@ def _embed(work: Embedding, cohort: Cohort, checkpoint: Checkpoint, step_mm: flo
 
 
 @st.fragment(run_every=1.0)
-def _show_embedding(key: str) -> None:
+def _show_embedding(key: str, info: TableInfo, shown: tuple[str, ...] | None) -> None:
     work = _embeddings().get(key)
+    more = shown is not None and len(list(table_folder(info).glob("*.parquet"))) > len(shown)
     if work is None or (work.finished and not work.error):
         _embeddings().pop(key, None)
         st.rerun()
@@ -169,6 +177,8 @@ def _show_embedding(key: str) -> None:
         if st.button("Try again"):
             _embeddings().pop(key, None)
             st.rerun()
+    elif more:
+        st.rerun()
     else:
         share = work.done / work.total if work.total else 0.0
         st.progress(share, f"Embedding the cohort, once: {work.done} of {work.total or '…'} crops.")

@@ -3,40 +3,17 @@
 import numpy as np
 import pytest
 
+from isimed.explore.filters import Filter
+from isimed.explore.index import build_index, search
 from isimed.explore.locate import interpolate, locate_everywhere
 from isimed.explore.retrieve import nearest_crops, nearest_in_others
-from isimed.explore.store import Table, TableInfo
-
-STEP = 16.0
-TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(512, 512)))[0][:3]
-
-
-def code(position: np.ndarray) -> np.ndarray:
-    """An isometry of mm into 512 dimensions."""
-    return np.asarray(position, dtype=np.float64) @ TURN
+from isimed.explore.store import Table
+from tests.explore.known import STEP, code, known_table
 
 
 @pytest.fixture(scope="module")
 def table() -> Table:
-    axis = np.arange(-64, 65, STEP)
-    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
-    shifts = {"A": (0, 0, 0), "B": (5, -3, 4), "C": (100, 50, -20), "C2": (0, 7, 0)}
-    parts = [(name, grid + np.array(shift)) for name, shift in shifts.items()]
-    info = TableInfo(
-        cohort="known", cohort_fingerprint="", checkpoint="isometry", checkpoint_fingerprint="", step_mm=STEP,
-        crop_size=32, spacing_mm=2, in_mm=True,
-    )  # fmt: skip
-    n = len(grid)
-    return Table(
-        info,
-        {
-            "subject": np.repeat(["A", "B", "C", "C"], n),
-            "volume": np.repeat([name for name, _ in parts], n),
-            "centre_mm": np.concatenate([mm for _, mm in parts]).astype(np.float32),
-            "position": np.tile(grid, (4, 1)).astype(np.float32),
-            "code": np.tile(code(grid), (4, 1)).astype(np.float16),
-        },
-    )
+    return known_table()
 
 
 def test_nearest_in_others_gives_one_crop_a_volume_of_other_patients(table: Table) -> None:
@@ -90,3 +67,53 @@ def test_locate_everywhere_is_sorted_and_right(table: Table) -> None:
     shift = {"B": (5, -3, 4), "C": (100, 50, -20), "C2": (0, 7, 0)}
     for location in found:
         assert np.linalg.norm(np.array(location.mm) - position - shift[location.volume]) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("where", "allowed"),
+    [
+        (Filter(organ=1), lambda t, rows: (t.organ[rows] == 1).all()),
+        (Filter(min_tumour=0.1), lambda t, rows: (t.tumour[rows] >= 0.1).all()),
+        (
+            Filter(position=(40, 40, 40), within_mm=30),
+            lambda t, rows: (np.linalg.norm(t.position[rows] - 40, axis=1) <= 30).all(),
+        ),
+    ],
+)
+def test_filters_hold_inside_the_search(table: Table, where: Filter, allowed) -> None:
+    query = code(np.array([-50, -50, -50]))  # far from whatever the filters ask for
+    crops = nearest_crops(table, query, k=12, where=where)
+    best = nearest_in_others(table, query, subject="A", where=where)
+    assert len(crops) == 12
+    for matches in (crops, best):
+        rows = np.array([match.row for match in matches])
+        assert allowed(table, rows)
+        exact = np.linalg.norm(table.code[where.mask(table)].astype(np.float32) - query, axis=1)
+        assert matches[0].distance == pytest.approx(exact.min(), abs=0.3)
+
+
+def test_a_volume_without_an_allowed_crop_is_left_out(table: Table) -> None:
+    nowhere = Filter(position=(500, 0, 0), within_mm=10)
+    assert nearest_crops(table, code(np.zeros(3)), where=nowhere) == []
+    assert locate_everywhere(table, code(np.zeros(3)), where=nowhere) == []
+
+
+def test_few_allowed_crops_still_give_a_place(table: Table) -> None:
+    one = Filter(position=(0, 0, 0), within_mm=1)
+    found = locate_everywhere(table, code(np.array([3.0, 0, 0])), subject="A", where=one)
+    assert {location.volume for location in found} == {"B", "C", "C2"}
+    assert np.linalg.norm(np.array(found[0].mm) - found_shift(found[0].volume)) < STEP
+
+
+def found_shift(volume: str) -> np.ndarray:
+    return np.array({"B": (5, -3, 4), "C": (100, 50, -20), "C2": (0, 7, 0)}[volume])
+
+
+def test_inverted_lists_find_nearly_what_exact_search_finds() -> None:
+    rng = np.random.default_rng(0)
+    codes = code(rng.uniform(-64, 64, (3000, 3))).astype(np.float32)
+    queries = code(rng.uniform(-60, 60, (50, 3))).astype(np.float32)
+    _, exact = search(build_index(codes), queries, 10)
+    _, quick = search(build_index(codes, exact_up_to=100), queries, 10)
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, quick, strict=True)])
+    assert recall > 0.9

@@ -1,0 +1,144 @@
+"""Two or more checkpoints on the same crops: how alike are their spaces, and where do their options differ?"""
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isimed.data.cohort import Cohort
+from isimed.errors import InputError
+from isimed.evaluation.bench import Bench
+from isimed.evaluation.bootstrap import Figure, jackknife
+from isimed.evaluation.evaluate import Progress, load_all
+from isimed.evaluation.protocol import STRICT
+from isimed.evaluation.sample import Crops
+from isimed.evaluation.subjects import choose_subjects
+from isimed.explore.align import linear_cka, neighbour_overlap, procrustes
+from isimed.models.checkpoint import Card, Checkpoint
+from isimed.patches import nearest_centres
+
+NEIGHBOURS = 10
+
+
+def compare(
+    cohort: Cohort,
+    checkpoint_names: Sequence[str],
+    *,
+    seed: int = 0,
+    subjects: Sequence[str] | None = None,
+    split: str | Path | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Likeness of latent spaces, maps side by side, and differing options.
+
+    Crops are those of the first checkpoint; the others embed the crops nearest to the same places.
+
+    Args: as in ``evaluate``.
+
+    Returns:
+        ``pairs`` (``"a | b"`` -> figure -> ``{value, low, high, n}``: ``cka``, ``code_cka``, ``neighbour_overlap``
+        of the codes, ``procrustes`` disparity of their three leading components), ``maps`` (name -> (N, 2), each
+        turned onto the first), ``position`` (N, 3), ``subject``, and ``options``: rows of option and one value a
+        checkpoint, those that differ.
+
+    Raises:
+        InputError: fewer than two checkpoints, or what ``evaluate`` raises.
+    """
+    checkpoints = load_all(cohort, checkpoint_names)
+    if len(checkpoints) < 2:
+        raise InputError("One checkpoint cannot be compared: choose two or more.")
+    cards = [checkpoint.card for checkpoint in checkpoints.values()]
+    chosen = choose_subjects(cohort, cards, subjects=subjects, split=split, limit=limit, seed=seed)
+    bench = Bench(cohort, cohort.subset(chosen.used), STRICT, seed)
+    crops = bench.crops_for("body", next(iter(checkpoints.values())))
+    spaces: dict[str, tuple[NDArray, NDArray]] = {}
+    for number, (name, checkpoint) in enumerate(checkpoints.items()):
+        if say:
+            say(f"embedding with {name}")
+
+        def advance(share: float, number: int = number) -> None:
+            if progress:
+                progress(int(90 * (number + share) / len(checkpoints)), 100)
+
+        bench.advance = advance
+        spaces[name] = bench.embed(checkpoint, same_places(bench, crops, checkpoint))
+    pairs = {
+        f"{a} | {b}": {name: figure.to_json() for name, figure in likeness(spaces[a], spaces[b], crops.subject).items()}
+        for a, b in combinations(spaces, 2)
+    }
+    if progress:
+        progress(100, 100)
+    return {
+        "cohort": {"name": cohort.name, "fingerprint": cohort.fingerprint, "subjects": len(chosen.used)},
+        "seed": seed,
+        "left_out": chosen.left_out,
+        "pairs": pairs,
+        "maps": {name: np.round(points, 2).tolist() for name, points in aligned_maps(spaces).items()},
+        "position": np.round(crops.position, 1).tolist(),
+        "subject": crops.subject.tolist(),
+        "options": differing_options({name: c.card for name, c in checkpoints.items()}),
+    }
+
+
+def same_places(bench: Bench, crops: Crops, checkpoint: Checkpoint) -> list[NDArray[np.int64]]:
+    """V arrays (n, 3): voxels of this checkpoint's volumes whose crops lie where the given crops lie."""
+    volumes = bench.volumes(checkpoint.card.preparation)
+    size = checkpoint.card.crop_size
+    return [nearest_centres(volume, crops.centre_mm[crops.volume == i], size) for i, volume in enumerate(volumes)]
+
+
+def likeness(a: tuple[NDArray, NDArray], b: tuple[NDArray, NDArray], subject: NDArray) -> dict[str, Figure]:
+    """How alike two (embedding, code) pairs of the same crops are; intervals by jackknife over patients."""
+    scores = [components(code, 3) for _, code in (a, b)]
+
+    def statistic(rows: NDArray) -> dict[str, float]:
+        return {
+            "cka": linear_cka(a[0][rows], b[0][rows]),
+            "code_cka": linear_cka(a[1][rows], b[1][rows]),
+            "neighbour_overlap": neighbour_overlap(a[1][rows], b[1][rows], neighbours=NEIGHBOURS),
+            "procrustes": procrustes(scores[0][rows], scores[1][rows]).disparity,
+        }
+
+    return jackknife(subject, statistic, blocks=5)
+
+
+def aligned_maps(spaces: dict[str, tuple[NDArray, NDArray]]) -> dict[str, NDArray[np.float64]]:
+    """(N, 2) leading components of every code, turned and scaled onto the first."""
+    maps = {name: components(code, 2) for name, (_, code) in spaces.items()}
+    first = next(iter(maps.values()))
+    return {name: procrustes(first, points).coordinates for name, points in maps.items()}
+
+
+def components(x: NDArray, count: int) -> NDArray[np.float64]:
+    """(N, count) scores on the leading principal components."""
+    x = np.asarray(x, dtype=np.float64)
+    u, s, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
+    return u[:, :count] * s[:count]
+
+
+def differing_options(cards: dict[str, Card]) -> list[dict[str, str]]:
+    """Options that are not the same in all checkpoints, a row each."""
+    flat = {
+        name: {
+            "method": card.method,
+            "crop_size": card.crop_size,
+            "mm_per_unit": card.mm_per_unit,
+            "heads": card.heads,
+            "trained on": card.cohort.get("name", "nothing"),
+            "patients": len(card.cohort.get("train", ())),
+            **{f"preparation.{key}": value for key, value in card.preparation.model_dump(mode="json").items()},
+            **{f"training.{key}": value for key, value in card.training.items()},
+        }
+        for name, card in cards.items()
+    }
+    rows = []
+    for option in dict.fromkeys(key for found in flat.values() for key in found):
+        values = {name: str(found.get(option, "–")) for name, found in flat.items()}
+        if len(set(values.values())) > 1:
+            rows.append({"option": option, **values})
+    return rows

@@ -1,0 +1,105 @@
+"""Task `landmarks` and its controls: the same place in the body box, and affine registration."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isimed.data.preprocess import Preparation, Prepared
+from isimed.data.warp import load_warps
+from isimed.evaluation.bench import Bench
+from isimed.evaluation.landmarks import (
+    Places,
+    Transfer,
+    body_box_places,
+    choose_transfers,
+    found_places,
+    landmark_outcome,
+    organ_places,
+)
+from isimed.evaluation.outcome import Outcome
+from isimed.evaluation.registration import affine_transform, carry
+from isimed.models.checkpoint import Checkpoint
+
+REGISTERED_PAIRS = 20
+TEMPLATE_POINTS = {  # MNI152 mm: places that a reader of brain scans can name
+    "anterior commissure": (0.0, 2.0, -4.0),
+    "posterior commissure": (0.0, -25.0, -2.0),
+    "left putamen": (-26.0, 4.0, 2.0),
+    "right putamen": (26.0, 4.0, 2.0),
+    "left hippocampus": (-28.0, -20.0, -14.0),
+    "right hippocampus": (28.0, -20.0, -14.0),
+    "left frontal pole": (-24.0, 58.0, 6.0),
+    "right frontal pole": (24.0, 58.0, 6.0),
+    "left occipital pole": (-20.0, -94.0, 2.0),
+    "right occipital pole": (20.0, -94.0, 2.0),
+    "vertex": (0.0, -24.0, 66.0),
+    "cerebellum": (0.0, -64.0, -34.0),
+}
+
+
+def landmarks(bench: Bench, checkpoint: Checkpoint) -> Outcome:
+    places, transfers, subjects = _transfers(bench, checkpoint.card.preparation)
+    coarse, fine = found_places(bench, checkpoint, places, transfers)
+    return _landmark_figures(bench, fine, places, transfers, subjects, coarse_mm=coarse)
+
+
+def body_box(bench: Bench, preparation: Preparation, crop_size: int) -> Outcome:
+    places, transfers, subjects = _transfers(bench, preparation)
+    found = body_box_places(bench.volumes(preparation), places, transfers)
+    return _landmark_figures(bench, found, places, transfers, subjects)
+
+
+def affine_registration(bench: Bench, preparation: Preparation, crop_size: int) -> Outcome:
+    places, transfers, subjects = _transfers(bench, preparation)
+    volumes = bench.volumes(preparation)
+    pairs = list(dict.fromkeys((t.source, t.target) for t in transfers))
+    order = np.random.default_rng([bench.seed, 5]).permutation(len(pairs))[:REGISTERED_PAIRS]
+    maps = {}
+    for done, i in enumerate(order):
+        source, target = pairs[i]
+        maps[pairs[i]] = affine_transform(volumes[source], volumes[target], seed=bench.seed)
+        bench.advance((done + 1) / len(order))
+    kept = [t for t in transfers if (t.source, t.target) in maps]
+    found = np.concatenate([carry(maps[t.source, t.target], places[t.source][t.name]) for t in kept])
+    outcome = _landmark_figures(bench, found, places, kept, subjects)
+    outcome.details["notes"] = [f"affine_registration: {len(maps)} of {len(pairs)} pairs of patients, to save time."]
+    return outcome
+
+
+def lacks_landmarks(bench: Bench) -> str:
+    known = bench.has_organs or all(getattr(entry, "warp", None) for entry in bench.entries)
+    return "" if known and len(bench.subjects) > 1 else "this cohort has no organ maps, so no landmarks."
+
+
+def _transfers(bench: Bench, preparation: Preparation) -> tuple[list[Places], list[Transfer], list[str]]:
+    """Landmarks of every volume: organ centroids, or points of the template in virtual patients."""
+    volumes, subjects = bench.volumes(preparation), [entry.subject for entry in bench.entries]
+    if bench.has_organs:
+        places = [organ_places(volume, bench.cohort.organs) for volume in volumes]
+    else:
+        warps = load_warps(bench.cohort.root, bench.subjects)
+        found = [warps[name].from_template(list(TEMPLATE_POINTS.values())) for name in subjects]
+        inside = [_inside(volume, points) for volume, points in zip(volumes, found, strict=True)]
+        places = [
+            {name: point for name, point, seen in zip(TEMPLATE_POINTS, points, kept, strict=True) if seen}
+            for points, kept in zip(found, inside, strict=True)
+        ]
+    return places, choose_transfers(places, subjects, seed=bench.seed), subjects
+
+
+def _inside(volume: Prepared, points_mm: NDArray) -> list[bool]:
+    voxels = volume.to_voxel(points_mm)
+    return [bool(((v >= 0) & (v < np.array(volume.image.shape))).all()) for v in voxels]
+
+
+def _landmark_figures(
+    bench: Bench,
+    found: NDArray,
+    places: list[Places],
+    transfers: list[Transfer],
+    subjects: list[str],
+    coarse_mm: NDArray | None = None,
+) -> Outcome:
+    outcome = landmark_outcome(found, places, transfers, subjects, coarse_mm=coarse_mm, seed=bench.seed)
+    for case in outcome.details["worst"]:
+        case["volume"] = bench.entries[case.pop("number")].id
+    return outcome

@@ -1,0 +1,40 @@
+"""Where to compute, and why, without importing more than torch."""
+
+import os
+
+import torch
+
+from isimed.errors import InputError
+
+
+def choose_device(wanted: str = "auto") -> tuple[str, str]:
+    """The device a training would use, and why, in words.
+
+    Raises:
+        InputError: this machine does not have the wanted device.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted != "auto":
+        if not there[wanted]:
+            raise InputError(f"This machine has no {wanted} device: choose --device auto or cpu.")
+        return wanted, "as asked for"
+    if there["cuda"]:
+        return "cuda", f"{torch.cuda.get_device_name()} is there"
+    if there["mps"]:
+        return "mps", "Apple's GPU is there"
+    return "cpu", "no GPU was found"
+
+
+def device_key(device: str) -> str:
+    """What one training at a time may have: the CPU, or the GPUs that this process can see."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return f"{device}-{visible.replace(',', '-')}" if device == "cuda" and visible else device
+
+
+def free_memory(device: str) -> int:
+    """Bytes that a training could still take."""
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    import psutil
+
+    return psutil.virtual_memory().available

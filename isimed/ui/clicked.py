@@ -1,0 +1,74 @@
+"""The patient who is clicked, and what the network says about the clicked place."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from isimed.data.cohort import Cohort
+from isimed.data.preprocess import Preparation
+from isimed.explore.store import Table
+from isimed.explore.where import organ_vote, where_is
+from isimed.ui import matches, search, state
+from isimed.ui.search import Found
+from isimed.ui.slice_viewer import Box, slice_viewer
+
+HELP = (
+    "The box is the crop that the network sees, {edge_mm:g} mm. Wheel: slices. Right drag: window. Ctrl and wheel: "
+    "zoom. Shift and drag: pan. Double click: reset. Arrow keys: slices; Enter: choose the crosshair's place."
+)
+
+
+def show(
+    cohort: Cohort, volume_id: str, point_mm: search.Point, edge_mm: float, *, height: int, overlays: dict
+) -> None:
+    """Three linked planes; a click moves the cursor and so the search."""
+    slice_viewer(
+        state.scan(cohort, volume_id),
+        key="clicked",
+        volume_key=f"{cohort.fingerprint}/{volume_id}",
+        modality=cohort.modality,
+        cursor_mm=point_mm,
+        boxes=[Box(point_mm, edge_mm)],
+        layout="grid",
+        height=height,
+        link=matches.LINK,
+        on_click=lambda click: search.set_point(volume_id, click.mm),
+        **overlays,
+    )
+
+
+def say_where(
+    cohort: Cohort,
+    preparation: Preparation,
+    table: Table,
+    code: NDArray,
+    volume_id: str,
+    point_mm: search.Point,
+    found: Sequence[Found],
+) -> None:
+    """One line: the organ by vote of the labelled patients, and how far from its true position the place looks."""
+    volume = state.prepared_scan(cohort, volume_id, preparation)
+    place = where_is(table, code, volume, point_mm, subject=cohort.entry(volume_id).subject)
+    true, looks = (_position(position) for position in (place.true, place.predicted))
+    st.caption(
+        f"{_organ(cohort, preparation, found)}Looks to be {place.gap_mm:.0f} mm from where it is.",
+        help=f"From the middle of the body's box, it is at {true}; the other patients' crops put it at {looks}. "
+        "A large gap is unusual anatomy, or the network's error.",
+    )
+
+
+def _organ(cohort: Cohort, preparation: Preparation, found: Sequence[Found]) -> str:
+    places = {match.volume: match.mm for match in found if cohort.entry(match.volume).organs}
+    votes = organ_vote(places, {name: state.prepared_scan(cohort, name, preparation) for name in places})
+    if not votes:
+        return ""
+    label, count = votes.most_common(1)[0]
+    name = cohort.organs.get(label, "").replace("_", " ") or "no labelled organ near"
+    return f"**{name[0].upper()}{name[1:]}** say {count} of {sum(votes.values())} patients.  \n"
+
+
+def _position(mm: tuple[float, float, float]) -> str:
+    sides = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
+    return ", ".join(f"{abs(v):.0f} mm {side[int(v > 0)]}" for v, side in zip(np.asarray(mm), sides, strict=True))

@@ -1,0 +1,97 @@
+"""What colours a map: numbers with a continuous legend, categories with names, or positions as red, green, blue."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.express as px
+from numpy.typing import NDArray
+from plotly.colors import sample_colorscale
+
+from isimed.explore.selection import organ_name
+from isimed.explore.store import AXES, Table
+
+ENDS = {"sagittal": ("left", "right"), "coronal": ("back", "front"), "axial": ("feet", "head")}
+# Perceptually even, without the ends that vanish on a dark or a light ground.
+SCALE = sample_colorscale("Viridis", list(np.linspace(0.12, 1, 17)))
+HEAT = sample_colorscale("Inferno", list(np.linspace(0.25, 1, 17)))
+PALETTE = [*px.colors.qualitative.Light24]
+NONE = "#5b6675"
+LEGEND_LIMIT = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Colour:
+    """Colours of N points.
+
+    Attributes:
+        title: what they mean, with the unit.
+        values: (N,) numbers for ``scale``; or (N,) "#rrggbb" where ``scale`` is None.
+        low, high: the ends of the scale.
+        ends: words for the ends of the scale, may be "".
+        legend: (name, "#rrggbb") of the categories; empty for continuous colours.
+    """
+
+    title: str
+    values: NDArray
+    scale: list | None = None
+    low: float = 0.0
+    high: float = 1.0
+    ends: tuple[str, str] = ("", "")
+    legend: tuple[tuple[str, str], ...] = ()
+
+    def at(self, rows: NDArray) -> NDArray:
+        return self.values[rows]
+
+
+def axis_colour(table: Table, axis: str) -> Colour:
+    """Position along one body axis in mm from the centre of the body's box, ends at the 1st and 99th percentile."""
+    values = table.position[:, AXES.index(axis)]
+    low, high = np.percentile(values, (1, 99))
+    return Colour(f"{axis.capitalize()} position, mm", values, SCALE, float(low), float(high), ENDS[axis])
+
+
+def rgb_colour(table: Table) -> Colour:
+    """All three positions at once: red grows to the right, green to the front, blue to the head."""
+    low, high = np.percentile(table.position, (1, 99), axis=0)
+    share = np.clip((table.position - low) / np.maximum(high - low, 1e-6), 0, 1)
+    values = (55 + 200 * share).astype(np.uint32)
+    codes = values[:, 0] << 16 | values[:, 1] << 8 | values[:, 2]
+    hexes = np.char.mod("#%06x", codes)
+    legend = (("red: to the right", "#ff5050"), ("green: to the front", "#50e050"), ("blue: to the head", "#6080ff"))
+    return Colour("Position as colour", hexes, legend=legend)
+
+
+def patient_colour(table: Table) -> Colour:
+    return _categories("Patient", table.subject)
+
+
+def organ_colour(table: Table, organs: dict[int, str]) -> Colour:
+    """The organ at the crop's centre; crops without a label are grey."""
+    labels, inverse = np.unique(table.organ, return_inverse=True)
+    names = np.array([organ_name(label, organs) for label in labels])
+    return _categories("Organ", names[inverse], grey="no organ")
+
+
+def tumour_colour(table: Table) -> Colour:
+    """Share of the crop's voxels that are tumour, in %."""
+    values = table.tumour * 100
+    return Colour("Tumour, % of the crop", values, HEAT, 0.0, float(max(values.max(initial=0), 1)))
+
+
+def error_colour(error_mm: NDArray) -> Colour:
+    """How far the position that is read from the embedding lies from the true one."""
+    known = error_mm[np.isfinite(error_mm)]
+    high = float(np.percentile(known, 98)) if len(known) else 1.0
+    return Colour("Position error, mm", np.nan_to_num(error_mm), HEAT, 0.0, max(high, 1e-3), ("read right", "wrong"))
+
+
+def _categories(title: str, names: NDArray, *, grey: str | None = None) -> Colour:
+    order = [str(name) for name in pd.unique(pd.Series(names))]
+    shades = {name: NONE if name == grey else PALETTE[n % len(PALETTE)] for n, name in enumerate(sorted(order))}
+    counts = pd.Series(names).value_counts()
+    shown = sorted(counts.index[:LEGEND_LIMIT]) if len(order) > LEGEND_LIMIT else sorted(order)
+    legend = [(str(name), shades[str(name)]) for name in shown]
+    if len(order) > len(shown):
+        legend.append((f"and {len(order) - len(shown)} more", NONE))
+    return Colour(title, pd.Series(names).map(shades).to_numpy(dtype="<U7"), legend=tuple(legend))

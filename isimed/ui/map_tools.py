@@ -1,0 +1,221 @@
+"""Around the map: opening it in the background, its settings, downloads, kept selections, the other panels."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from isimed.data.cohort import Cohort
+from isimed.explore import export
+from isimed.explore import selection as selections
+from isimed.explore.align import linear_cka, neighbour_overlap, procrustes, same_crops
+from isimed.explore.axes import match_axes
+from isimed.explore.points import Points, UmapPoints, open_points, open_umap
+from isimed.explore.project import Map, Source, default_source, fit_map, open_map, sample_rows
+from isimed.explore.selection import Selection
+from isimed.explore.store import AXES, Table
+from isimed.models.checkpoint import Checkpoint
+from isimed.ui import background, colours, crops, map_view, plots, state
+
+SOURCES = {"code": "the code (512)", "embedding": "the embedding (1024)"}
+COMPARED = 4_000
+
+
+def open_map_of(table: Table, source: Source | None = None) -> tuple[Map, Points] | None:
+    """A table's map and points, or None while they are being made; then a progress bar stands on the page."""
+    source = source or chosen_source(table)
+
+    def work(report: Callable[[float, str], None]) -> tuple[Map, Points]:
+        fitted = open_map(table, source=source, progress=lambda share, text: report(0.4 * share, text))
+        return fitted, open_points(table, fitted, progress=lambda share, text: report(0.4 + 0.6 * share, text))
+
+    return background.result(f"map-{_id(table)}-{source}", work)
+
+
+def open_umap_of(table: Table, fitted: Map, points: Points) -> UmapPoints | None:
+    parameters = map_view.umap_parameters()
+    key = f"umap-{_id(table)}-{fitted.info.created}-{fitted.info.source}-{parameters}"
+    return background.result(key, lambda report: open_umap(table, fitted, points, parameters, progress=report))
+
+
+def chosen_source(table: Table) -> Source:
+    kept = st.session_state.get("map_source")
+    return kept if kept in SOURCES else default_source(table.info)
+
+
+def settings_panel(table: Table, fitted: Map) -> None:
+    """What the map is made of; a change makes another map."""
+    default = default_source(table.info)
+    names = sorted(SOURCES, key=lambda name: name != default)
+    st.radio("Map of", names, format_func=SOURCES.__getitem__, key="map_source", persist_state="session")
+    st.number_input("UMAP: neighbours", 5, 100, 15, 5, key="map_neighbours", persist_state="session")
+    st.number_input("UMAP: minimal distance", 0.0, 1.0, 0.1, 0.05, key="map_min_dist", persist_state="session")
+    st.caption(
+        f"Fitted on {len(fitted.info.reference_subjects)} patients on {fitted.info.created[:10]} and kept: new "
+        "patients are placed into it and nobody moves."
+    )
+    subjects = st.multiselect("Fit it anew on", sorted(set(table.subject.tolist())), placeholder="all patients")
+    if st.button("Fit anew", help="Replaces the kept map; coordinates will change."):
+        fit_map(table, source=fitted.info.source, subjects=subjects or None)
+        background.forget(f"map-{_id(table)}")
+        st.rerun()
+
+
+def download_panel(
+    cohort: Cohort, table: Table, points: Points, umap: UmapPoints | None, chosen: Selection | None
+) -> None:
+    """Coordinates of all crops or of the selection, and the figure."""
+    scope = st.radio("Which crops", ["all", "selected"], disabled=chosen is None, horizontal=True, key="map_scope")
+    rows = chosen.rows if chosen is not None and scope == "selected" else None
+    name = f"{table.info.cohort}-{table.info.checkpoint}-{'crops' if rows is None or chosen is None else chosen.name or 'selection'}"
+
+    def frame() -> pd.DataFrame:
+        return export.crop_frame(table, points, rows=rows, organs=cohort.organs, umap=umap.places if umap else None)
+
+    makers: dict[str, tuple[Callable[[], bytes], str]] = {
+        "CSV": (lambda: export.as_csv(frame()), "csv"),
+        "Parquet": (lambda: export.as_parquet(frame()), "parquet"),
+        "TensorBoard projector": (lambda: export.as_projector(frame(), points.pcs), "zip"),
+    }
+    for label, (make, suffix) in makers.items():
+        st.download_button(label, make, f"{name}.{suffix}", on_click="ignore", width="stretch", key=f"get-{suffix}")
+    figure = st.session_state.get("map_figure")
+    for kind in plots.FORMATS if figure is not None else ():
+        make_figure = partial(plots.figure_file, figure, kind)
+        label = f"Figure as {kind.upper()}"
+        st.download_button(label, make_figure, f"{name}.{kind}", on_click="ignore", width="stretch", key=f"get-{kind}")
+
+
+def chosen_panel(cohort: Cohort, checkpoint: Checkpoint, table: Table, chosen: Selection | None) -> None:
+    """What is chosen in the map: its crops as pictures, one of them in its scan, and counts."""
+    if chosen is None:
+        st.info(
+            "Click a point, or draw around some with the lasso: their crops appear here.", icon=":material/gesture:"
+        )
+        return
+    preparation = checkpoint.card.preparation
+    edge_mm = checkpoint.card.crop_size * preparation.spacing_mm
+    pictures, figures = st.columns([4, 1], gap="medium")
+    with pictures:
+        st.markdown(f"**{len(chosen):,} chosen crops{f': {chosen.name}' if chosen.name else ''}**")
+        row = crops.show_gallery(cohort, preparation, table, chosen, edge_mm)
+        crops.show_in_scan(cohort, table, chosen, row, edge_mm)
+    with figures:
+        st.button("Clear", icon=":material/close:", on_click=crops.choose, args=(table, []), width="stretch")
+        selection_panel(cohort, table, chosen)
+
+
+def selection_panel(cohort: Cohort, table: Table, chosen: Selection) -> None:
+    """Counts, and a name under which the selection is kept."""
+    found = selections.counts(table, chosen.rows, cohort.organs)
+    for what in ("patient", "organ"):
+        st.dataframe(found[what], hide_index=True, height=150, width="stretch", key=f"counts-{what}")
+    name = st.text_input("Keep it as", value=chosen.name, placeholder="a name", key="map_keep_name")
+    if st.button("Keep", icon=":material/bookmark:", disabled=not name.strip()):
+        st.session_state[crops.SELECTION] = selections.keep(table, chosen, name)
+        st.rerun()
+
+
+def kept_panel(table: Table, chosen: Selection | None) -> None:
+    """Selections that were kept, to be lit again or forgotten."""
+    kept = selections.kept(table)
+    if not kept:
+        st.caption("None yet: choose crops with the lasso, then keep them by a name.")
+    for name, selection in kept.items():
+        light, drop = st.columns([5, 1])
+        light.button(
+            f"{name} ({len(selection):,})", key=f"light-{name}", width="stretch",
+            on_click=crops.choose, args=(table, selection.rows), kwargs={"name": name},
+        )  # fmt: skip
+        drop.button("", icon=":material/delete:", key=f"drop-{name}", on_click=selections.forget, args=(table, name))
+
+
+def axes_panel(points: Points, table: Table) -> None:
+    """PCs against the body's axes: the matrix, the turned axes, the scatter."""
+    matched = match_axes(points.r)
+    left, right = st.columns([2, 5], gap="medium")
+    with left:
+        st.markdown("**r over all crops**", help="Framed: each PC with one axis, so that the sum of |r| is largest.")
+        st.plotly_chart(
+            plots.matrix_figure(points.r, matched), theme=None, key="matrix", config={"displayModeBar": False}
+        )
+        axes = points.axes
+        st.dataframe(
+            pd.DataFrame({
+                "axis": AXES,
+                "follows": [f"PC{n + 1}" for n in matched],
+                "|r|": [abs(points.r[n, axis]) for axis, n in enumerate(matched)],
+                "R² left out": axes.r2,
+                "latent per mm": axes.scale,
+            }).round(3),
+            hide_index=True,
+        )  # fmt: skip
+        st.caption(
+            "R²: position read linearly from 50 components, judged on patients that the reading never saw. "
+            f"Latent axes stand at {axes.angles[0]:.0f}° (sagittal-coronal), {axes.angles[1]:.0f}° (sagittal-axial), "
+            f"{axes.angles[2]:.0f}° (coronal-axial); 90° is independent. Latent per mm is 1 where distances are true."
+        )
+    some = sample_rows(table.volume, 2_000)
+    figure = plots.axes_figure(points.pcs[some][:, :3], table.position[some], points.r, matched)
+    right.plotly_chart(figure, theme=None, key="axes", config=plots.CONFIG)
+    right.caption(f"{len(some):,} of {len(table):,} crops drawn; r is over all.")
+
+
+def compare_panel(cohort: Cohort, first: Checkpoint, table: Table, fitted: Map, points: Points) -> None:
+    """Another checkpoint on the same crops: its map moved onto this one, and how alike the two spaces are."""
+    names = [name for name in state.checkpoint_choices(cohort) if name != st.session_state.get("checkpoint")]
+    if not names:
+        st.info("There is no other checkpoint for this cohort: train one.")
+        return
+    name = st.selectbox("Compare with", names, key="map_other")
+    other_table = state.table(cohort, state.checkpoint(cohort, name))
+    opened = other_table and open_map_of(other_table, default_source(other_table.info))
+    if not opened or other_table is None:
+        return
+    ours, theirs = same_crops(table, other_table)
+    if len(ours) < 10:
+        st.warning(f"{name} cuts other crops (spacing or grid differ): the two cannot be compared crop by crop.")
+        return
+    other_fitted, other = opened
+    moved = procrustes(points.pcs[ours][:, :3], other.pcs[theirs][:, :3])
+    cka, overlap = _likeness(table, other_table, ours, theirs, fitted, other_fitted)
+    figures = {
+        "Linear CKA": (f"{cka:.3f}", "1: the same space up to rotation and scale."),
+        "Shared neighbours": (f"{overlap:.0%}", "Of a crop's 10 nearest, in both spaces; of up to 4,000 crops."),
+        "Left over": (f"{moved.disparity:.0%}", "Of this map's spread that the other, turned and scaled, misses."),
+        "Crops": (f"{len(ours):,}", "That both have."),
+    }
+    for column, (label, (value, help_)) in zip(st.columns(len(figures)), figures.items(), strict=True):
+        column.metric(label, value, help=help_)
+    some = sample_rows(table.volume[ours], 5_000)
+    rows = ours[some]
+    pair = match_axes(points.r)[[0, 2]]
+    whole = colours.rgb_colour(table)
+    colour = colours.Colour(whole.title, whole.at(rows), legend=whole.legend)
+    labels = tuple(f"PC{n + 1} of {first.name}" for n in pair)
+    panels = [
+        plots.Panel(points.pcs[rows][:, pair], (labels[0], labels[1]), colour, first.name),
+        plots.Panel(moved.coordinates[some][:, pair], (labels[0], labels[1]), colour, f"{name}, moved onto it"),
+    ]
+    figure = plots.map_figure(panels, names=table.subject[rows], position=table.position[rows])
+    st.plotly_chart(figure, theme=None, key="compare", config=plots.CONFIG)
+    for column, which, label in zip(st.columns(2), (points, other), (first.name, name), strict=True):
+        column.markdown(f"**{label}**: PCs against the body's axes")
+        matrix = plots.matrix_figure(which.r, match_axes(which.r), height=200)
+        column.plotly_chart(matrix, theme=None, key=f"matrix-{label}", config={"displayModeBar": False})
+
+
+def _likeness(
+    table: Table, other: Table, ours: NDArray, theirs: NDArray, fitted: Map, other_fitted: Map
+) -> tuple[float, float]:
+    some = sample_rows(table.volume[ours], COMPARED)
+    a = np.asarray(getattr(table, fitted.info.source)[ours[some]], dtype=np.float32)
+    b = np.asarray(getattr(other, other_fitted.info.source)[theirs[some]], dtype=np.float32)
+    return linear_cka(a, b), neighbour_overlap(a, b)
+
+
+def _id(table: Table) -> str:
+    return f"{table.folder.name}-{table.fingerprint}"

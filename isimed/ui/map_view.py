@@ -1,0 +1,270 @@
+"""The map of a table and what is chosen in it: controls, figure, words about its quality."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from isimed.data.cohort import Cohort
+from isimed.explore.axes import match_axes
+from isimed.explore.layout import UmapParameters
+from isimed.explore.points import Points, UmapPoints
+from isimed.explore.project import Map, sample_rows
+from isimed.explore.quality import MapQuality
+from isimed.explore.selection import Selection, organ_name
+from isimed.explore.store import AXES, Table
+from isimed.ui import colours, crops, plots
+from isimed.ui.colours import Colour
+
+MAPS = {"pca": "PCA", "pca3": "PCA in 3D", "turned": "Turned to the body", "umap": "UMAP"}
+MAP_HELP = (
+    "PCA: the directions in which the crops differ most. Turned to the body: the same space, each axis the best linear "
+    "reading of one body axis, in mm. UMAP: neighbours stay neighbours; its distances are not millimetres."
+)
+SIDE_BY_SIDE, RGB = "Three axes side by side", "All three as RGB"
+COLOURS = (SIDE_BY_SIDE, "Axial", "Coronal", "Sagittal", RGB, "Patient", "Organ", "Tumour", "Position error")
+PAIRS = {"matched": "those that follow the axes", "12": "PC1 and PC2", "13": "PC1 and PC3", "23": "PC2 and PC3"}
+CHART = "map"
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What is shown: which map, coloured by what, which components, which rows of the table."""
+
+    kind: str
+    colour: str
+    pair: str
+    rows: NDArray[np.int64]
+
+    @property
+    def key(self) -> tuple:
+        return self.kind, self.colour, self.pair, len(self.rows), hash(self.rows.tobytes())
+
+
+def choose_view(cohort: Cohort, table: Table, fitted: Map) -> View:
+    """One row of controls over the map."""
+    kinds, shades, pairs, filters = st.columns([5, 3, 3, 2], vertical_alignment="bottom")
+    kind = kinds.segmented_control(
+        "Map", list(MAPS), default="pca", format_func=MAPS.__getitem__, required=True, key="map_kind", help=MAP_HELP,
+        persist_state="session",
+    )  # fmt: skip
+    choices = [name for name in COLOURS if not (kind == "pca3" and name == SIDE_BY_SIDE)]
+    colour = shades.selectbox("Colour", choices, key="map_colour", persist_state="session")
+    flat = kind in ("pca", "turned")
+    pair = pairs.selectbox(
+        "Components", list(PAIRS), format_func=PAIRS.__getitem__, key="map_pair", disabled=not flat,
+        persist_state="session",
+    )  # fmt: skip
+    with filters.popover("Filter", icon=":material/filter_alt:", width="stretch"):
+        rows = filtered_rows(table, **_filters(cohort, table))
+    return View(kind or "pca", colour or "Axial", pair or "matched", rows)
+
+
+def filtered_rows(
+    table: Table,
+    *,
+    subjects: Sequence[str] = (),
+    organs: Sequence[int] = (),
+    region: Sequence[tuple[float, float]] = (),
+) -> NDArray[np.int64]:
+    """Rows of some patients, with some labels, within a range of mm along each body axis; all where not given."""
+    keep = np.ones(len(table), dtype=bool)
+    if subjects:
+        keep &= np.isin(table.subject, list(subjects))
+    if organs:
+        keep &= np.isin(table.organ, list(organs))
+    for axis, (low, high) in enumerate(region):
+        keep &= (table.position[:, axis] >= low) & (table.position[:, axis] <= high)
+    return np.flatnonzero(keep)
+
+
+def colour_of(name: str, cohort: Cohort, table: Table, points: Points) -> Colour:
+    """The colouring that a choice on the page means; side by side means the axial axis where only one fits."""
+    if name.lower() in AXES or name == SIDE_BY_SIDE:
+        return colours.axis_colour(table, name.lower() if name.lower() in AXES else "axial")
+    if name == RGB:
+        return colours.rgb_colour(table)
+    if name == "Patient":
+        return colours.patient_colour(table)
+    if name == "Organ":
+        return colours.organ_colour(table, cohort.organs)
+    return colours.tumour_colour(table) if name == "Tumour" else colours.error_colour(points.error_mm)
+
+
+def panels_of(
+    view: View,
+    drawn: NDArray,
+    cohort: Cohort,
+    table: Table,
+    points: Points,
+    umap: UmapPoints | None,
+    *,
+    unit: str = "",
+) -> list[plots.Panel]:
+    """The panels of a flat map, for the rows that are drawn."""
+    side_by_side = view.colour == SIDE_BY_SIDE
+    names = [axis.capitalize() for axis in AXES] if side_by_side else [view.colour]
+    matched = match_axes(points.r)
+    panels = []
+    for name in names:
+        whole = colour_of(name, cohort, table, points)
+        places, labels = _places(view, name, matched, points, umap, unit)
+        title = _title(view, name, matched, points) if side_by_side else ""
+        panels.append(plots.Panel(places[drawn], labels, _of(whole, drawn), title))
+    return panels
+
+
+@st.fragment
+def show_map(
+    cohort: Cohort, table: Table, fitted: Map, points: Points, umap: UmapPoints | None, view: View, show_chosen: Any
+) -> None:
+    """The figure, linked both ways with the selection; below it whatever ``show_chosen(selection)`` shows."""
+    chosen = crops.current(table)
+    three = view.kind == "pca3"
+    drawn = view.rows[sample_rows(table.volume[view.rows], plots.POINTS_3D if three else plots.POINTS)]
+    if not len(drawn):
+        st.info("No crop passes the filter: widen it.")
+        return
+    base = _base(view, chosen)
+    selected = None if base is None else np.flatnonzero(np.isin(drawn, base.rows))
+    about = {"names": table.subject[drawn], "position": table.position[drawn], "selected": selected}
+    if three:
+        colour = _of(colour_of(view.colour, cohort, table, points), drawn)
+        unit = _unit(table, fitted)
+        labels = (f"PC1{unit}", f"PC2{unit}", f"PC3{unit}")
+        figure = plots.cloud_figure(points.pcs[drawn][:, :3], labels, colour, **about)
+        st.plotly_chart(figure, theme=None, key="map_cloud", config=plots.CONFIG)
+    else:
+        panels = panels_of(view, drawn, cohort, table, points, umap, unit=_unit(table, fitted))
+        figure = plots.map_figure(panels, same_scale=view.kind != "umap", **about)
+        st.plotly_chart(
+            figure, theme=None, key=CHART, config=plots.CONFIG, on_select=partial(_selected, table, drawn, view.key)
+        )
+    st.session_state["map_figure"] = figure
+    st.caption(" ".join(words(view, table, fitted, points, umap, shown=len(drawn))))
+    show_chosen(chosen)
+
+
+def words(view: View, table: Table, fitted: Map, points: Points, umap: UmapPoints | None, *, shown: int) -> list[str]:
+    """What must be known about a map, in short sentences: what it is of, its quality, what is not drawn."""
+    info = fitted.info
+    vectors = "codes (512 numbers whose distances are mm)" if table.info.in_mm else "codes"
+    vectors = vectors if info.source == "code" else "embeddings (1024 numbers)"
+    said = [f"{len(table):,} crops of {len(set(table.subject))} patients, from their {vectors}."]
+    if len(info.reference_volumes) < len(table.volumes):
+        said.append(f"Fitted on {len(info.reference_subjects)} patients; the others are placed into their map.")
+    if view.kind == "umap" and umap:
+        said += ["UMAP keeps neighbours; its distances are not millimetres.", _quality(umap.quality)]
+        if umap.reference_rows < info.rows:
+            said.append(f"Laid out from {umap.reference_rows:,} crops, the others are placed among them.")
+    elif view.kind == "turned":
+        r2 = ", ".join(f"{axis} {value:.2f}" for axis, value in zip(AXES, points.axes.r2, strict=True))
+        angles = ", ".join(f"{angle:.0f}°" for angle in points.axes.angles)
+        known = np.isfinite(points.axes.r2).all()
+        said.append(f"R² on patients left out: {r2}." if known else "R² needs at least two patients.")
+        said.append(f"Angles between the latent axes (sagittal-coronal, sagittal-axial, coronal-axial): {angles}.")
+    else:
+        dimensions = 3 if view.kind == "pca3" else 2
+        first = ", ".join(f"PC{n + 1} {share:.0%}" for n, share in enumerate(info.explained[:3]))
+        said += [f"Variance: {first}.", _quality(points.quality[f"pca{dimensions}"])]
+    if view.kind == "pca3":
+        said.append("Drag to turn; to choose crops use a flat map.")
+    if shown < len(view.rows):
+        said.append(f"Drawn: {shown:,} of {len(view.rows):,}, every scan with its share; all figures use all crops.")
+    return said
+
+
+def _base(view: View, chosen: Selection | None) -> Selection | None:
+    """What is lit by the figure itself. While the browser still shows its own lasso, the figure must stay as it is."""
+    event = st.session_state.get(CHART)
+    lasso = bool(event and event.get("selection", {}).get("points"))
+    drawn = st.session_state.get("map_drawn")
+    if lasso and drawn and drawn[0] == view.key and st.session_state.get("map_lasso") is chosen:
+        return drawn[1]
+    st.session_state["map_drawn"] = (view.key, chosen)
+    return chosen
+
+
+def _selected(table: Table, drawn: NDArray, key: tuple) -> None:
+    event = st.session_state[CHART]
+    crops.choose(table, drawn[picked(event.get("selection", {}), len(drawn))])
+    st.session_state["map_lasso"] = st.session_state[crops.SELECTION]
+
+
+def picked(selection: dict, count: int) -> NDArray[np.int64]:
+    """Indices of the points in a browser's selection, of any panel, each once."""
+    indices = {point.get("point_index") for point in selection.get("points", ())}
+    return np.array(sorted(i for i in indices if isinstance(i, int) and 0 <= i < count), dtype=np.int64)
+
+
+def _places(
+    view: View, name: str, matched: NDArray, points: Points, umap: UmapPoints | None, unit: str
+) -> tuple[NDArray, tuple[str, str]]:
+    if view.kind == "umap" and umap:
+        return umap.places, ("UMAP 1 (no unit)", "UMAP 2 (no unit)")
+    axis = AXES.index(name.lower()) if name.lower() in AXES else 2
+    if view.pair == "matched":  # as one looks at a body: the axis in question and the height, or the front
+        across, up = {0: (0, 2), 1: (1, 2), 2: (0, 2)}[axis]
+        pair = (across, up) if view.kind == "turned" else (int(matched[across]), int(matched[up]))
+    else:
+        first, second = (int(digit) - 1 for digit in view.pair)
+        pair = (first, second)
+    if view.kind == "turned":
+        labels = [f"{AXES[n]}, read from the embedding, mm" for n in pair]
+        return points.turned[:, list(pair)], (labels[0], labels[1])
+    return points.pcs[:, list(pair)], (f"PC{pair[0] + 1}{unit}", f"PC{pair[1] + 1}{unit}")
+
+
+def _title(view: View, name: str, matched: NDArray, points: Points) -> str:
+    axis = AXES.index(name.lower())
+    if view.kind == "pca":
+        return f"{name}: PC{matched[axis] + 1} follows it, |r| = {abs(points.r[matched[axis], axis]):.2f}"
+    return f"{name}: R² {points.axes.r2[axis]:.2f}" if view.kind == "turned" else name
+
+
+def _unit(table: Table, fitted: Map) -> str:
+    return ", mm" if table.info.in_mm and fitted.info.source == "code" else ""
+
+
+def _of(colour: Colour, rows: NDArray) -> Colour:
+    return Colour(colour.title, colour.at(rows), colour.scale, colour.low, colour.high, colour.ends, colour.legend)
+
+
+def _quality(quality: MapQuality) -> str:
+    return (
+        f"Trustworthiness {quality.trustworthiness:.3f}, continuity {quality.continuity:.3f} "
+        f"({quality.neighbours} neighbours, 1 is perfect)."
+    )
+
+
+def _filters(cohort: Cohort, table: Table) -> dict:
+    subjects = st.multiselect("Patients", sorted(set(table.subject.tolist())), key="map_patients", placeholder="all")
+    labels = [int(label) for label in np.unique(table.organ)]
+    organs = st.multiselect(
+        "Organs",
+        labels,
+        format_func=lambda label: organ_name(label, cohort.organs),
+        key="map_organs",
+        placeholder="all",
+    )
+    low, high = np.floor(table.position.min(axis=0)), np.ceil(table.position.max(axis=0))
+    region = []
+    for n, axis in enumerate(AXES):
+        words = colours.ENDS[axis]
+        ends = (float(low[n]), float(high[n]) + 1.0)
+        region.append(
+            st.slider(f"{axis.capitalize()}, mm ({words[0]} to {words[1]})", *ends, ends, 1.0, key=f"map_{axis}")
+        )
+    return {"subjects": subjects, "organs": organs, "region": region}
+
+
+def umap_parameters() -> UmapParameters:
+    """From the map's settings."""
+    return UmapParameters(
+        neighbours=int(st.session_state.get("map_neighbours") or 15),
+        min_dist=float(st.session_state.get("map_min_dist", 0.1)),
+    )

@@ -1,0 +1,71 @@
+"""Curves of one training, or of several side by side."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+PANELS = {
+    "loss": "Loss",
+    "spearman": "Spearman, held-out patients",
+    "rankme": "RankMe, held-out patients",
+    "rmse_mm": "Distance error, mm, held-out",
+    "learning_rate": "Learning rate",
+    "crops_per_second": "Crops a second",
+}
+COLOURS = ("#5cc8e0", "#f2b84b", "#e8718d", "#7fd17f", "#b792e8", "#f08a4b", "#6f9cf0", "#d9d25a")
+MOST_POINTS = 600
+Metrics = Sequence[Mapping[str, Any]]
+
+
+def curves(runs: Mapping[str, Metrics]) -> go.Figure:
+    """A panel a quantity, a colour a run; of a single run also the loss's terms, dashed."""
+    figure = make_subplots(rows=2, cols=3, subplot_titles=list(PANELS.values()), vertical_spacing=0.16)
+    for place, (run_id, metrics) in enumerate(runs.items()):
+        colour = COLOURS[place % len(COLOURS)]
+        for panel, name in enumerate(PANELS):
+            for term, points in series(metrics, name, terms=len(runs) == 1).items():
+                whole = term == name
+                figure.add_scatter(
+                    x=[x for x, _ in points],
+                    y=[y for _, y in points],
+                    name=run_id if whole else term,
+                    legendgroup=run_id if whole else term,
+                    showlegend=name == "loss",
+                    mode="lines+markers" if len(points) < 30 else "lines",
+                    line={"color": colour if whole else COLOURS[(place + 1 + len(term)) % len(COLOURS)], "width": 2}
+                    | ({} if whole else {"dash": "dot"}),
+                    marker={"size": 5},
+                    row=panel // 3 + 1,
+                    col=panel % 3 + 1,
+                )
+    figure.update_layout(
+        height=440, margin={"l": 10, "r": 10, "t": 60, "b": 10}, legend={"orientation": "h", "y": 1.14}
+    )
+    figure.update_xaxes(title={"text": "step", "standoff": 2}, row=2)
+    figure.update_yaxes(type="log", row=1, col=1)
+    figure.update_yaxes(rangemode="tozero", row=2, col=3)
+    return figure
+
+
+def series(metrics: Metrics, name: str, *, terms: bool = False) -> dict[str, list[tuple[int, float]]]:
+    """Points (step, value) of a quantity, thinned to a few hundred; with ``terms`` those of the loss beside it."""
+    found: dict[str, list[tuple[int, float]]] = {name: []}
+    for line in metrics:
+        values = line.get("validation") or {**line.get("terms", {}), **line}
+        if name in values and isinstance(values[name], (int, float)):
+            found[name].append((line["number"], values[name]))
+        if terms and name == "loss":
+            for term in set(line.get("terms", {})) - {"loss"}:
+                found.setdefault(term, []).append((line["number"], line["terms"][term]))
+    return {key: _thinned(_once(points)) for key, points in found.items()}
+
+
+def _once(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    return sorted(dict(points).items())
+
+
+def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    every = max(1, len(points) // MOST_POINTS)
+    return points[::every] if every == 1 else [*points[::every], points[-1]]

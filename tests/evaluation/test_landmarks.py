@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from isimed.data.preprocess import Prepared
+from isimed.evaluation.landmarks import Transfer, body_box_places, choose_transfers, landmark_outcome, organ_places
+from isimed.evaluation.registration import affine_transform, carry
+from isimed.evaluation.segmentation import dice, few_shot_dice
+
+PLACES = [
+    {"left ear": np.array([-50.0, 0, 0]), "right ear": np.array([50.0, 0, 0]), "nose": np.array([0.0, 80, 0])},
+    {"left ear": np.array([-40.0, 5, 0]), "right ear": np.array([40.0, 5, 0]), "nose": np.array([0.0, 70, 0])},
+    {"nose": np.array([1.0, 75, 0])},
+]
+
+
+def test_transfers_never_stay_in_a_patient() -> None:
+    subjects = ["a", "b", "a"]
+    transfers = choose_transfers(PLACES, subjects, seed=0)
+    assert all(subjects[t.source] != subjects[t.target] for t in transfers)
+    assert all(t.name in PLACES[t.source] and t.name in PLACES[t.target] for t in transfers)
+    assert transfers == choose_transfers(PLACES, subjects, seed=0)
+
+
+def test_figures_of_known_errors() -> None:
+    transfers = [Transfer(1, 0, name) for name in PLACES[0]] + [Transfer(0, 1, name) for name in PLACES[1]]
+    true = np.array([PLACES[t.target][t.name] for t in transfers])
+    found = true + np.array([[4.0, 0, 0]] * 3 + [[0, 0, 15.0]] * 3)
+    found[0] = [49.0, 0, 0]  # the left ear found at the right one
+    outcome = landmark_outcome(found, PLACES, transfers, ["a", "b", "c"], coarse_mm=true)
+    figures = outcome.figures["landmarks"]
+    assert figures["median_mm"].value == pytest.approx(15)
+    assert figures["within_5mm"].value == pytest.approx(2 / 6)
+    assert figures["within_20mm"].value == pytest.approx(5 / 6)
+    assert figures["left_right_confusion"].value == pytest.approx(1 / 4)
+    assert figures["coarse_median_mm"].value == 0
+    assert outcome.figures["landmarks_by_organ"]["nose"].value == pytest.approx((4 + 15) / 2)
+    assert outcome.details["worst"][0]["unit"] == "mm from the left ear"
+
+
+def blob(shift: float, *, size: int = 48) -> Prepared:
+    grid = np.stack(np.meshgrid(*[np.arange(size)] * 3, indexing="ij")).astype(float)
+    image = np.zeros((size,) * 3)
+    for centre, width in (((24, 24, 24), 10), ((14, 26, 20), 4), ((30, 16, 32), 5)):
+        middle = np.array(centre)[:, None, None, None] + np.array([shift, 0, -shift])[:, None, None, None]
+        image += np.exp(-np.square(grid - middle).sum(0) / (2 * width**2))
+    affine = np.diag([3.0, 3.0, 3.0, 1.0])
+    affine[:3, 3] = (-70, -60, 10)
+    organs = (image > 1.0).astype(np.uint16) * 2
+    return Prepared(image.astype(np.float16), image > 0.1, {"organs": organs}, affine, affine[:3, 3] + 70, 0.0)
+
+
+def test_affine_registration_recovers_a_shift() -> None:
+    source, target = blob(0), blob(3)
+    points = source.to_mm(np.array([[24, 24, 24], [14, 26, 20], [30, 16, 32]]))
+    found = carry(affine_transform(source, target), points)
+    np.testing.assert_allclose(found, points + [9, 0, -9], atol=3)
+
+
+def test_body_box_is_exact_for_the_same_box() -> None:
+    source, target = blob(0), blob(0)
+    places = [organ_places(source, {2: "core"}), organ_places(target, {2: "core"})]
+    expected = source.to_mm(np.array(ndimage.center_of_mass(source.labels["organs"])))
+    np.testing.assert_allclose(places[0]["core"], expected)
+    found = body_box_places([source, target], places, [Transfer(0, 1, "core")])
+    np.testing.assert_allclose(found[0], expected, atol=1e-6)
+
+
+def test_dice() -> None:
+    a, b = np.array([1, 1, 0, 0], bool), np.array([1, 0, 1, 0], bool)
+    assert dice(a, a) == 1
+    assert dice(a, b) == pytest.approx(0.5)
+    assert np.isnan(dice(~a & a, ~a & a))
+
+
+def test_few_shots_of_perfect_features_segment_perfectly() -> None:
+    rng = np.random.default_rng(0)
+    labels = [(np.arange(1000).reshape(10, 10, 10) // 250 % 3).astype(np.uint16) for _ in range(5)]
+    features = [np.eye(3)[x].transpose(3, 0, 1, 2) + rng.normal(0, 0.01, (3, *x.shape)) for x in labels]
+    bodies = [np.ones(x.shape, bool) for x in labels]
+    figures, by_organ = few_shot_dice(features, labels, bodies, list("abcde"), {1: "one", 2: "two"}, shots=(1, 3))
+    assert figures["dice_1_shot"].value == pytest.approx(1)
+    assert figures["dice_3_shot"].n == 2
+    assert set(by_organ) == {"one", "two"}

@@ -1,0 +1,45 @@
+"""The Compare page without a browser."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from isimed.data.cohort import Cohort, register
+from isimed.ui import evaluation_job
+
+PAGE = Path(__file__).resolve().parents[2] / "pages" / "compare.py"
+
+
+@pytest.fixture
+def page(cohort: Cohort) -> AppTest:
+    register(cohort.root, name="small")
+    return AppTest.from_file(str(PAGE), default_timeout=120)
+
+
+def test_two_checkpoints_are_needed(page: AppTest) -> None:
+    page.run()
+    assert not page.exception
+    page.multiselect[0].set_value(["untrained"]).run()
+    assert page.button[0].disabled
+
+
+def test_a_kept_comparison_is_shown(page: AppTest) -> None:
+    saved = Cohort.load("small")
+    one = {"value": 0.9, "low": 0.8, "high": 1.0, "n": 3}
+    names = ("cka", "code_cka", "neighbour_overlap", "procrustes")
+    result = {
+        "cohort": {"name": "small", "fingerprint": saved.fingerprint, "subjects": 3},
+        "left_out": ["S9"],
+        "pairs": {"a | b": dict.fromkeys(names, one)},
+        "maps": {"a": [[0.0, 1.0], [1.0, 2.0]], "b": [[0.0, 1.0], [1.0, 2.0]]},
+        "position": [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]],
+        "subject": ["S0", "S1"],
+        "options": [{"option": "method", "a": "isimed", "b": "vicreg"}],
+    }
+    evaluation_job.keep(saved, "compare", result)
+    page.run()
+    assert not page.exception
+    assert "0.900 (0.800 – 1.00)" in page.dataframe[0].value.to_string()
+    assert "vicreg" in page.dataframe[1].value.to_string()
+    assert "1 patients left out" in page.caption[0].value

@@ -1,0 +1,124 @@
+"""The Evaluate page without a browser, on a small cohort and kept results."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from isimed.data.cohort import Cohort, register
+from isimed.evaluation import charts, words
+from isimed.ui import evaluation_job
+
+PAGE = Path(__file__).resolve().parents[2] / "pages" / "evaluate.py"
+
+
+def figure(value: float) -> dict[str, Any]:
+    return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 3}
+
+
+def kept_result(cohort: Cohort) -> dict[str, Any]:
+    """A result as ``evaluate`` returns it, small."""
+    groups = {
+        "distance": {name: figure(0.9) for name in ("pearson", "spearman", "stress", "rmse_mm")},
+        "probe": {"auc": figure(0.8), "average_precision": figure(0.7)},
+    }
+    bins = [{"from_mm": 0.0, "to_mm": 20.0, "pairs": 3, "low": 1.0, "median": 9.0, "high": 12.0, "rmse_mm": 3.0}]
+    scatter = {"physical_mm": [1.0, 5.0, 9.0], "latent": [2.0, 4.0, 9.0]}
+    case = {"row": 0, "subject": "S0", "score": 12.0, "volume": "P0", "centre_mm": [0.0, 0.0, 0.0]}
+    details = {"distance": {"scatter": scatter, "bins": bins, "worst": [case]}}
+    return {
+        "cohort": {"name": cohort.name, "fingerprint": cohort.fingerprint, "subjects": 3},
+        "protocol": "strict",
+        "seed": 0,
+        "versions": {"numpy": "2"},
+        "checkpoints": {"mine": groups},
+        "controls": {"untrained": groups, "position_only": {"probe": {"auc": figure(0.75)}}},
+        "differences": {},
+        "subjects": {"used": ["S0", "S1", "S2"], "left_out": [], "seen": []},
+        "cards": {
+            "mine": {
+                "method": "isimed",
+                "trained_on": "other",
+                "crop_size": 32,
+                "preparation": {"spacing_mm": 3.0},
+                "fingerprint": "f",
+            }
+        },
+        "notes": ["rules", "something to know"],
+        "details": {"mine": details, "untrained": details},
+        "seconds": {},
+        "created": "2026-01-01T00:00:00",
+        "limits": "Research use only.",
+    }
+
+
+@pytest.fixture
+def page(cohort: Cohort) -> AppTest:
+    register(cohort.root, name="small")
+    return AppTest.from_file(str(PAGE), default_timeout=120)
+
+
+def test_nothing_measured_yet(page: AppTest) -> None:
+    page.run()
+    assert not page.exception
+    assert "Nothing measured yet" in page.info[0].value
+    assert page.button[0].label == "Measure"
+
+
+def test_a_kept_result_is_shown_with_its_controls(page: AppTest, cohort: Cohort) -> None:
+    saved = Cohort.load("small")
+    evaluation_job.keep(saved, "evaluate", kept_result(saved))
+    page.run()
+    assert not page.exception
+    assert [tab.label for tab in page.tabs] == ["Distance", "Probe"]
+    assert page.metric[0].value == "0.900"
+    tables = [table.value for table in page.dataframe]
+    assert list(tables[1].columns) == ["figure", "mine", "untrained network", "position only"]
+    assert "0.750 (0.650 – 0.850)" in tables[1].to_string()
+    assert any("something to know" in caption.value for caption in page.caption)
+
+
+def test_measure_starts_one_job(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr(evaluation_job, "start", lambda cohort, kind, work: started.append((kind, work)))
+    page.run()
+    page.button[0].click().run()
+    kind, work = started[0]
+    assert kind == "evaluate"
+    assert work.keywords["tasks"] == ["distance", "position", "collapse"]
+    assert work.keywords["protocol"] == "strict"
+
+
+def test_a_job_that_fails_says_why(cohort: Cohort) -> None:
+    from isimed.errors import InputError
+
+    def work(**options: Any) -> dict[str, Any]:
+        raise InputError("Every patient was seen.")
+
+    job = evaluation_job.Job()
+    evaluation_job._run(job, cohort, "evaluate", work)
+    assert job.finished
+    assert job.error == "Every patient was seen."
+
+
+def test_a_job_can_be_stopped(cohort: Cohort) -> None:
+    job = evaluation_job.Job()
+    job.stop.set()
+
+    def work(progress: Any, say: Any) -> dict[str, Any]:
+        progress(1, 100)
+        return {}
+
+    evaluation_job._run(job, cohort, "evaluate", work)
+    assert job.error.startswith("Stopped")
+    assert evaluation_job.latest(cohort, "evaluate") is None
+
+
+def test_charts_hold_controls_beside_checkpoints(cohort: Cohort) -> None:
+    result = kept_result(cohort)
+    bars = charts.bars(result, "probe", ["auc", "average_precision"])
+    assert [bar.name for bar in bars.data] == ["mine", "untrained network", "position only"]
+    assert charts.distance_scatter(result) is not None
+    assert words.with_interval(figure(0.5)) == "0.500 (0.400 – 0.600)"
+    assert words.with_interval({"value": 12.345, "low": None, "high": None, "n": 1}) == "12.3"

@@ -1,0 +1,134 @@
+"""The Train page without a browser: the form is the config, runs are shown as their folders say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from isimed.data.cohort import Cohort, register
+from isimed.training import jobs
+from isimed.training.config import TrainConfig, options
+from isimed.training.estimate import estimate, in_words
+from isimed.training.run import Run, Status, write_json
+from isimed.ui.train_curves import PANELS, curves, series
+from isimed.ui.train_panels import NEW, RUNS
+
+PAGE = Path(__file__).resolve().parents[2] / "pages" / "train.py"
+
+
+@pytest.fixture
+def page(cohort: Cohort) -> AppTest:
+    register(cohort.root, name="small")
+    return AppTest.from_file(str(PAGE), default_timeout=120)
+
+
+def past_run(**changes: Any) -> Run:
+    """A finished run of ten steps."""
+    run = Run.create(TrainConfig(**({"cohort": "small", "epochs": 5, "name": "past"} | changes)))
+    lines = [
+        {
+            "number": number,
+            "epoch": number // 2,
+            "terms": {"distance": 1 / number, "loss": 2 / number},
+            "learning_rate": 1e-3,
+            "crops_per_second": 20.0,
+        }
+        for number in range(1, 11)
+    ]
+    lines.append({"number": 10, "epoch": 5, "validation": {"spearman": 0.9, "rankme": 5.0, "rmse_mm": 20.0}})
+    (run.folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run.write_status(Status(state="finished", step=10, total_steps=10, best={"spearman": 0.9}, device="cpu: x"))
+    run.best.mkdir(parents=True)
+    write_json(run.best / "checkpoint.json", {})
+    return run
+
+
+def texts(page: AppTest) -> str:
+    return " ".join(
+        str(part.value) for kind in (page.markdown, page.error, page.success, page.caption) for part in kind
+    )
+
+
+def test_form_is_the_config_and_start_gives_it_away(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted: list[TrainConfig] = []
+
+    def submit(config: TrainConfig) -> Run:
+        submitted.append(config)
+        return Run.create(config)
+
+    monkeypatch.setattr(jobs, "submit", submit)
+    page.run()
+    assert not page.exception
+    said = texts(page)
+    assert "3 volumes of 3 patients" in said
+    assert "2 patients to train on, 1 held out" in said
+    assert "cpu (no GPU was found)" in said or "cuda" in said or "mps" in said
+    assert "a rough guess" in said
+    keys = {widget.key for kind in (page.selectbox, page.number_input, page.text_input) for widget in kind}
+    for option in options():
+        assert (f"train.{option.name}" in keys) == option.counts_for("isimed"), option.name
+    page.number_input(key="train.epochs").set_value(7)
+    page.selectbox(key="train.method").set_value("simclr").run()
+    assert "train.temperature" in {widget.key for widget in page.number_input}
+    page.button[0].click().run()
+    assert not page.exception
+    (config,) = submitted
+    assert (config.method, config.epochs, config.cohort) == ("simclr", 7, "small")
+    assert page.session_state["train_view"] == RUNS
+    assert page.selectbox(key="train_run").value == Run.all()[0].id
+
+
+def test_what_cannot_work_is_said_before_the_start(page: AppTest) -> None:
+    page.run()
+    page.selectbox(key="train.pairs").set_value("across").run()
+    assert "declares no common frame" in texts(page)
+    assert page.button[0].disabled
+    page.selectbox(key="train.pairs").set_value("within").run()
+    page.number_input(key="train.learning_rate").set_value(0.0).run()
+    assert "Learning rate" in texts(page)
+    assert not page.exception
+
+
+def test_runs_are_shown_duplicated_and_used(page: AppTest) -> None:
+    run = past_run(method="vicreg", epochs=3)
+    page.run()
+    assert not page.exception
+    assert page.session_state["train_view"] == RUNS
+    assert "finished" in texts(page)
+    buttons = {button.label: button for button in page.button}
+    assert buttons["Stop"].disabled
+    assert buttons["Resume"].disabled
+    buttons["Use this checkpoint"].click().run()
+    assert page.session_state["checkpoint"] == run.id
+    assert "The other pages use this checkpoint." in texts(page)
+    next(button for button in page.button if button.label == "Duplicate with changes").click().run()
+    assert not page.exception
+    assert page.session_state["train_view"] == NEW
+    assert page.selectbox(key="train.method").value == "vicreg"
+    assert page.number_input(key="train.epochs").value == 3
+
+
+def test_curves_of_one_run_and_of_several() -> None:
+    metrics = past_run().metrics()
+    one = curves({"a": metrics})
+    assert {trace.name for trace in one.data} == {"a", "distance"}
+    several = curves({"a": metrics, "b": metrics})
+    assert {trace.name for trace in several.data} == {"a", "b"}
+    assert len(several.data) == 2 * len(PANELS)
+    assert series(metrics, "spearman") == {"spearman": [(10, 0.9)]}
+    assert len(series(metrics * 1, "loss")["loss"]) == 10
+
+
+def test_estimate_uses_the_last_run_like_it(home: Path) -> None:
+    config = TrainConfig(cohort="small", crops_per_volume=16, volumes_per_step=8, epochs=10)
+    guess = estimate(config, training_volumes=40, device="cpu")
+    assert (guess.steps, guess.crops) == (50, 128)
+    assert "rough" in guess.source
+    run = past_run()
+    measured = estimate(config, training_volumes=40, device="cpu")
+    assert run.id in measured.source
+    assert measured.seconds == pytest.approx(40 * 16 * 10 / 20)
+    assert "rough" in estimate(config, training_volumes=40, device="cuda").source
+    assert [in_words(s) for s in (50, 720, 12000, 190000)] == ["50 s", "12 min", "3 h 20 min", "2 days 4 h"]

@@ -1,0 +1,115 @@
+"""Never lost: killed at any moment and resumed, a training gives what the one that was not killed gives."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from isimed.data.cohort import Cohort
+from isimed.errors import InputError
+from isimed.models.checkpoint import load_checkpoint
+from isimed.training import loop, work
+from isimed.training.run import Run, describe, execute, read_config
+from tests.training.tiny import tiny
+
+KILLED = """
+import os, signal, sys
+from isimed.training import work
+from isimed.training.run import Run
+work.SAVE_EVERY_S = 0.0  # save after every step
+
+def report(line):
+    if line["number"] == int(sys.argv[2]) and "terms" in line:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+work.work(Run(sys.argv[1]), report=report)
+"""
+
+
+def curve(run: Run) -> list[tuple]:
+    """Everything of the metrics that is not a time."""
+    found = []
+    for line in run.metrics():
+        values = line.get("validation") or {**line["terms"], "rate": line["learning_rate"]}
+        found.append((line["number"], tuple(sorted(values.items()))))
+    return found
+
+
+@pytest.mark.parametrize(("method", "killed_at"), [("isimed", 3), ("dino", 2)])
+def test_killed_and_resumed_is_exactly_the_unbroken_run(cohort: Cohort, method: str, killed_at: int) -> None:
+    config = tiny(cohort, method=method, local_views=1, crops_per_volume=2)
+    unbroken, broken = Run.create(config), Run.create(config)
+    assert execute(unbroken).state == "finished"
+    command = [sys.executable, "-c", KILLED, str(broken.folder), str(killed_at)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert broken.status.state == "dead"
+    assert broken.status.resumable
+    assert execute(broken).state == "finished"
+    assert curve(broken) == curve(unbroken)
+    for part in ("best", "last"):
+        ones = load_checkpoint(unbroken.folder / "checkpoints" / part).encoder.state_dict()
+        others = load_checkpoint(broken.folder / "checkpoints" / part).encoder.state_dict()
+        assert all(torch.equal(ones[name], others[name]) for name in ones)
+
+
+def test_run_folder_says_data_code_and_machine(cohort: Cohort) -> None:
+    said: list[str] = []
+    run = Run.create(tiny(cohort, epochs=1, name="mine"))
+    status = execute(run, report=lambda line: said.append(describe(line)))
+    assert (status.state, status.step, status.total_steps) == ("finished", 2, 2)
+    assert status.device.startswith("cpu: ")
+    assert {"pid", "host", "code", "device", "threads", "versions", "command"} <= set(run.job)
+    assert read_config(run.folder / "config.yaml") == run.config
+    assert list((run.folder / "tensorboard").glob("events.*"))
+    card = load_checkpoint(run.id).card
+    assert card.cohort["fingerprint"] == cohort.fingerprint
+    assert card.results["validation"].keys() >= {"spearman", "rankme", "rmse_mm"}
+    assert said[0].startswith("step 1/2, epoch 1: ")
+    assert said[-1].startswith("validation after epoch 1: ")
+
+
+def test_what_is_not_finite_stops_with_step_method_and_advice(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.create(tiny(cohort, epochs=1))
+    monkeypatch.setattr(loop, "clip_gradient", lambda module, largest: torch.tensor(float("nan")))
+    with pytest.raises(InputError, match=r"gradient of isimed is not a number at step 1: lower --learning-rate"):
+        execute(run)
+    assert run.status.state == "failed"
+    assert "--learning-rate" in run.status.message
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), "full: free space"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "fewer --volumes-per-step"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 TB"), "fewer --volumes-per-step"),
+    ],
+)
+def test_full_disk_and_memory_are_one_sentence(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(work, "prepare_cohort", fails)
+    run = Run.create(tiny(cohort))
+    with pytest.raises(InputError, match=said):
+        execute(run)
+    assert run.status.state == "failed"
+    assert "resume goes on" in run.status.message
+
+
+def test_pairs_across_need_a_common_frame(cohort: Cohort) -> None:
+    run = Run.create(tiny(cohort, pairs="across"))
+    with pytest.raises(InputError, match="declares no common frame"):
+        execute(run)
+
+
+def test_config_of_older_runs_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("cohort: demo-train\nmethod: isimed\nname: demo-brain\nsplit: null\nnoise: 0.05\nthreads: 2\n")
+    assert read_config(path).views == 1

@@ -1,0 +1,21 @@
+"""The smallest training that still has epochs, steps and held-out patients."""
+
+from typing import Any
+
+from isimed.data.cohort import Cohort
+from isimed.training.config import TrainConfig
+
+
+def tiny(cohort: Cohort, **changes: Any) -> TrainConfig:
+    """Two steps of one volume an epoch on a cohort of three patients."""
+    options = {
+        "cohort": str(cohort.root),
+        "epochs": 2,
+        "crops_per_volume": 3,
+        "volumes_per_step": 1,
+        "spacing_mm": 5.0,
+        "validation": 0.3,
+        "validate_every": 1,
+        "threads": 1,
+    }
+    return TrainConfig(**(options | changes))
