@@ -281,7 +281,8 @@ class _bar:  # reads as a verb
     """A tqdm bar behind the (done, total) callable that the library wants; silent where nothing takes long."""
 
     def __init__(self, unit: str, text: str) -> None:
-        self.unit, self.text, self.bar = unit, text, None
+        self.unit, self.text = unit, text
+        self.bar: Any = None
 
     def __enter__(self) -> Callable[[int, int], None]:
         return self._update

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from isimed.ui import crops, map_tools, map_view, state, viewer_style
+from isimed.ui import map_tools, map_view, state, viewer_style
 
 viewer_style.full_width()
 cohort = state.choose_cohort()
@@ -23,8 +23,6 @@ panel = panels.segmented_control(
 )  # fmt: skip
 table = state.table(cohort, checkpoint)
 opened = map_tools.open_map_of(table) if table is not None else None
-
-
 if table is not None and opened is not None:
     fitted, points = opened
     if panel == "Against the axes":
@@ -36,10 +34,6 @@ if table is not None and opened is not None:
         umap = map_tools.open_umap_of(table, fitted, points) if view.kind == "umap" else None
         with st.sidebar.popover("Map settings", icon=":material/tune:", width="stretch"):
             map_tools.settings_panel(table, fitted)
-        with st.sidebar.popover("Kept selections", icon=":material/bookmark:", width="stretch"):
-            map_tools.kept_panel(table, crops.current(table))
         if view.kind != "umap" or umap is not None:
-            show_chosen = partial(map_tools.chosen_panel, cohort, checkpoint, table)
+            show_chosen = partial(map_tools.chosen_panel, cohort, checkpoint, table, points, umap)
             map_view.show_map(cohort, table, fitted, points, umap, view, show_chosen)
-        with st.sidebar.popover("Download", icon=":material/download:", width="stretch"):
-            map_tools.download_panel(cohort, table, points, umap, crops.current(table))

@@ -19,7 +19,7 @@ below = st.container()
 with there:
     words, planes = st.columns([4, 5], vertical_alignment="center")
     with words:
-        viewer_style.line("The same place in others", help=matches.LEGEND)
+        viewer_style.line("In the other patients", help=matches.LEGEND)
     with planes:
         plane = matches.choose_plane()
     table = state.table(cohort, checkpoint, partial=True)

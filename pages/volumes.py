@@ -15,11 +15,11 @@ with st.expander("Add volumes", icon=":material/add:"):
 
 st.subheader(cohort.name)
 report, thumbnails, split, cache = st.tabs(["Quality", "Pictures", "Split", "Prepared volumes"])
-with report:
-    volumes.show_report(volumes.checked(cohort))
-with thumbnails:
-    volumes.show_thumbnails(cohort)
 with split:
     volumes.show_split(cohort)
 with cache:
     volumes.show_cache(cohort)
+with report:  # last: the first check of a large cohort takes minutes
+    volumes.show_report(volumes.checked(cohort))
+with thumbnails:
+    volumes.show_thumbnails(cohort)

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from isimed.explore.store import Table, TableInfo, open_table, write_volume
+from isimed.data.cohort import Cohort
+from isimed.explore.store import Table, TableInfo, open_table, table_info, write_volume
+from isimed.ui import state
 
 TURN = np.linalg.qr(np.random.default_rng(7).normal(size=(512, 512)))[0][:3]  # three orthonormal directions
 SPREAD = np.array([30.0, 40.0, 60.0])
@@ -45,3 +47,20 @@ def made_table(about: TableInfo, patients: int = 4, *, rows: int = 150, noise: f
     for patient, name in enumerate(names, start=first):
         write_volume(about, name, columns(patient, rows, noise=noise, cohort=about.cohort))
     return open_table(about, names)
+
+
+def table_in_memory(about: TableInfo, patients: int = 3, *, rows: int = 60) -> Table:
+    parts = [columns(patient, rows, cohort=about.cohort) for patient in range(patients)]
+    return Table(about, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+
+def written_for(cohort: Cohort, *, rows: int = 200) -> Table:
+    """The table that the app would make of a cohort (as of ``tests.small``) with its default checkpoint, made up."""
+    checkpoint = state.checkpoint(cohort, state.checkpoint_choices(cohort)[0])
+    about = table_info(cohort, checkpoint)
+    for patient, entry in enumerate(cohort.volumes):
+        made = columns(patient, rows, cohort=cohort.name, names=(entry.subject, entry.id))
+        made["position"] = made["position"].clip(-60, 60)
+        made["centre_mm"] = made["position"] + np.array([10, -5, 3]) * patient
+        write_volume(about, entry.id, made)
+    return open_table(about, [entry.id for entry in cohort.volumes])

@@ -268,14 +268,14 @@ def _targets(positions: NDArray, where: str, notes: list[Note]) -> NDArray | Non
         first = positions[int(np.argmax(steps > 1))]
         notes.append(
             Note(
-                f"{missing} slices are missing (the first after {first:.1f} mm along the normal): filled by interpolation.",
+                f"{missing} slices are missing (the first after {first:.1f} mm): filled by interpolation.",
                 "missing slices",
             )
         )
     else:
         notes.append(
             Note(
-                f"Slices are unevenly spaced ({gaps.min():.2f} to {gaps.max():.2f} mm): interpolated to {usual:.2f} mm.",
+                f"Slices are uneven ({gaps.min():.2f} to {gaps.max():.2f} mm): interpolated to {usual:.2f} mm.",
                 "uneven spacing",
             )
         )

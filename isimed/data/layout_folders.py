@@ -94,7 +94,7 @@ def plain(root: Path, files: Sequence[Path], channel: Channel) -> Found | None:
             labels.setdefault(key, {})[kind] = file
             generic |= {word} if kind == "organs" and word != "organs" else set()
     found = Found("plain", f"plain folder ({len(images)} images)", [])
-    number = int(channel) if str(channel).isdigit() else None
+    number = channel if isinstance(channel, int) else None
     for key, file in images.items():
         case: dict[str, Any] = {"subject": _subject(key, file), "name": "_".join(key), "image": file}
         found.cases.append(case | labels.pop(key, {}) | ({} if number is None else {"channel": number}))

@@ -59,7 +59,7 @@ def _alike(turned: NDArray, references: NDArray, is_itself: NDArray[np.bool_]) -
 def _turn(bodies: NDArray, order: tuple[int, ...], flips: tuple[bool, ...]) -> NDArray:
     """(N, X, Y, Z) with the last three axes swapped and reversed."""
     bodies = bodies.transpose(0, *(axis + 1 for axis in order))
-    return np.flip(bodies, [axis + 1 for axis in range(3) if flips[axis]])
+    return np.flip(bodies, tuple(axis + 1 for axis in range(3) if flips[axis]))
 
 
 def _words(order: tuple[int, ...], flips: tuple[bool, ...]) -> str:

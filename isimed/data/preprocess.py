@@ -28,13 +28,15 @@ class Preparation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    spacing_mm: float = Field(3.0, gt=0, description="Edge of a voxel after resampling, in mm.")
+    spacing_mm: float = Field(default=3.0, gt=0, description="Edge of a voxel after resampling, in mm.")
     intensity: Literal["percentile", "window"] = Field(
-        "percentile", description="Scale percentiles of the volume to [-1, 1], or clip CT to a fixed HU window."
+        default="percentile", description="Scale percentiles of the volume to [-1, 1], or clip CT to a fixed HU window."
     )
-    percentiles: tuple[float, float] = Field((5.0, 95.0), description="Percentiles that become -1 and 1.")
-    window_hu: tuple[float, float] = Field((-1000.0, 1500.0), description="Hounsfield units that become -1 and 1.")
-    foreground_above: float = Field(0.0, description="Voxels above this value are body (MRI 0, CT -500 HU).")
+    percentiles: tuple[float, float] = Field(default=(5.0, 95.0), description="Percentiles that become -1 and 1.")
+    window_hu: tuple[float, float] = Field(
+        default=(-1000.0, 1500.0), description="Hounsfield units that become -1 and 1."
+    )
+    foreground_above: float = Field(default=0.0, description="Voxels above this value are body (MRI 0, CT -500 HU).")
 
     @classmethod
     def for_modality(cls, modality: str, *, spacing_mm: float = 3.0) -> "Preparation":
@@ -76,7 +78,7 @@ class Prepared:
 
     def position(self, points_mm: NDArray) -> NDArray[np.float64]:
         """(..., 3) scanner mm -> mm from the body's centre: sagittal (left to right), coronal, axial."""
-        return np.asarray(points_mm) - self.box_centre_mm
+        return np.asarray(points_mm, dtype=np.float64) - self.box_centre_mm
 
 
 def prepare(volume: Volume, preparation: Preparation, *, labels: Mapping[str, Volume] | None = None) -> Prepared:
@@ -200,7 +202,7 @@ def _scale(image: NDArray[np.float32], preparation: Preparation, *, name: str) -
 def _grid(size: int, ratio: float) -> NDArray[np.float64]:
     """Where the new samples of an axis lie, in old voxels, centred on the old axis."""
     count = max(1, int(np.floor((size - 1) / ratio + 1e-6)) + 1)
-    return (size - 1) / 2 + (np.arange(count) - (count - 1) / 2) * ratio
+    return np.asarray((size - 1) / 2 + (np.arange(count) - (count - 1) / 2) * ratio, dtype=np.float64)
 
 
 def _triangle_weights(size: int, centres: NDArray, ratio: float) -> NDArray[np.float32]:

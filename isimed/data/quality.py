@@ -39,11 +39,12 @@ class QualityReport(BaseModel):
 
     def lines(self) -> list[str]:
         """The report as text: a summary, the problems, then one line a volume."""
-        counts = Counter(finding.severity for finding in self.findings)
+        counts: Counter[str] = Counter(finding.severity for finding in self.findings)
         found = ", ".join(f"{counts[kind]} {kind}{'s' * (counts[kind] != 1)}" for kind in ORDER if counts[kind])
         subjects = len({facts.subject for facts in self.volumes})
         text = [
-            f"{self.cohort}: {len(self.volumes)} volumes of {subjects} patients, {self.modality}. {found or 'No problems'}."
+            f"{self.cohort}: {len(self.volumes)} volumes of {subjects} patients, {self.modality}. "
+            f"{found or 'No problems'}."
         ]
         for kind in dict.fromkeys((finding.severity, finding.kind) for finding in self.findings):
             same = [finding for finding in self.findings if (finding.severity, finding.kind) == kind]
@@ -63,7 +64,7 @@ class QualityReport(BaseModel):
         worst: dict[str, str] = {}
         for finding in reversed(self.findings):
             worst[finding.volume] = finding.severity
-        rows = [
+        rows: list[dict[str, str | float]] = [
             {
                 "state": worst.get(facts.id, "good"),
                 "volume": facts.id,
@@ -121,4 +122,5 @@ def _line(facts: Facts) -> str:
     spacing = "×".join(f"{value:.3g}" for value in facts.spacing_mm)
     view = "×".join(f"{value:.0f}" for value in facts.field_of_view_mm)
     values = f"{facts.intensity['min']:.4g}..{facts.intensity['max']:.4g}"
-    return f"{facts.id:32} {shape:>13} {spacing:>16} {facts.file_axes:4} {view:>16} {values:>14} {facts.body_fraction:4.0%}"
+    geometry = f"{shape:>13} {spacing:>16} {facts.file_axes:4} {view:>16}"
+    return f"{facts.id:32} {geometry} {values:>14} {facts.body_fraction:4.0%}"

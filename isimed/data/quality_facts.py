@@ -1,7 +1,7 @@
 """What can be measured on one volume for the quality report, kept on disk until its files change."""
 
 import hashlib
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,27 +13,18 @@ from isimed import settings
 from isimed.data.array_store import open_arrays, write_arrays
 from isimed.data.cache import source_stamp
 from isimed.data.cohort import Cohort, Entry
-from isimed.data.geometry import check_overlap
 from isimed.data.memory import MemoryBudget, working_bytes
 from isimed.data.preprocess import Preparation, body_mask, finite, resample
+from isimed.data.quality_labels import LabelFacts, measure_labels, three
 from isimed.data.thumbnails import planes
 from isimed.data.volume import Volume, apply_affine
 from isimed.errors import InputError
 
-VERSION = 5
+VERSION = 6
 COARSE_MM = 6.0
 SHAPE_EDGE = 16
 SLAB = 16
 FACES = ("left", "right", "posterior", "anterior", "inferior", "superior")
-
-
-class LabelFacts(BaseModel):
-    """One label map: how many voxels of each value, and the value's centroid in scanner mm."""
-
-    voxels: dict[int, int] = Field(default_factory=dict)
-    centroids_mm: dict[int, tuple[float, float, float]] = Field(default_factory=dict)
-    volume_ml: dict[int, float] = Field(default_factory=dict)
-    inside_body: float = 1.0
 
 
 class Facts(BaseModel):
@@ -54,10 +45,10 @@ class Facts(BaseModel):
     body_fraction: float = 0.0
     body_mm: tuple[float, float, float] = (0, 0, 0)
     body_on_face: dict[str, float] = Field(default_factory=dict, description="share of a face that is body")
-    empty_ends: tuple[int, int] = Field((0, 0), description="constant slices at the inferior and superior end")
-    abrupt_ends: tuple[bool, bool] = Field((False, False), description="whether body stops where they begin")
+    empty_ends: tuple[int, int] = Field(default=(0, 0), description="constant slices at the inferior and superior end")
+    abrupt_ends: tuple[bool, bool] = Field(default=(False, False), description="whether body stops where they begin")
     end_values: tuple[float, float] = Field(
-        (0, 0), description="the value of the first and the last slice's first voxel"
+        default=(0, 0), description="the value of the first and the last slice's first voxel"
     )
     repeated_slices: int = 0
     digest: str = ""
@@ -78,14 +69,15 @@ def facts_of(cohort: Cohort, entry: Entry, budget: MemoryBudget) -> tuple[Facts,
         if found := open_arrays(folder):
             return Facts.model_validate(found[1]["facts"] | {"id": entry.id, "subject": entry.subject}), found[0]
         with budget.room_for(working_bytes(cohort.files(entry))):
-            facts, arrays = measure(cohort.read(entry), cohort.modality)
-            measured = _label_facts(cohort, entry, facts)
+            volume = cohort.read(entry)
+            facts, arrays = measure(volume, cohort.modality)
+            labels, notes = measure_labels(cohort, entry, volume)
     except InputError as error:
         return Facts(id=entry.id, subject=entry.subject, error=str(error)), {}
-    facts = measured.model_copy(update={"id": entry.id, "subject": entry.subject})
-    small = {name: array for name, array in arrays.items() if name != "coarse_body"}
-    write_arrays(folder, small, {"facts": facts.model_dump(mode="json")})
-    return facts, small
+    known = {"id": entry.id, "subject": entry.subject, "labels": labels, "notes": [*facts.notes, *notes]}
+    facts = facts.model_copy(update=known)
+    write_arrays(folder, arrays, {"facts": facts.model_dump(mode="json")})
+    return facts, arrays
 
 
 def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray]]:
@@ -103,9 +95,9 @@ def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray]]:
         id="",
         subject="",
         shape=volume.shape,
-        spacing_mm=_three(volume.spacing),
+        spacing_mm=three(volume.spacing),
         file_axes=volume.file_axes,
-        field_of_view_mm=_three(volume.spacing * volume.shape),
+        field_of_view_mm=three(volume.spacing * volume.shape),
         intensity={
             "min": exact["low"],
             "p1": float(low),
@@ -124,16 +116,24 @@ def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray]]:
         notes=[(getattr(note, "kind", "reading"), str(note)) for note in notes],
     )
     arrays: dict[str, NDArray] = {"body": np.zeros((SHAPE_EDGE,) * 3, np.float32)}
-    centre = (np.array(volume.shape) - 1) / 2
+    shown = volume
     if body.any():
         box = ndimage.find_objects(body.astype(np.uint8))[0]
-        facts.body_mm = _three(np.array(body[box].shape) * COARSE_MM)
+        facts.body_mm = three(np.array(body[box].shape) * COARSE_MM)
         facts.abrupt_ends = _abrupt_ends(body, facts, volume)
         arrays["body"] = _standard_box(np.where(body, coarse, coarse.min())[box], low, high)
-        middle_index = np.array([(axis.start + axis.stop - 1) / 2 for axis in box])
-        centre = volume.to_voxel(apply_affine(affine, middle_index))
-    arrays |= planes(volume, centre, window=_window(modality, float(low), float(high)))
+        shown = _cut(volume, apply_affine(affine, [[axis.start for axis in box], [axis.stop - 1 for axis in box]]))
+    arrays |= planes(shown, (np.array(shown.shape) - 1) / 2, window=_window(modality, float(low), float(high)))
     return facts, arrays
+
+
+def _cut(volume: Volume, corners_mm: NDArray) -> Volume:
+    """The part of a volume between two corners, with a margin; its place is not kept."""
+    first, last = volume.to_voxel(corners_mm)
+    margin = COARSE_MM / volume.spacing
+    low = np.maximum(np.floor(first - margin), 0).astype(int)
+    high = np.minimum(np.ceil(last + margin) + 1, volume.shape).astype(int)
+    return replace(volume, voxels=volume.voxels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))])
 
 
 def _exact_facts(volume: Volume) -> dict[str, Any]:
@@ -186,61 +186,5 @@ def _standard_box(box: NDArray, low: float, high: float) -> NDArray[np.float32]:
     return ((small - small.mean()) / max(float(small.std()), 1e-6)).astype(np.float32)
 
 
-def _label_facts(cohort: Cohort, entry: Entry, facts: Facts) -> Facts:
-    try:
-        labels = cohort.read_labels(entry)
-    except InputError as error:
-        return facts.model_copy(update={"notes": [*facts.notes, ("label unreadable", str(error))]})
-    image = cohort.read(entry) if labels else None
-    measured, notes = {}, list(facts.notes)
-    for name, label in labels.items():
-        assert image is not None
-        try:
-            notes += [(note.kind, str(note)) for note in check_overlap(label, image, name=name)]
-        except InputError as error:
-            notes.append(("label elsewhere", str(error)))
-        measured[name] = _measure_label(label, image, Preparation.for_modality(cohort.modality).foreground_above)
-    return facts.model_copy(update={"labels": measured, "notes": notes})
-
-
-def _measure_label(label: Volume, image: Volume, above: float) -> LabelFacts:
-    counts: dict[int, int] = {}
-    sums: dict[int, NDArray] = {}
-    on_body, looked = 0, 0
-    for start in range(0, label.shape[2], SLAB):
-        slab = np.rint(label.voxels[..., start : start + SLAB]).astype(np.int64)
-        where = np.array(np.nonzero(slab)).T
-        if not len(where):
-            continue
-        values = slab[tuple(where.T)]
-        where[:, 2] += start
-        for value in np.unique(values):
-            chosen = where[values == value]
-            counts[int(value)] = counts.get(int(value), 0) + len(chosen)
-            sums[int(value)] = sums.get(int(value), np.zeros(3)) + chosen.sum(axis=0)
-        some = where[:: max(1, len(where) // 500)]
-        inside, total = _bright(image, label.to_mm(some), above)
-        on_body, looked = on_body + inside, looked + total
-    ml = float(abs(np.linalg.det(label.affine[:3, :3]))) / 1000
-    return LabelFacts(
-        voxels=dict(sorted(counts.items())),
-        centroids_mm={value: _three(label.to_mm(sums[value] / count)) for value, count in counts.items()},
-        volume_ml={value: round(count * ml, 2) for value, count in counts.items()},
-        inside_body=on_body / looked if looked else 1.0,
-    )
-
-
-def _bright(image: Volume, points_mm: NDArray, above: float) -> tuple[int, int]:
-    """How many of the points lie on voxels above a value, and how many there are."""
-    index = np.rint(image.to_voxel(points_mm)).astype(np.int64)
-    kept = index[((index >= 0) & (index < image.shape)).all(axis=1)]
-    return int((image.voxels[tuple(kept.T)] > above).sum()), len(points_mm)
-
-
 def _window(modality: str, low: float, high: float) -> tuple[float, float]:
     return (-160.0, 240.0) if modality.upper().startswith("CT") else (low, max(high, low + 1e-6))
-
-
-def _three(values: Mapping | NDArray) -> tuple[float, float, float]:
-    x, y, z = (round(float(value), 4) for value in np.asarray(values))
-    return x, y, z

@@ -70,7 +70,7 @@ def volume_findings(facts: Facts, cohort: Cohort) -> list[Finding]:
         if facts.abrupt_ends[end]:
             count, value = facts.empty_ends[end], facts.end_values[end]
             if value > facts.intensity["min"]:
-                text = f"{count} slices at the {name} end are filled with {value:g}: the transfer was cut, export it again."
+                text = f"{count} slices at the {name} end hold only {value:g}: the transfer was cut, export it again."
                 add("error", "truncated", text)
             else:
                 add(
@@ -118,11 +118,11 @@ def _label_findings(facts: Facts, cohort: Cohort, add) -> None:
             add("warning", "label mismatch", f"{name} holds values that the manifest does not name: {unknown[:8]}.")
     organs = facts.labels.get("organs")
     for left, right in _pairs(cohort.organs) if organs else ():
-        if organs and left in organs.centroids_mm and right in organs.centroids_mm:
-            if organs.centroids_mm[right][0] < organs.centroids_mm[left][0]:
-                names = f"{cohort.organs[right]} lies left of {cohort.organs[left]}"
-                add("warning", "left and right", f"{names}: left and right may be swapped in the header.")
-                break
+        places = organs.centroids_mm if organs else {}
+        if left in places and right in places and places[right][0] < places[left][0]:
+            names = f"{cohort.organs[right]} lies left of {cohort.organs[left]}"
+            add("warning", "left and right", f"{names}: left and right may be swapped in the header.")
+            break
 
 
 def _pairs(organs: dict[int, str]) -> list[tuple[int, int]]:

@@ -82,7 +82,8 @@ def checked_channel(path: Path, shape: tuple[int, ...], channel: int | None) -> 
     """The channel of a 4D file: the given one if it exists, else an InputError that says how to choose."""
     if channel is None:
         raise InputError(
-            f"{path} has {len(shape)} dimensions ({by_times(shape)}): choose one of its {shape[3]} channels with --channel."
+            f"{path} has {len(shape)} dimensions ({by_times(shape)}): "
+            f"choose one of its {shape[3]} channels with --channel."
         )
     if not 0 <= channel < shape[3]:
         raise InputError(f"{path} has {shape[3]} channels ({by_times(shape)}): --channel must be 0 to {shape[3] - 1}.")

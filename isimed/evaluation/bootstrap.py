@@ -56,7 +56,7 @@ class Figure:
         return cls(_float(packed["value"]), packed["n"], draws, bounds)
 
 
-def bootstrap(subjects: ArrayLike, statistic: Statistic, *, draws: int = DRAWS, seed: int = 0) -> dict[str, Figure]:
+def bootstrap(subjects: ArrayLike, statistic: Statistic, *, draws: int | None = None, seed: int = 0) -> dict[str, Figure]:
     """Figures of rows (crops), with intervals over patients.
 
     Args:
@@ -80,7 +80,7 @@ def bootstrap(subjects: ArrayLike, statistic: Statistic, *, draws: int = DRAWS, 
 
 
 def bootstrap_means(
-    subjects: Sequence[str], rows: Sequence[Mapping[str, float]], *, draws: int = DRAWS, seed: int = 0
+    subjects: Sequence[str], rows: Sequence[Mapping[str, float]], *, draws: int | None = None, seed: int = 0
 ) -> dict[str, Figure]:
     """Means over patients of figures that each volume has by itself (a patient's volumes are averaged first)."""
     names = np.unique(np.asarray(subjects))
@@ -124,9 +124,9 @@ def difference(a: Figure, b: Figure) -> Figure:
     return Figure(a.value - b.value, min(a.n, b.n), draws)
 
 
-def drawn_patients(count: int, *, draws: int = DRAWS, seed: int = 0) -> NDArray[np.intp]:
+def drawn_patients(count: int, *, draws: int | None = None, seed: int = 0) -> NDArray[np.intp]:
     """(draws, count) patient numbers, the same for the same count and seed."""
-    return np.random.default_rng(seed).integers(0, count, size=(draws, count))
+    return np.random.default_rng(seed).integers(0, count, size=(draws or DRAWS, count))
 
 
 def _number(x: float) -> float | None:

@@ -202,7 +202,7 @@ def _differences(checkpoints: dict[str, Outcomes], controls: dict[str, Outcomes]
     found: dict[str, dict] = {}
     for a, ours, b, theirs in pairs:
         rows: dict[str, dict] = {}
-        for task in ours.keys() & theirs.keys():
+        for task in [name for name in ours if name in theirs]:
             for group, figures in ours[task].figures.items():
                 others = theirs[task].figures.get(group, {})
                 rows[group] = {k: difference(figures[k], others[k]).to_json() for k in figures if k in others}

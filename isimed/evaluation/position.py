@@ -68,10 +68,14 @@ def position_figures(predicted: NDArray, position: NDArray, subject: NDArray, *,
 def component_figures(
     codes: NDArray, position: NDArray, subject: NDArray, *, seed: int = 0
 ) -> tuple[dict[str, Figure], dict[str, Any]]:
-    """|r| of each axis with the principal component matched to it one to one; the components stay fixed in draws.
+    """|r| of each axis with the principal component matched to it one to one, and with the three together.
+
+    Where a body is about as wide as it is deep, two components may turn freely in their plane: ``pc_r_*`` then is
+    low although the axes are there. ``pcs_r_*`` is the multiple correlation of an axis with all three components
+    and does not depend on how they are turned. Components and weights stay fixed in draws.
 
     Returns:
-        ``pc_r_*`` figures, and the matrix of |r| (components x axes) with the components' shares of variance.
+        ``pc_r_*`` and ``pcs_r_*`` figures, and the matrix of |r| (components x axes) with the shares of variance.
     """
     centred = np.asarray(codes, dtype=np.float64) - np.mean(codes, axis=0, dtype=np.float64)
     left, singular, _ = np.linalg.svd(centred, full_matrices=False)
@@ -79,9 +83,13 @@ def component_figures(
     matrix = _correlations(scores, position)
     component, axis = linear_sum_assignment(-matrix)
 
+    around = np.column_stack([scores, np.ones(len(scores))])
+    together = around @ np.linalg.lstsq(around, position, rcond=None)[0]
+
     def statistic(rows: NDArray) -> dict[str, float]:
-        here = _correlations(scores[rows], position[rows])
-        return {f"pc_r_{AXES[a]}": float(here[c, a]) for c, a in zip(component, axis, strict=True)}
+        here, all_three = _correlations(scores[rows], position[rows]), _correlations(together[rows], position[rows])
+        single = {f"pc_r_{AXES[a]}": float(here[c, a]) for c, a in zip(component, axis, strict=True)}
+        return single | {f"pcs_r_{name}": float(all_three[i, i]) for i, name in enumerate(AXES)}
 
     share = np.square(singular) / max(float(np.square(singular).sum()), 1e-30)
     details = {
@@ -91,7 +99,8 @@ def component_figures(
         "matched": {AXES[a]: int(c) + 1 for c, a in zip(component, axis, strict=True)},
     }
     found = bootstrap(subject, statistic, seed=seed)
-    return {f"pc_r_{name}": found[f"pc_r_{name}"] for name in AXES if f"pc_r_{name}" in found}, details
+    ordered = [f"{kind}_{name}" for kind in ("pc_r", "pcs_r") for name in AXES]
+    return {name: found[name] for name in ordered if name in found}, details
 
 
 def worst_rows(score: NDArray, subject: NDArray, *, extra: Mapping[str, NDArray]) -> list[dict[str, Any]]:

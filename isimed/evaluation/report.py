@@ -143,4 +143,4 @@ def _chart(figure: go.Figure | None) -> str:
     if figure is None:
         return ""
     figure.update_layout(template="plotly_white")
-    return figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True})
+    return figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True})

@@ -64,6 +64,7 @@ TASKS: dict[str, Task] = {
                 "mean_position": measure_space.mean_position,
                 "intensity_histogram": measure_space.position_from_histogram,
             },
+            version=2,
         ),
         Task(
             "landmarks",

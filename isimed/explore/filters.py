@@ -28,9 +28,9 @@ class Filter:
     within_mm: float | None = None
 
     @property
-    def by_label(self) -> bool:
-        """Whether it asks for labels, so that what is left of a volume may be a few scattered crops."""
-        return self.organ is not None or self.min_tumour is not None
+    def asks_for_crops(self) -> bool:
+        """Whether it lets only some crops of a volume through."""
+        return self.organ is not None or self.min_tumour is not None or self.within_mm is not None
 
     def mask(self, table: Table) -> NDArray[np.bool_]:
         """(N,) which rows of a table may be found."""

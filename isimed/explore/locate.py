@@ -1,11 +1,13 @@
-"""The clicked point in every other patient: coarse from the table, finer between its rows, finest by looking again.
+"""The clicked point in every other patient.
 
 1. The query's code is compared with the codes of a target's grid.
 2. Codes are laid out like the body, so the point between grid crops follows from a local linear map
    code -> mm around the best matches: no network needed.
-3. To refine, crops around that point are embedded and the map is fitted again on them.
+3. All other crops of the two volumes are asked as well, and the place follows from what they agree on
+   (``isimed.explore.agree``). Embedding the target again around a match, on a finer grid, was tried and brought
+   nothing: the error is not the grid's.
 
-How sure: the spread of the matches that the local fit stands on (``uncertainty_mm``), and how far the way back
+How sure: the spread of the matches that a place stands on (``uncertainty_mm``), and how far the way back
 from the found point misses the clicked one (``round_trip_mm``).
 """
 
@@ -15,18 +17,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from isimed.data.preprocess import Prepared
-from isimed.explore.embed import embed_crops
+from isimed.explore.agree import correspondence
 from isimed.explore.filters import Filter
 from isimed.explore.index import codes_of
 from isimed.explore.store import Table
-from isimed.models.checkpoint import Checkpoint
-from isimed.patches import crop_centre_mm, nearest_centres
 
 NEIGHBOURS = 32
 COMPONENTS = 6
 RIDGE = 1e-2
-STAR = np.array([[0, 0, 0], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Location:
         mm: (x, y, z) scanner mm of the target volume.
         distance: latent distance of the best crop, mm where the network has a distance head.
         uncertainty_mm: spread of the matches around ``mm``.
-        round_trip_mm: how far the way back lands from the clicked point; None where not refined.
+        round_trip_mm: how far the way back lands from the clicked point; None before ``agree``.
     """
 
     subject: str
@@ -52,7 +50,7 @@ class Location:
 def locate_everywhere(
     table: Table, code: ArrayLike, *, subject: str | None = None, where: Filter | None = None
 ) -> list[Location]:
-    """The queried place in every volume, best first, from the table alone.
+    """The queried crop's place in every volume, best first, from its code and the table alone.
 
     Args:
         table: the cohort's embedding table.
@@ -72,47 +70,33 @@ def locate_everywhere(
         if not may.any():
             continue
         codes, centres_mm = codes_of(table)[rows][may], table.centre_mm[rows][may]
-        mm, distance, spread = interpolate(codes, centres_mm, query, step=_step(table))
+        mm, distance, spread = interpolate(codes, centres_mm, query, step=table.info.step_mm)
         found.append(Location(str(table.subject[rows.start]), volume, _point(mm), distance, spread))
     return sorted(found, key=lambda location: location.distance)
 
 
-def refine(
-    checkpoint: Checkpoint,
-    table: Table,
-    code: ArrayLike,
-    coarse: Sequence[Location],
-    targets: Sequence[Prepared],
-    *,
-    source_volume: str,
-    source_mm: ArrayLike,
-    step_mm: float | None = None,
+def agree(
+    table: Table, found: Sequence[Location], source: str, point_mm: ArrayLike, *, round_trip: bool = False
 ) -> list[Location]:
-    """Look again around coarse locations: seven crops each, one batch of a few dozen in all.
+    """Move found places to where all crops of the two volumes agree that the clicked point is.
 
     Args:
-        coarse: from ``locate_everywhere``.
-        targets: the prepared volume of each.
-        source_volume, source_mm: where was clicked, for the way back.
-        step_mm: arm of the star of crops; half the table's grid by default.
+        found: from ``locate_everywhere``, in any order; kept.
+        source, point_mm: the clicked volume and point, scanner mm.
+        round_trip: also how far the way back, fitted for itself, lands from the clicked point; twice the work.
+
+    Returns:
+        The same volumes and latent distances with a finer place and the spread of the agreement around it.
     """
-    query = np.asarray(code, dtype=np.float32)
-    back = table.rows(source_volume)
-    found = []
-    for location, target in zip(coarse, targets, strict=True):
-        arm = step_mm or _step(table) / 2
-        centres = nearest_centres(target, np.asarray(location.mm) + STAR * arm, checkpoint.card.crop_size)
-        centres = np.clip(centres, 0, np.array(target.image.shape) - 1)
-        _, codes = embed_crops(checkpoint, target, centres)
-        rows = table.rows(location.volume)
-        all_codes = np.concatenate([codes, codes_of(table)[rows]])
-        all_mm = np.concatenate([crop_centre_mm(target, centres, checkpoint.card.crop_size), table.centre_mm[rows]])
-        mm, distance, spread = interpolate(all_codes, all_mm, query, step=arm)
-        nearest = codes[np.square(codes - query).sum(1).argmin()]
-        home, _, _ = interpolate(codes_of(table)[back], table.centre_mm[back], nearest, step=_step(table))
-        round_trip = float(np.linalg.norm(home - np.asarray(source_mm)))
-        found.append(Location(location.subject, location.volume, _point(mm), distance, spread, round_trip))
-    return found
+    point = np.asarray(point_mm, dtype=np.float64)
+    moved = []
+    for location in found:
+        there = correspondence(table, source, location.volume)
+        mm = there.map(point)
+        home = correspondence(table, location.volume, source).map(mm) if round_trip else None
+        miss = None if home is None else float(np.linalg.norm(home - point))
+        moved.append(replace(location, mm=_point(mm), uncertainty_mm=there.spread(point), round_trip_mm=miss))
+    return moved
 
 
 def interpolate(
@@ -144,10 +128,6 @@ def interpolate(
     point = place + ((query - mean) @ directions.T) @ solved
     top = places[: min(8, len(places))]
     return np.clip(point, top.min(axis=0) - step, top.max(axis=0) + step), float(away[0]), spread
-
-
-def _step(table: Table) -> float:
-    return table.info.step_mm
 
 
 def _point(mm: NDArray) -> tuple[float, float, float]:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from scipy.linalg import eigh
 
 from isimed.errors import InputError
 from isimed.explore.axes import axis_correlation
@@ -128,8 +129,8 @@ def fit_map(
     vectors = getattr(table, source)
     mean, covariance = _moments(vectors, rows, count, progress)
     kept = min(components, count - 1, len(mean))
-    values, directions = np.linalg.eigh(covariance)
-    values, directions = np.clip(values[::-1][:kept], 0, None), directions[:, ::-1][:, :kept].T
+    values, directions = eigh(covariance, subset_by_index=[len(mean) - kept, len(mean) - 1])
+    values, directions = np.clip(values[::-1], 0, None), directions[:, ::-1].T
     total = max(float(np.trace(covariance)), np.finfo(float).tiny)
     info = MapInfo(
         source=source,

@@ -53,7 +53,7 @@ def say_where(
     place = where_is(table, code, volume, point_mm, subject=cohort.entry(volume_id).subject)
     true, looks = (_position(position) for position in (place.true, place.predicted))
     st.caption(
-        f"{_organ(cohort, preparation, found)}Looks to be {place.gap_mm:.0f} mm from where it is.",
+        f"{_organ(cohort, preparation, found)}Looks {place.gap_mm:.0f} mm off its place.",
         help=f"From the middle of the body's box, it is at {true}; the other patients' crops put it at {looks}. "
         "A large gap is unusual anatomy, or the network's error.",
     )
@@ -65,8 +65,10 @@ def _organ(cohort: Cohort, preparation: Preparation, found: Sequence[Found]) -> 
     if not votes:
         return ""
     label, count = votes.most_common(1)[0]
-    name = cohort.organs.get(label, "").replace("_", " ") or "no labelled organ near"
-    return f"**{name[0].upper()}{name[1:]}** say {count} of {sum(votes.values())} patients.  \n"
+    name = cohort.organs.get(label, "").replace("_", " ")
+    if not name:
+        return "No labelled organ near.  \n"
+    return f"**{name[0].upper()}{name[1:]}**, {count} of {sum(votes.values())} say.  \n"
 
 
 def _position(mm: tuple[float, float, float]) -> str:

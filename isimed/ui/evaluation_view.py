@@ -33,7 +33,7 @@ def result_table(result: dict[str, Any], group: str) -> None:
 
 def plot(chart: go.Figure | None, key: str) -> None:
     if chart is not None:
-        st.plotly_chart(chart, key=key, width="stretch", config={"displaylogo": False})
+        st.plotly_chart(chart, key=key, width="stretch", config={"displayModeBar": False})
 
 
 def _about(result: dict[str, Any]) -> None:
@@ -113,7 +113,7 @@ def worst_crops(result: dict[str, Any], task: str, cohort: Cohort) -> None:
             state.scan(cohort, case["volume"]), case["centre_mm"], edge_mm=edge, modality=cohort.modality
         )
         with column:
-            st.image(picture, caption=f"{case['subject']} · {case['score']:g} {case.get('unit', 'mm')}")
+            st.image(picture, caption=f"{case['subject']} · {words.number(case['score'])} {case.get('unit', 'mm')}")
             x, y, z = case["centre_mm"]
             if st.button("Open", key=f"{task}-{case['row']}", help=f"{case['volume']} at {x:g}, {y:g}, {z:g} mm"):
                 search.set_point(case["volume"], (x, y, z))

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -65,12 +66,13 @@ def settings_panel(table: Table, fitted: Map) -> None:
 
 
 def download_panel(
-    cohort: Cohort, table: Table, points: Points, umap: UmapPoints | None, chosen: Selection | None
+    cohort: Cohort, table: Table, points: Points, umap: UmapPoints | None, chosen: Selection | None, figure: go.Figure
 ) -> None:
     """Coordinates of all crops or of the selection, and the figure."""
     scope = st.radio("Which crops", ["all", "selected"], disabled=chosen is None, horizontal=True, key="map_scope")
     rows = chosen.rows if chosen is not None and scope == "selected" else None
-    name = f"{table.info.cohort}-{table.info.checkpoint}-{'crops' if rows is None or chosen is None else chosen.name or 'selection'}"
+    what = "crops" if rows is None or chosen is None else chosen.name or "selection"
+    name = f"{table.info.cohort}-{table.info.checkpoint}-{what}"
 
     def frame() -> pd.DataFrame:
         return export.crop_frame(table, points, rows=rows, organs=cohort.organs, umap=umap.places if umap else None)
@@ -82,15 +84,31 @@ def download_panel(
     }
     for label, (make, suffix) in makers.items():
         st.download_button(label, make, f"{name}.{suffix}", on_click="ignore", width="stretch", key=f"get-{suffix}")
-    figure = st.session_state.get("map_figure")
-    for kind in plots.FORMATS if figure is not None else ():
+    for kind in plots.FORMATS:
         make_figure = partial(plots.figure_file, figure, kind)
         label = f"Figure as {kind.upper()}"
         st.download_button(label, make_figure, f"{name}.{kind}", on_click="ignore", width="stretch", key=f"get-{kind}")
 
 
-def chosen_panel(cohort: Cohort, checkpoint: Checkpoint, table: Table, chosen: Selection | None) -> None:
-    """What is chosen in the map: its crops as pictures, one of them in its scan, and counts."""
+def chosen_panel(
+    cohort: Cohort,
+    checkpoint: Checkpoint,
+    table: Table,
+    points: Points,
+    umap: UmapPoints | None,
+    chosen: Selection | None,
+    figure: go.Figure,
+) -> None:
+    """What is chosen in the map: its crops as pictures, one of them in its scan, and counts; and what can be kept."""
+    words, clear, names, files = st.columns([5, 1, 2, 2], vertical_alignment="center")
+    if chosen is not None:
+        name = f": {chosen.name}" if chosen.name else ""
+        words.markdown(f"**{len(chosen):,} chosen crop{'s' if len(chosen) > 1 else ''}{name}**")
+        clear.button("Clear", icon=":material/close:", on_click=crops.choose, args=(table, []), width="stretch")
+    with names.popover("Kept selections", icon=":material/bookmark:", width="stretch"):
+        kept_panel(table)
+    with files.popover("Download", icon=":material/download:", width="stretch"):
+        download_panel(cohort, table, points, umap, chosen, figure)
     if chosen is None:
         st.info(
             "Click a point, or draw around some with the lasso: their crops appear here.", icon=":material/gesture:"
@@ -100,11 +118,9 @@ def chosen_panel(cohort: Cohort, checkpoint: Checkpoint, table: Table, chosen: S
     edge_mm = checkpoint.card.crop_size * preparation.spacing_mm
     pictures, figures = st.columns([4, 1], gap="medium")
     with pictures:
-        st.markdown(f"**{len(chosen):,} chosen crops{f': {chosen.name}' if chosen.name else ''}**")
         row = crops.show_gallery(cohort, preparation, table, chosen, edge_mm)
         crops.show_in_scan(cohort, table, chosen, row, edge_mm)
     with figures:
-        st.button("Clear", icon=":material/close:", on_click=crops.choose, args=(table, []), width="stretch")
         selection_panel(cohort, table, chosen)
 
 
@@ -119,7 +135,7 @@ def selection_panel(cohort: Cohort, table: Table, chosen: Selection) -> None:
         st.rerun()
 
 
-def kept_panel(table: Table, chosen: Selection | None) -> None:
+def kept_panel(table: Table) -> None:
     """Selections that were kept, to be lit again or forgotten."""
     kept = selections.kept(table)
     if not kept:
@@ -146,17 +162,18 @@ def axes_panel(points: Points, table: Table) -> None:
         st.dataframe(
             pd.DataFrame({
                 "axis": AXES,
-                "follows": [f"PC{n + 1}" for n in matched],
+                "PC": [f"PC{n + 1}" for n in matched],
                 "|r|": [abs(points.r[n, axis]) for axis, n in enumerate(matched)],
-                "R² left out": axes.r2,
-                "latent per mm": axes.scale,
+                "R²": axes.r2,
+                "per mm": axes.scale,
             }).round(3),
             hide_index=True,
         )  # fmt: skip
         st.caption(
-            "R²: position read linearly from 50 components, judged on patients that the reading never saw. "
+            "r over all crops. R²: position read linearly from 50 components, judged on patients left out. "
             f"Latent axes stand at {axes.angles[0]:.0f}° (sagittal-coronal), {axes.angles[1]:.0f}° (sagittal-axial), "
-            f"{axes.angles[2]:.0f}° (coronal-axial); 90° is independent. Latent per mm is 1 where distances are true."
+            f"{axes.angles[2]:.0f}° (coronal-axial); 90° is independent. "
+            "Per mm: how far a crop moves in the latent space for 1 mm in the body."
         )
     some = sample_rows(table.volume, 2_000)
     figure = plots.axes_figure(points.pcs[some][:, :3], table.position[some], points.r, matched)

@@ -122,7 +122,7 @@ def panels_of(
 def show_map(
     cohort: Cohort, table: Table, fitted: Map, points: Points, umap: UmapPoints | None, view: View, show_chosen: Any
 ) -> None:
-    """The figure, linked both ways with the selection; below it whatever ``show_chosen(selection)`` shows."""
+    """The figure, linked both ways with the selection; below it whatever ``show_chosen(selection, figure)`` shows."""
     chosen = crops.current(table)
     three = view.kind == "pca3"
     drawn = view.rows[sample_rows(table.volume[view.rows], plots.POINTS_3D if three else plots.POINTS)]
@@ -144,9 +144,8 @@ def show_map(
         st.plotly_chart(
             figure, theme=None, key=CHART, config=plots.CONFIG, on_select=partial(_selected, table, drawn, view.key)
         )
-    st.session_state["map_figure"] = figure
     st.caption(" ".join(words(view, table, fitted, points, umap, shown=len(drawn))))
-    show_chosen(chosen)
+    show_chosen(chosen, figure)
 
 
 def words(view: View, table: Table, fitted: Map, points: Points, umap: UmapPoints | None, *, shown: int) -> list[str]:
@@ -183,7 +182,8 @@ def _base(view: View, chosen: Selection | None) -> Selection | None:
     event = st.session_state.get(CHART)
     lasso = bool(event and event.get("selection", {}).get("points"))
     drawn = st.session_state.get("map_drawn")
-    if lasso and drawn and drawn[0] == view.key and st.session_state.get("map_lasso") is chosen:
+    single = view.colour != SIDE_BY_SIDE  # the lasso greys one panel; the others must be told
+    if lasso and single and drawn and drawn[0] == view.key and st.session_state.get("map_lasso") is chosen:
         return drawn[1]
     st.session_state["map_drawn"] = (view.key, chosen)
     return chosen

@@ -20,7 +20,7 @@ BEST = 4
 STRIP = 16
 LEGEND = (
     "Latent: how far apart the two crops are for the network, in mm where it was trained on mm. "
-    "±: spread of the matches that the place is worked out from. "
+    "±: how well all crops around agree on the place, the size of error to expect. "
     "Error: distance to the true place, which is known for synthetic patients only."
 )
 
@@ -38,7 +38,7 @@ def choose_plane() -> Plane:
 def note(found: Found) -> str:
     """What stands beside a match: how near it is in the latent space, how sure, and the true error where known."""
     location = found.location
-    parts = [f"latent {location.distance:.1f}", f"± {location.uncertainty_mm:.0f} mm"]
+    parts = [f"latent {location.distance:.1f}", f"±{location.uncertainty_mm:.0f} mm"]
     if found.error_mm is not None:
         parts.append(f"error {found.error_mm:.1f} mm")
     return " · ".join(parts)
@@ -96,7 +96,11 @@ def show_strip(
     if not shown:
         return
     pictures = [
-        Picture(_picture(cohort, preparation, match, edge_mm, plane), match.volume, note(match).replace(" · error", "\nerror"))
+        Picture(
+            _picture(cohort, preparation, match, edge_mm, plane),
+            match.volume,
+            note(match).replace(" · ±", "\n±"),
+        )
         for match in shown
     ]
 

@@ -18,7 +18,7 @@ POINTS_3D = 15_000
 NAMED_POINTS = 20_000  # up to here the hover also names the patient
 GROUND, PANEL, GRID, TEXT, GREY = "#0f1318", "#141a21", "#303845", "#e4e8ed", "#3c4653"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
-HOVER = "right %{customdata[0]} mm, front %{customdata[1]} mm, head %{customdata[2]} mm<extra></extra>"
+HOVER = "sagittal %{customdata[0]}, coronal %{customdata[1]}, axial %{customdata[2]} mm<extra></extra>"
 CONFIG = {
     "displaylogo": False,
     "scrollZoom": True,
@@ -53,7 +53,7 @@ def map_figure(
     position: NDArray,
     selected: NDArray | None = None,
     same_scale: bool = True,
-    height: int = 470,
+    height: int = 490,
 ) -> go.Figure:
     """One map, or several side by side; point i is the same crop in each, so a lasso works in any.
 
@@ -82,14 +82,14 @@ def map_figure(
             row=1,
             col=number,
         )
-        figure.update_xaxes(title_text=panel.labels[0], row=1, col=number)
+        figure.update_xaxes(title_text=panel.labels[0], title_standoff=2, row=1, col=number)
         anchor = {"scaleanchor": "x" if number == 1 else f"x{number}", "constrain": "domain"} if same_scale else {}
         figure.update_yaxes(title_text=panel.labels[1], title_standoff=4, row=1, col=number, **anchor)
         figure.update_xaxes(constrain="domain", row=1, col=number)
     _legend(figure, panels[0].colour)
     figure.update_layout(dragmode="lasso", **_look(height))
     continuous = any(panel.colour.scale for panel in panels)
-    figure.update_layout(margin={"l": 10, "r": 10, "t": 34 if any(titles) else 12, "b": 96 if continuous else 40})
+    figure.update_layout(margin={"l": 10, "r": 10, "t": 54 if any(titles) else 32, "b": 104 if continuous else 44})
     return figure
 
 
@@ -147,7 +147,7 @@ def axes_figure(
             figure.layout.annotations[3 * pc + axis].font = {"size": 13, "color": "#5cc8e0" if mine else "#9aa5b3"}
     for n, name in enumerate(AXES, start=1):
         low, high = ENDS[name]
-        figure.update_xaxes(title_text=f"{name} position, mm   ({low} ← → {high})", row=3, col=n)
+        figure.update_xaxes(title_text=f"{name}, mm ({low} ← → {high})", row=3, col=n)
         figure.update_yaxes(title_text=f"PC{n}", row=n, col=1)
     figure.update_layout(**_look(height))
     return figure.update_layout(margin={"l": 10, "r": 10, "t": 30, "b": 50})
@@ -197,11 +197,11 @@ def _marker(colour: Colour, count: int, *, domain: Sequence[float], rows: NDArra
     size = 6 if count < 3_000 else 4 if count < 15_000 else 3
     if colour.scale is None:
         return {"size": size, "opacity": 0.85, "color": values}
-    low, high = (f"{word}  " if word else "" for word in colour.ends)
-    title = f"{low}←  {colour.title}  →  {high}" if low else colour.title
+    low, high = colour.ends
+    title = f"{low}  ←  {colour.title}  →  {high}" if low else colour.title
     bar = {
         "orientation": "h", "thickness": 10, "len": (domain[1] - domain[0]) * 0.92, "x": sum(domain) / 2, "y": 0,
-        "yanchor": "top", "ypad": 48, "title": {"text": title, "side": "bottom", "font": {"size": 12}},
+        "yanchor": "top", "ypad": 50, "title": {"text": title, "side": "bottom", "font": {"size": 12}},
         "outlinewidth": 0, "nticks": 6,
     }  # fmt: skip
     scale = {"colorscale": colour.scale, "cmin": colour.low, "cmax": colour.high, "colorbar": bar}

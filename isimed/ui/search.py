@@ -12,7 +12,7 @@ from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Preparation
 from isimed.data.warp import true_point
 from isimed.explore.filters import Filter
-from isimed.explore.locate import Location, locate_everywhere
+from isimed.explore.locate import Location, agree, locate_everywhere
 from isimed.explore.retrieve import code_at
 from isimed.explore.store import Table
 from isimed.models.checkpoint import Checkpoint
@@ -87,8 +87,14 @@ def _code(
 def find(
     cohort: Cohort, preparation: Preparation, table: Table, code: NDArray, source: str, point_mm: Point, where: Filter
 ) -> list[Found]:
-    """A code's place in every volume that the filter lets through, best first, from the table alone."""
-    return with_errors(cohort, preparation, source, point_mm, locate_everywhere(table, code, where=where))
+    """A code's place in every volume that the filter lets through, best first, from the table alone.
+
+    Under a filter each place is that of the best allowed crops; else it is what all crops agree on.
+    """
+    found = locate_everywhere(table, code, where=where)
+    if not where.asks_for_crops:
+        found = agree(table, found, source, point_mm)
+    return with_errors(cohort, preparation, source, point_mm, found)
 
 
 def with_errors(

@@ -1,12 +1,15 @@
 """The parts of the Volumes page: the list of cohorts, import, report, thumbnails, split, cache."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from isimed import settings
 from isimed.data.cache import cache_size, delete_cache
-from isimed.data.cohort import Cohort, cohort_names
+from isimed.data.cohort import Cohort, cohort_names, find_manifest
 from isimed.data.layouts import LAYOUTS, import_cohort, series_to_choose
 from isimed.data.memory import MemoryBudget
 from isimed.data.quality import QualityReport, check_cohort
@@ -20,7 +23,6 @@ from isimed.ui.errors import show_error
 from isimed.ui.thumbnails import three_planes
 
 A_PAGE = 12
-STATE_ICONS = {"error": "🔴 error", "warning": "🟠 warning", "notice": "🔵 notice", "good": "🟢 good"}
 
 
 def show_cohorts() -> None:
@@ -34,8 +36,20 @@ def show_cohorts() -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
 
 
+@st.cache_data(max_entries=64, show_spinner=False)
+def _cache_size(manifest: str, changed: tuple[int, int]) -> tuple[int, int]:
+    """Looked up again when the manifest or the folder of prepared volumes changes."""
+    return cache_size(Cohort.load(manifest))
+
+
+def _changed(manifest: Path) -> tuple[int, int]:
+    folder = settings.prepared_dir()
+    return manifest.stat().st_mtime_ns, folder.stat().st_mtime_ns if folder.is_dir() else 0
+
+
 def _row(name: str, cohort: Cohort) -> dict[str, Any]:
-    count, size = cache_size(cohort)
+    manifest = find_manifest(name)
+    count, size = _cache_size(str(manifest), _changed(manifest))
     return {
         "cohort": name,
         "volumes": len(cohort.volumes),
@@ -91,7 +105,7 @@ def _fill_import_form(path: str, key: str) -> None:
     copy = copy_column.toggle("Copy the files", key=f"{key}-copy")
     if not st.button("Import", type="primary", key=f"{key}-go", icon=":material/download:"):
         return
-    bar = st.progress(0.0, "Reading headers…")
+    bar, progress = _bar("Reading headers")
     manifest = import_cohort(
         path,
         name=name or ("upload" if key == "upload" else None),
@@ -99,13 +113,23 @@ def _fill_import_form(path: str, key: str) -> None:
         channel=channel or None,
         series=chosen,
         copy=copy or key == "upload",
-        progress=lambda done, total: bar.progress(done / total, f"Reading headers: {done} of {total}"),
+        progress=progress,
     )
     bar.empty()
     cohort = Cohort.load(manifest)
     st.session_state["cohort"] = cohort.name
     st.session_state["imported"] = cohort.description
     st.rerun()
+
+
+def _bar(text: str) -> tuple[Any, Callable[[int, int], None]]:
+    """A progress bar and the (done, total) callable that moves it."""
+    bar = st.progress(0.0, f"{text}…")
+
+    def move(done: int, total: int) -> None:
+        bar.progress(done / total, f"{text}: {done} of {total}")
+
+    return bar, move
 
 
 def _choose_series(series: list[Any], key: str) -> list[str]:
@@ -130,10 +154,8 @@ def checked(cohort: Cohort) -> QualityReport:
     """The report of a cohort, made once a session with a bar; measured volumes are only read."""
     key = f"report-{cohort.name}-{cohort.fingerprint}"
     if key not in st.session_state:
-        bar = st.progress(0.0, "Checking volumes…")
-        st.session_state[key] = check_cohort(
-            cohort, lambda done, total: bar.progress(done / total, f"Checking volumes: {done} of {total}")
-        )
+        bar, progress = _bar("Checking volumes")
+        st.session_state[key] = check_cohort(cohort, progress)
         bar.empty()
     return st.session_state[key]
 
@@ -142,7 +164,7 @@ def show_report(report: QualityReport) -> None:
     """Problems first, then the table of all volumes."""
     rows = [
         {
-            "state": STATE_ICONS[finding.severity],
+            "state": finding.severity,
             "volume": finding.volume,
             "what": finding.kind,
             "details": finding.message,
@@ -153,9 +175,7 @@ def show_report(report: QualityReport) -> None:
         st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height=min(38 + 35 * len(rows), 320))
     else:
         st.success("No problems found.", icon=":material/check_circle:")
-    table = pd.DataFrame(report.table())
-    table["state"] = table["state"].map(STATE_ICONS)
-    st.dataframe(table, hide_index=True, width="stretch")
+    st.dataframe(pd.DataFrame(report.table()), hide_index=True, width="stretch")
     st.download_button("Report as JSON", report.to_json(), f"{report.cohort}-check.json", "application/json")
 
 

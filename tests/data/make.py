@@ -20,7 +20,9 @@ def blob(shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> np.ndarray:
     return np.where(inside, texture, -1000).astype(np.int16)
 
 
-def affine(spacing: tuple[float, float, float] = (2.0, 2.0, 3.0), origin: tuple[float, ...] = (-20, -30, 40)) -> np.ndarray:
+def affine(
+    spacing: tuple[float, float, float] = (2.0, 2.0, 3.0), origin: tuple[float, ...] = (-20, -30, 40)
+) -> np.ndarray:
     matrix = np.diag([*spacing, 1.0])
     matrix[:3, 3] = origin
     return matrix

@@ -74,11 +74,13 @@ def test_a_million_million_voxels(tmp_path: Path) -> None:
     """Refused from the header alone."""
     refused(patched(tmp_path / "scan.nii", 40, "8h", 3, 10000, 10000, 10000, 1, 1, 1, 1), "promises")
     path = tmp_path / "scan.nrrd"
-    path.write_bytes(b"NRRD0004\ntype: short\ndimension: 3\nsizes: 10000 10000 10000\nencoding: raw\nendian: little\n\n")
+    path.write_bytes(
+        b"NRRD0004\ntype: short\ndimension: 3\nsizes: 10000 10000 10000\nencoding: raw\nendian: little\n\n"
+    )
     refused(path, "promises")
     path = tmp_path / "scan.mha"
     path.write_bytes(
-        b"ObjectType = Image\nNDims = 3\nDimSize = 10000 10000 10000\nElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+        b"NDims = 3\nDimSize = 10000 10000 10000\nElementType = MET_SHORT\nElementDataFile = LOCAL\n"
     )
     refused(path, "promises")
 
@@ -110,7 +112,9 @@ def test_singular_affine(tmp_path: Path) -> None:
     refused(path, "no place")
 
 
-@pytest.mark.parametrize(("dtype", "word"), [(np.complex64, "complex"), ([("R", "u1"), ("G", "u1"), ("B", "u1")], "RGB")])
+@pytest.mark.parametrize(
+    ("dtype", "word"), [(np.complex64, "complex"), ([("R", "u1"), ("G", "u1"), ("B", "u1")], "RGB")]
+)
 def test_complex_and_rgb(tmp_path: Path, dtype: object, word: str) -> None:
     nib.Nifti1Image(np.zeros((4, 5, 6), dtype), np.eye(4)).to_filename(tmp_path / "scan.nii")
     refused(tmp_path / "scan.nii", word)

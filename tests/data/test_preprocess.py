@@ -31,7 +31,9 @@ angles = st.floats(-0.4, 0.4)
 
 
 @settings(max_examples=40, deadline=None)
-@given(spacing=st.tuples(spacings, spacings, spacings), turn=st.tuples(angles, angles, angles), to_mm=st.floats(1.0, 5.0))
+@given(
+    spacing=st.tuples(spacings, spacings, spacings), turn=st.tuples(angles, angles, angles), to_mm=st.floats(1.0, 5.0)
+)
 def test_resample_keeps_a_linear_field(spacing: tuple, turn: tuple, to_mm: float) -> None:
     """Voxel values that are a linear function of scanner mm stay that function, away from edges."""
     matrix = nib.affines.from_matvec(nib.eulerangles.euler2mat(*turn) * spacing, [-31.0, 17.0, 5.0])

@@ -34,7 +34,9 @@ def matrix(spacing: float = 6.0) -> np.ndarray:
     return np.diag([spacing] * 3 + [1.0])
 
 
-def cohort_of(folder: Path, arrays: dict[str, np.ndarray], affines: dict[str, np.ndarray] | None = None, **more) -> Cohort:
+def cohort_of(
+    folder: Path, arrays: dict[str, np.ndarray], affines: dict[str, np.ndarray] | None = None, **more
+) -> Cohort:
     volumes = []
     for name, array in arrays.items():
         write_nifti(folder / f"{name}.nii.gz", array, (affines or {}).get(name, matrix()))
@@ -159,7 +161,7 @@ def test_turned_bodies_in_a_cohort_of_two_kinds() -> None:
 
 
 def test_thumbnails_are_radiological() -> None:
-    """A spot to the patient's right, in front, high up: left in axial and coronal, left (anterior) in sagittal, on top."""
+    """A spot to the right, in front, high up: left in axial and coronal, left (anterior) in sagittal, on top."""
     array = np.zeros((30, 30, 30), np.float32)
     array[22:25, 22:25, 22:25] = 1
     pictures = planes(Volume(array, np.diag([2.0, 2, 2, 1])), (23, 23, 23), window=(0, 1), edge=60)
@@ -172,7 +174,9 @@ def test_thumbnails_are_radiological() -> None:
 
 
 def test_pixels_are_square_in_mm() -> None:
-    pictures = planes(Volume(np.ones((40, 20, 10), np.int16), np.diag([1.0, 2.0, 6.0, 1.0])), (1, 1, 1), window=(0, 1), edge=60)
+    pictures = planes(
+        Volume(np.ones((40, 20, 10), np.int16), np.diag([1.0, 2.0, 6.0, 1.0])), (1, 1, 1), window=(0, 1), edge=60
+    )
     assert pictures["axial"].shape == (40, 40)
     assert pictures["coronal"].shape == (60, 40)
 

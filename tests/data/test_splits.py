@@ -41,7 +41,7 @@ def upload(name: str, content: bytes) -> io.BytesIO:
     return file
 
 
-def test_uploaded_zip_and_file_import(tmp_path) -> None:  # noqa: ANN001
+def test_uploaded_zip_and_file_import(tmp_path) -> None:
     path = write_nifti(tmp_path / "scan.nii.gz")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

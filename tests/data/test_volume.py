@@ -94,7 +94,9 @@ def test_vector_nrrd_and_4d_mha(tmp_path: Path) -> None:
     channels = [blob(), blob(seed=1)]
     image = sitk.Compose([sitk.GetImageFromArray(array.T) for array in channels])
     sitk.WriteImage(image, str(tmp_path / "scan.nrrd"))
-    np.testing.assert_array_equal(np.abs(read_volume(tmp_path / "scan.nrrd", channel=1).voxels[::-1, ::-1]), np.abs(channels[1]))
+    np.testing.assert_array_equal(
+        np.abs(read_volume(tmp_path / "scan.nrrd", channel=1).voxels[::-1, ::-1]), np.abs(channels[1])
+    )
     joined = sitk.JoinSeries([sitk.GetImageFromArray(array.T) for array in channels])
     sitk.WriteImage(joined, str(tmp_path / "scan.mha"))
     assert read_volume(tmp_path / "scan.mha", channel=1).shape == channels[0].shape

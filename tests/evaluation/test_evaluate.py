@@ -12,7 +12,7 @@ from torch import nn
 from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Preparation, Prepared
 from isimed.errors import InputError
-from isimed.evaluation import bench, compare, evaluate, report, words
+from isimed.evaluation import bench, bootstrap, compare, evaluate, report, words
 from isimed.models.checkpoint import Card, Checkpoint
 from isimed.patches import crop_centre_mm
 from tests.small import write_cohort
@@ -52,6 +52,7 @@ def embedded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return code, code
 
     monkeypatch.setattr(bench, "_embed", embed)
+    monkeypatch.setattr(bootstrap, "DRAWS", 40)
     return calls
 
 

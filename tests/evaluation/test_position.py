@@ -57,6 +57,15 @@ def test_components_are_matched_one_to_one() -> None:
     assert figures["pc_r_sagittal"].value == pytest.approx(1, abs=0.05)
 
 
+def test_three_components_together_do_not_mind_a_turn() -> None:
+    rng = np.random.default_rng(0)
+    position = rng.normal(size=(400, 3)) * [10, 30, 10]  # two axes of the same width: their components turn freely
+    turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    figures, _ = component_figures(position @ turn, position, np.repeat(np.arange(10), 40))
+    for axis in ("sagittal", "coronal", "axial"):
+        assert figures[f"pcs_r_{axis}"].value == pytest.approx(1)
+
+
 def test_worst_crops_hold_at_most_two_a_patient() -> None:
     position, subject = crops()
     worst = position_outcome(np.zeros((200, 1)), position, subject, STRICT).details["worst"]

@@ -1,0 +1,147 @@
+"""The map over the wire: a clicked point shows its crop, a lasso its gallery, a click in the scan lights points."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from isimed.data.cache import prepare_cohort
+from isimed.data.cohort import Cohort, register
+from isimed.explore.points import open_points
+from isimed.explore.project import open_map
+from isimed.explore.store import Table
+from isimed.ui import state
+from tests.small import write_cohort
+from tests.tables import written_for
+
+# Where a point of the first panel is on the page, worked out by plotly: [x, y] in CSS pixels.
+PLACE = """i => { const g = document.querySelector('.js-plotly-plot'), t = g._fullData[0], l = g._fullLayout;
+    const box = g.getBoundingClientRect();
+    return [box.x + l.xaxis._offset + l.xaxis.d2p(t.x[i]), box.y + l.yaxis._offset + l.yaxis.d2p(t.y[i])]; }"""
+EXTREME = """() => { const t = document.querySelector('.js-plotly-plot')._fullData[0];
+    return Array.from(t.x).indexOf(Math.max(...t.x)); }"""
+
+
+@pytest.fixture(scope="module")
+def made(browser, tmp_path_factory) -> tuple[Path, Table]:
+    home = tmp_path_factory.mktemp("map-home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISIMED_HOME", str(home))
+        register(write_cohort(home / "small"), name="small")
+        cohort = Cohort.load("small")
+        checkpoint = state.checkpoint(cohort, state.checkpoint_choices(cohort)[0])
+        prepare_cohort(cohort, checkpoint.card.preparation)
+        table = written_for(cohort)
+        open_points(table, open_map(table))
+    return home, table
+
+
+@pytest.fixture(scope="module")
+def app(made, streamlit_server) -> str:
+    return streamlit_server("app.py", env={"ISIMED_HOME": str(made[0])})
+
+
+@pytest.fixture
+def map_page(app, page):
+    page.set_default_timeout(60_000)
+    page.goto(f"{app}/embeddings?cohort=small")
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullData?.[0]?.x?.length > 100")
+    page.wait_for_timeout(500)
+    return page
+
+
+def choose_colour(page, name: str) -> None:
+    page.get_by_test_id("stSelectbox").filter(has_text="Colour").click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def lasso(page, low=(0.3, 0.3), high=(0.7, 0.7)) -> None:
+    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    corners = [(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1]), (low[0], low[1])]
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    for x, y in at[1:]:
+        page.mouse.move(x, y, steps=5)
+    page.mouse.up()
+
+
+def chosen(page) -> int:
+    text = page.get_by_text(re.compile(r"^[\d,]+ chosen crops?")).first.inner_text()
+    return int(text.split()[0].replace(",", ""))
+
+
+def test_coloured_points_are_seen_and_follow_the_map(map_page, foreign_hosts) -> None:
+    shot = map_page.locator(".js-plotly-plot").first.screenshot()
+    pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("HSV"), dtype=int)
+    panel = pixels[60:380, : pixels.shape[1] // 3]
+    coloured = (panel[..., 1] > 90) & (panel[..., 2] > 90)
+    assert coloured.sum() > 500
+    across = np.where(coloured)[1]
+    hue = panel[..., 0][coloured]
+    assert np.corrcoef(across, hue)[0, 1] < -0.7  # violet at the left, yellow at the right
+    assert not foreign_hosts(map_page)
+
+
+def test_a_clicked_point_shows_its_crop(map_page, made) -> None:
+    choose_colour(map_page, "Sagittal")
+    map_page.wait_for_function("() => document.querySelector('.js-plotly-plot')._fullData.length == 1")
+    map_page.wait_for_timeout(500)
+    index = map_page.evaluate(EXTREME)
+    map_page.mouse.move(*map_page.evaluate(PLACE, index))
+    map_page.wait_for_timeout(200)
+    map_page.mouse.click(*map_page.evaluate(PLACE, index))
+    map_page.get_by_text("1 chosen crop", exact=True).wait_for()
+    volume = str(made[1].volume[index])
+    map_page.get_by_text(re.compile(rf"{volume}, \d+ mm (left|right)")).first.wait_for()
+    map_page.locator("canvas[data-plane=axial]").first.wait_for()
+
+
+def test_lasso_gallery_scan_and_back(map_page, made, tmp_path) -> None:
+    choose_colour(map_page, "Axial")
+    map_page.wait_for_function("() => document.querySelector('.js-plotly-plot')._fullData.length == 1")
+    map_page.wait_for_timeout(500)
+    lasso(map_page)
+    map_page.get_by_text("chosen crops").first.wait_for()
+    count = chosen(map_page)
+    assert 20 < count < len(made[1])
+    map_page.wait_for_function(
+        "() => [...document.querySelectorAll('img')].filter(i => i.src.startsWith('data:image/jpeg')).length > 10"
+    )
+    choose_colour(map_page, "Patient")
+    map_page.wait_for_function(
+        "() => document.querySelector('.js-plotly-plot')._fullData[0].selectedpoints?.length > 0"
+    )
+    lit = map_page.evaluate("() => document.querySelector('.js-plotly-plot')._fullData[0].selectedpoints.length")
+    assert (lit, chosen(map_page)) == (count, count)
+
+    map_page.get_by_role("button", name="Download").click()
+    map_page.get_by_text("selected", exact=True).click()
+    with map_page.expect_download() as waiting:
+        map_page.get_by_role("button", name="CSV").click()
+    frame = pd.read_csv(waiting.value.path())
+    assert len(frame) == count
+    row = frame.iloc[0]
+    assert np.allclose(
+        made[1].position[int(row["row"])], row[["sagittal_mm", "coronal_mm", "axial_mm"]].astype(float), atol=1e-2
+    )
+    map_page.keyboard.press("Escape")
+
+    map_page.get_by_text("A click in this scan selects the crops around it").click()
+    canvas = map_page.locator("canvas[data-plane=axial]").first
+    canvas.scroll_into_view_if_needed()
+    map_page.wait_for_timeout(1000)
+    box = canvas.bounding_box()
+    canvas.click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.5})
+    map_page.wait_for_function(
+        "count => { const p = [...document.querySelectorAll('p')].map(p => p.innerText).find(t => /chosen crop/.test(t));"
+        " return p && parseInt(p.replace(',', '')) != count; }",
+        arg=count,
+    )
+    assert 0 < chosen(map_page) < count
+    map_page.get_by_role("button", name="Open in the viewer").click()
+    map_page.wait_for_url(re.compile("/viewer"))

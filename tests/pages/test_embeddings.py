@@ -1,0 +1,92 @@
+"""The Embeddings page on a table with a known geometry."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from isimed.data.cohort import Cohort, register
+from isimed.explore import selection as selections
+from isimed.explore.points import open_points
+from isimed.explore.project import default_source, open_map
+from isimed.explore.store import Table
+from tests.tables import written_for
+
+PAGE = Path(__file__).resolve().parents[2] / "pages" / "embeddings.py"
+
+
+@pytest.fixture
+def table(cohort: Cohort) -> Table:
+    register(cohort.root, name="mine")
+    table = written_for(Cohort.load("mine"))
+    open_points(table, open_map(table, source=default_source(table.info)))
+    return table
+
+
+@pytest.fixture
+def app(table: Table) -> AppTest:
+    app = AppTest.from_file(str(PAGE), default_timeout=90).run()
+    assert not app.exception
+    return app
+
+
+def captions(app: AppTest) -> str:
+    return " ".join(caption.value for caption in app.caption)
+
+
+def test_the_map_opens_with_its_quality(app: AppTest, table: Table) -> None:
+    assert f"{len(table):,} crops of 3 patients" in captions(app)
+    assert "Trustworthiness" in captions(app)
+    assert "appear here" in app.info[0].value
+    assert len(app.get("plotly_chart")) == 1
+
+
+@pytest.mark.parametrize("kind", ["pca3", "turned"])
+def test_the_other_maps(app: AppTest, kind: str) -> None:
+    app.button_group(key="map_kind").set_value(kind).run()
+    assert not app.exception
+    assert ("R² on patients left out" if kind == "turned" else "Drag to turn") in captions(app)
+
+
+@pytest.mark.parametrize("colour", ["All three as RGB", "Patient", "Organ", "Tumour", "Position error"])
+def test_a_selection_survives_colouring(app: AppTest, table: Table, colour: str) -> None:
+    app.session_state["selection"] = selections.select(table, [3, 4, 200])
+    app.selectbox(key="map_colour").set_value(colour).run()
+    assert not app.exception
+    assert any("3 chosen crops" in text.value for text in app.markdown)
+    assert len(app.session_state["selection"]) == 3
+
+
+def test_a_box_in_the_viewer_lights_its_crops(app: AppTest, table: Table) -> None:
+    app.session_state["viewer_box"] = {"volume": "P1", "low_mm": (-30, -30, -30), "high_mm": (30, 30, 30)}
+    app.run()
+    expected = selections.rows_in_box(table, "P1", (-30, -30, -30), (30, 30, 30))
+    assert np.array_equal(app.session_state["selection"].rows, expected)
+    next(button for button in app.button if button.label == "Clear").click().run()
+    assert app.session_state["selection"] is None  # and the same box does not light up again
+
+
+def test_a_selection_is_kept_and_lit_again(app: AppTest, table: Table) -> None:
+    app.session_state["selection"] = selections.select(table, [3, 4, 200])
+    app.run()
+    app.text_input(key="map_keep_name").set_value("mine").run()
+    next(button for button in app.button if button.label == "Keep").click().run()
+    assert not app.exception
+    next(button for button in app.button if button.label == "Clear").click().run()
+    app.button(key="light-mine").click().run()
+    assert app.session_state["selection"].rows.tolist() == [3, 4, 200]
+    assert any("3 chosen crops: mine" in text.value for text in app.markdown)
+
+
+def test_against_the_axes(app: AppTest) -> None:
+    app.button_group(key="map_panel").set_value("Against the axes").run()
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == 2
+    assert set(app.dataframe[0].value["axis"]) == {"sagittal", "coronal", "axial"}
+
+
+def test_a_filter_that_nothing_passes_says_so(app: AppTest) -> None:
+    app.slider(key="map_axial").set_value((61.0, 61.0)).run()
+    assert not app.exception
+    assert "widen" in app.info[0].value
