@@ -88,7 +88,8 @@ def _train(options: argparse.Namespace) -> None:
 
     from isimed.data.cohort import find_manifest
     from isimed.training.config import TrainConfig
-    from isimed.training.run import Run, execute, read_config
+    from isimed.training.run import execute, read_config
+    from isimed.training.work import create_together
 
     given = {name: getattr(options, name) for name in TrainConfig.model_fields if getattr(options, name) is not None}
     if options.config:
@@ -103,7 +104,7 @@ def _train(options: argparse.Namespace) -> None:
         option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
         raise InputError(f"{option} {first.get('input')}: {first['msg']}.") from None
     find_manifest(config.cohort)
-    run = Run.create(config)
+    run = create_together(config)
     print(f"run {run.id} in {run.folder}", file=sys.stderr)
     with _bar("step", config.method) as progress:
 

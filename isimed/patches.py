@@ -56,7 +56,7 @@ def grid_centres(volume: Prepared, step_mm: float) -> NDArray[np.int64]:
 
     The grid is centred on the volume; its step is the nearest whole number of voxels, at least one.
     """
-    step = max(1, int(round(step_mm / np.linalg.norm(volume.affine[:3, 0]))))
+    step = max(1, round(step_mm / float(np.linalg.norm(volume.affine[:3, 0]))))
     axes = [np.arange(((size - 1) % step) // 2, size, step) for size in volume.body.shape]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     return grid[volume.body[tuple(grid.T)]]

@@ -8,8 +8,8 @@ from isimed.ui import state
 st.title("Where in the body is this?")
 st.markdown(
     "A network saw thousands of small cubes cut from scans, and learned without any labels how far apart they lie "
-    "in the body.  \nClick a place in one patient, and it shows **the same anatomy in all the others**, with a distance in "
-    "millimetres.  \nThe maps and figures show what it learned, and where it fails."
+    "in the body.  \nClick a place in one patient, and it shows **the same anatomy in all the others**, "
+    "with a distance in millimetres.  \nThe maps and figures show what it learned, and where it fails."
 )
 cohort = state.choose_cohort()
 if st.button("Click into a scan", type="primary", icon=":material/ads_click:"):

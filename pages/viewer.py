@@ -17,7 +17,7 @@ edge_mm = checkpoint.card.crop_size * preparation.spacing_mm
 here, there = st.columns(2, gap="medium")
 below = st.container()
 with there:
-    words, planes = st.columns([4, 5], vertical_alignment="center")
+    words, planes = st.columns([1, 1], vertical_alignment="center")
     with words:
         viewer_style.line("In the other patients", help=matches.LEGEND)
     with planes:

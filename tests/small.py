@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+
 def write_cohort(folder: Path, *, patients: int = 3, size: int = 40, name: str = "small") -> Path:
     """Ellipsoids with different textures; patient p is moved by p × (10, -5, 3) mm in the scanner."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -25,4 +26,3 @@ def write_cohort(folder: Path, *, patients: int = 3, size: int = 40, name: str =
     manifest = {"name": name, "modality": "MRI", "volumes": volumes}
     (folder / "dataset.json").write_text(json.dumps(manifest))
     return folder / "dataset.json"
-

@@ -14,7 +14,18 @@ from isimed.explore.embed import embed_cohort
 from isimed.models.checkpoint import load_checkpoint
 from isimed.training.run import Run
 
-TINY = ["--epochs", "1", "--volumes-per-step", "1", "--crops-per-volume", "2", "--spacing-mm", "4", "--validation", "0.3"]
+TINY = [
+    "--epochs",
+    "1",
+    "--volumes-per-step",
+    "1",
+    "--crops-per-volume",
+    "2",
+    "--spacing-mm",
+    "4",
+    "--validation",
+    "0.3",
+]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +67,9 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert "usage" in capsys.readouterr().out
 
 
-def test_train_embed_locate(cohort: Cohort, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_embed_locate(
+    cohort: Cohort, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(cohort.root)
     assert main(["train", "dataset.json", "--name", "mine", *TINY]) == 0
     summary = json.loads(capsys.readouterr().out)
@@ -91,7 +104,7 @@ def test_a_run_is_reproduced_by_its_config(cohort: Cohort) -> None:
 
 
 def test_importing_the_package_is_instant() -> None:
-    code = "import sys, isimed, isimed.__main__; print([m for m in ('torch', 'streamlit', 'monai') if m in sys.modules])"
+    code = "import sys, isimed.__main__; print([m for m in ('torch', 'streamlit', 'monai') if m in sys.modules])"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert printed.stdout.strip() == "[]"

@@ -36,9 +36,7 @@ def test_centre_is_the_middle_of_the_voxels(volume: Prepared, size: int) -> None
     centre = np.array([[6, 5, 4]])
     start = centre - size // 2
     corners = np.stack([start, start + size - 1])
-    np.testing.assert_allclose(
-        crop_centre_mm(volume, centre, size), volume.to_mm(corners).mean(axis=0), atol=1e-12
-    )
+    np.testing.assert_allclose(crop_centre_mm(volume, centre, size), volume.to_mm(corners).mean(axis=0), atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [4, 5])

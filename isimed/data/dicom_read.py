@@ -7,12 +7,17 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from isimed.data.archive import unzip
-from isimed.data.dicom import Scan, Series, read_header, scan_files, scan_folder, text
+from isimed.data.dicom import Scan, Series, number, read_header, scan_files, scan_folder, text
 from isimed.data.dicom_geometry import Frame, Stack, frames_of, make_stack
 from isimed.data.reading import Note, Raw, reason, refuse_too_large
 from isimed.errors import InputError
+
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+MAX_PACKED = 300
 
 
 def read_dicom(path: Path, *, channel: int | None = None, series: str | None = None) -> Raw:
@@ -89,6 +94,8 @@ def _read_voxels(stack: Stack, shape: tuple[int, int, int]) -> NDArray:
         if not 0 <= frame.index < len(planes):
             raise InputError(f"{frame.path} promises frame {frame.index + 1} and has {len(planes)}: export it again.")
         plane = planes[frame.index].T
+        if plane.ndim != 2:
+            raise InputError(f"{frame.path} holds RGB colours, not a scan's grey values: export the original series.")
         if plane.shape != shape[:2]:
             raise InputError(f"{frame.path} has slices of another size than the others: export the series again.")
         array = _wide_enough(array, plane)
@@ -97,48 +104,76 @@ def _read_voxels(stack: Stack, shape: tuple[int, int, int]) -> NDArray:
 
 
 def _decode(frame: Frame) -> NDArray:
-    """(frames, rows, columns) of a file in real values; GDCM decompresses and rescales."""
+    """(frames, rows, columns) of a file in real values: pydicom where it is not compressed, else GDCM.
+
+    GDCM believes every length and size that a damaged header gives, whatever memory that takes. So it only gets
+    files whose elements pydicom could read to the end and whose size is believable.
+    """
+    path = frame.path
+    try:
+        data = pydicom.dcmread(path, force=True)
+        if not any(tag in data for tag in PIXELS):
+            raise InputError(f"{path} is DICOM without pixel data: export the series again with its images.")
+        syntax = _syntax(data)
+        if not syntax.is_compressed:
+            return _rescaled(data, data.pixel_array)
+        size = number(data, "Rows", 0) * number(data, "Columns", 0) * number(data, "NumberOfFrames", 1) * 2
+        if size > MAX_PACKED * path.stat().st_size:
+            raise InputError(f"{path} promises far more pixels than it can hold: export it again.")
+        if frame.scales_differ:
+            raise InputError(f"{path} is compressed and scales each frame otherwise: export it without compression.")
+    except InputError:
+        raise
+    except MemoryError:
+        raise
+    except Exception as error:  # pydicom raises many types on damaged files
+        raise InputError(f"{path} is a damaged DICOM file ({reason(error)}): export it again.") from None
+    return _decompressed(path, syntax)
+
+
+def _decompressed(path: Path, syntax: UID) -> NDArray:
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(frame.path))
+    reader.SetFileName(str(path))
     try:
-        if frame.scales_differ:
-            return _decode_frame_scales(frame.path)
         planes = sitk.GetArrayFromImage(reader.Execute())
-    except RuntimeError as error:
-        raise InputError(_why_not_decoded(frame.path, error)) from None
-    if planes.ndim == 2:
-        planes = planes[None]
+    except RuntimeError:
+        raise InputError(f"{path} cannot be decompressed ({syntax.name}): export it without compression.") from None
+    return planes[None] if planes.ndim == 2 else planes
+
+
+def _syntax(data: Dataset) -> UID:
+    """The transfer syntax; files without a header of their own are written in one of the plain ones."""
+    named = getattr(data, "file_meta", Dataset()).get("TransferSyntaxUID")
+    if named is None:
+        implicit, _ = data.original_encoding
+        named = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        data.ensure_file_meta()
+        data.file_meta.TransferSyntaxUID = named
+    return UID(named)
+
+
+def _rescaled(data: Dataset, stored: NDArray) -> NDArray:
+    """Stored values to real ones, with each frame's own slope and intercept; whole numbers stay whole."""
+    planes = stored[None] if stored.ndim == 2 else stored
     if planes.ndim != 3:
-        raise InputError(f"{frame.path} holds RGB colours, not a scan's grey values: export the original series.")
-    return planes
-
-
-def _decode_frame_scales(path: Path) -> NDArray:
-    """A multi-frame file whose frames have rescale values of their own: GDCM would apply the first one's to all."""
-    try:
-        data = pydicom.dcmread(path)
-        stored = data.pixel_array.astype(np.float32)
-        for plane, group in zip(stored, data.PerFrameFunctionalGroupsSequence, strict=True):
-            scale = group.PixelValueTransformationSequence[0]
-            plane *= float(scale.RescaleSlope)
-            plane += float(scale.RescaleIntercept)
-        return stored
-    except Exception as error:
-        raise InputError(f"{path} cannot be decoded ({reason(error)}): export it without compression.") from None
-
-
-def _why_not_decoded(path: Path, error: Exception) -> str:
-    try:
-        data = pydicom.dcmread(path, defer_size=1024)
-        if not any(tag in data for tag in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-            return f"{path} is DICOM without pixel data: export the series again with its images."
-        syntax = data.file_meta.TransferSyntaxUID
-        if syntax.is_compressed:
-            return f"{path} cannot be decompressed ({syntax.name}): export it without compression."
-    except Exception:
-        pass
-    return f"{path} is a damaged DICOM file ({reason(error).split('itk::')[-1][:80]}): export it again."
+        return planes
+    shared = (data.get("SharedFunctionalGroupsSequence") or [{}])[0]
+    groups = data.get("PerFrameFunctionalGroupsSequence") or [{}] * len(planes)
+    scales = []
+    for group in groups:
+        macro = (
+            group.get("PixelValueTransformationSequence") or shared.get("PixelValueTransformationSequence") or [data]
+        )
+        slope, intercept = (macro[0].get(tag) for tag in ("RescaleSlope", "RescaleIntercept"))
+        scales.append((1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept)))
+    if not np.isfinite(scales).all() or len(scales) != len(planes):
+        raise ValueError("its rescale values are not complete")
+    whole = all(slope == 1 and intercept == int(intercept) and abs(intercept) < 2**30 for slope, intercept in scales)
+    if whole and planes.dtype.kind in "iu" and planes.dtype.itemsize <= 2:
+        return planes.astype(np.int32) + np.array([int(intercept) for _, intercept in scales], np.int32)[:, None, None]
+    slopes, intercepts = (np.array(values)[:, None, None] for values in zip(*scales, strict=True))
+    return (planes * slopes + intercepts).astype(np.float32)
 
 
 def _wide_enough(array: NDArray, plane: NDArray) -> NDArray:

@@ -56,7 +56,9 @@ class Figure:
         return cls(_float(packed["value"]), packed["n"], draws, bounds)
 
 
-def bootstrap(subjects: ArrayLike, statistic: Statistic, *, draws: int | None = None, seed: int = 0) -> dict[str, Figure]:
+def bootstrap(
+    subjects: ArrayLike, statistic: Statistic, *, draws: int | None = None, seed: int = 0
+) -> dict[str, Figure]:
     """Figures of rows (crops), with intervals over patients.
 
     Args:

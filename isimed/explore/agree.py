@@ -20,9 +20,10 @@ from isimed.explore.store import Table
 
 SAMPLE = 250  # crops of each volume that are matched
 NEIGHBOURS = 32
+CODE_COMPONENTS = 8
 LOCAL_COMPONENTS = 6
 RIDGE = 1e-2
-ROUNDS = 4
+ROUNDS = 3
 FAR = 2.5  # times the median latent distance
 LOCAL_MM = 25.0
 
@@ -55,7 +56,7 @@ class Correspondence:
 def correspondence(table: Table, source: str, target: str) -> Correspondence:
     """The map between two volumes of a table, kept for the next query."""
     here, there = table.rows(source), table.rows(target)
-    scores = components_of(table).scores
+    scores = components_of(table).scores[:, :CODE_COMPONENTS]
     codes, places = _thin(scores[here]), _thin(table.centre_mm[here])
     target_codes, target_places = scores[there], table.centre_mm[there].astype(np.float64)
     some_codes, some_places = _thin(target_codes), _thin(target_places)

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -165,7 +165,7 @@ def delete_table(info: TableInfo) -> None:
     shutil.rmtree(table_folder(info), ignore_errors=True)
 
 
-def _write(path: Path, write) -> Path:  # noqa: ANN001
+def _write(path: Path, write: Callable[[Path], object]) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(temporary)

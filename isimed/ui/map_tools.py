@@ -111,7 +111,8 @@ def chosen_panel(
         download_panel(cohort, table, points, umap, chosen, figure)
     if chosen is None:
         st.info(
-            "Click a point, or draw around some with the lasso: their crops appear here.", icon=":material/gesture:"
+            "Click a point, or take the lasso above the map and draw around some: their crops appear here.",
+            icon=":material/gesture:",
         )
         return
     preparation = checkpoint.card.preparation
@@ -139,7 +140,7 @@ def kept_panel(table: Table) -> None:
     """Selections that were kept, to be lit again or forgotten."""
     kept = selections.kept(table)
     if not kept:
-        st.caption("None yet: choose crops with the lasso, then keep them by a name.")
+        st.caption("None yet: choose crops in the map, then keep them by a name.")
     for name, selection in kept.items():
         light, drop = st.columns([5, 1])
         light.button(

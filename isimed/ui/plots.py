@@ -21,7 +21,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 HOVER = "sagittal %{customdata[0]}, coronal %{customdata[1]}, axial %{customdata[2]} mm<extra></extra>"
 CONFIG = {
     "displaylogo": False,
-    "scrollZoom": True,
+    "displayModeBar": True,
     "doubleClick": "reset",
     "modeBarButtonsToRemove": ["autoScale2d", "hoverClosestCartesian", "hoverCompareCartesian", "toggleSpikelines"],
     "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "isimed-map"},
@@ -87,9 +87,9 @@ def map_figure(
         figure.update_yaxes(title_text=panel.labels[1], title_standoff=4, row=1, col=number, **anchor)
         figure.update_xaxes(constrain="domain", row=1, col=number)
     _legend(figure, panels[0].colour)
-    figure.update_layout(dragmode="lasso", **_look(height))
+    figure.update_layout(dragmode="pan", **_look(height))  # Streamlit lets a point be clicked only while not drawing
     continuous = any(panel.colour.scale for panel in panels)
-    figure.update_layout(margin={"l": 10, "r": 10, "t": 54 if any(titles) else 32, "b": 104 if continuous else 44})
+    figure.update_layout(margin={"l": 10, "r": 10, "t": 54 if any(titles) else 32, "b": 74 if continuous else 44})
     return figure
 
 
@@ -200,7 +200,7 @@ def _marker(colour: Colour, count: int, *, domain: Sequence[float], rows: NDArra
     low, high = colour.ends
     title = f"{low}  ←  {colour.title}  →  {high}" if low else colour.title
     bar = {
-        "orientation": "h", "thickness": 10, "len": (domain[1] - domain[0]) * 0.92, "x": sum(domain) / 2, "y": 0,
+        "orientation": "h", "thickness": 10, "len": min((domain[1] - domain[0]) * 0.92, 0.42), "x": sum(domain) / 2, "y": 0,
         "yanchor": "top", "ypad": 50, "title": {"text": title, "side": "bottom", "font": {"size": 12}},
         "outlinewidth": 0, "nticks": 6,
     }  # fmt: skip

@@ -41,10 +41,11 @@ def choose_cohort() -> Cohort:
 
 def make_demo_with_progress() -> None:
     bar = st.progress(0.0, "Making 16 synthetic patients for the demo (once, under a minute)…")
-    make_demo(
-        settings.cohorts_dir() / DEMO,
-        progress=lambda done, total: bar.progress(done / total, f"Making synthetic patients: {done} of {total}…"),
-    )
+
+    def progress(done: int, total: int) -> None:
+        bar.progress(done / total, f"Making synthetic patients: {done} of {total}…")
+
+    make_demo(settings.cohorts_dir() / DEMO, progress=progress)
     bar.empty()
 
 
@@ -120,9 +121,7 @@ def _embeddings() -> dict[str, Embedding]:
     return {}
 
 
-def table(
-    cohort: Cohort, checkpoint: Checkpoint, *, step_mm: float = STEP_MM, partial: bool = False
-) -> Table | None:
+def table(cohort: Cohort, checkpoint: Checkpoint, *, step_mm: float = STEP_MM, partial: bool = False) -> Table | None:
     """The embedding table; while it is being made a progress bar stands on the page.
 
     Args:

@@ -60,6 +60,7 @@ def choose_colour(page, name: str) -> None:
 
 
 def lasso(page, low=(0.3, 0.3), high=(0.7, 0.7)) -> None:
+    page.locator(".modebar-btn[data-val=lasso]").first.click()
     box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
     corners = [(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1]), (low[0], low[1])]
     at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
@@ -109,9 +110,7 @@ def test_lasso_gallery_scan_and_back(map_page, made, tmp_path) -> None:
     map_page.get_by_text("chosen crops").first.wait_for()
     count = chosen(map_page)
     assert 20 < count < len(made[1])
-    map_page.wait_for_function(
-        "() => [...document.querySelectorAll('img')].filter(i => i.src.startsWith('data:image/jpeg')).length > 10"
-    )
+    map_page.locator("img[src^='data:image/jpeg']").nth(20).wait_for(state="attached")
     choose_colour(map_page, "Patient")
     map_page.wait_for_function(
         "() => document.querySelector('.js-plotly-plot')._fullData[0].selectedpoints?.length > 0"
@@ -138,8 +137,9 @@ def test_lasso_gallery_scan_and_back(map_page, made, tmp_path) -> None:
     box = canvas.bounding_box()
     canvas.click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.5})
     map_page.wait_for_function(
-        "count => { const p = [...document.querySelectorAll('p')].map(p => p.innerText).find(t => /chosen crop/.test(t));"
-        " return p && parseInt(p.replace(',', '')) != count; }",
+        "count => { const words = [...document.querySelectorAll('p')].map(p => p.innerText);"
+        " const now = words.find(t => /^[\\d,]+ chosen crop/.test(t));"
+        " return now && parseInt(now.replace(',', '')) != count; }",
         arg=count,
     )
     assert 0 < chosen(map_page) < count

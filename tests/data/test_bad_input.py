@@ -79,9 +79,7 @@ def test_a_million_million_voxels(tmp_path: Path) -> None:
     )
     refused(path, "promises")
     path = tmp_path / "scan.mha"
-    path.write_bytes(
-        b"NDims = 3\nDimSize = 10000 10000 10000\nElementType = MET_SHORT\nElementDataFile = LOCAL\n"
-    )
+    path.write_bytes(b"NDims = 3\nDimSize = 10000 10000 10000\nElementType = MET_SHORT\nElementDataFile = LOCAL\n")
     refused(path, "promises")
 
 

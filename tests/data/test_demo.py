@@ -90,7 +90,7 @@ def test_background_is_exactly_zero_and_the_brain_is_one_piece_above_it(volumes)
     for volume, labels in volumes.values():
         assert volume.voxels.min() == 0
         brain = volume.voxels > 0
-        pieces, count = ndimage.label(brain)
+        pieces, _ = ndimage.label(brain)
         assert np.bincount(pieces.ravel())[1:].max() > 0.99 * brain.sum()
         assert 0.2 < brain.mean() < 0.7
         litres = brain.sum() * np.prod(volume.spacing) / 1e6

@@ -13,10 +13,12 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydicom.uid import RLELossless
 
 from isimed.data.archive import unzip
 from isimed.data.cohort import Cohort
@@ -212,8 +214,13 @@ def _target(factory: pytest.TempPathFactory, name: str) -> Path:
     return _made["folder"] / name
 
 
-def _series(factory: pytest.TempPathFactory) -> Path:
-    if "series" not in _made or not _made["series"].is_dir():
-        _made["series"] = factory.mktemp("good")
-        write_dicom(_made["series"], blob(SMALL))
-    return _made["series"]
+def _series(factory: pytest.TempPathFactory, *, packed: bool = False) -> Path:
+    name = f"series-{packed}"
+    if name not in _made or not _made[name].is_dir():
+        _made[name] = factory.mktemp("good")
+        for file in write_dicom(_made[name], blob(SMALL)):
+            if packed:
+                data = pydicom.dcmread(file)
+                data.compress(RLELossless)
+                data.save_as(file)
+    return _made[name]

@@ -117,4 +117,3 @@ def test_wrong_modality_is_refused(cohort: Cohort) -> None:
 def test_untrained_takes_the_preparation_of_another(cohort: Cohort, checkpoint: Checkpoint) -> None:
     assert checkpoint_for("untrained", cohort, like=checkpoint).card.preparation.spacing_mm == 4.0
     assert checkpoint_for("untrained", cohort).card.preparation.intensity == "percentile"
-

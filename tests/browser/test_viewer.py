@@ -1,0 +1,93 @@
+"""The Viewer page over the wire: a click finds, a link restores, points are exported."""
+
+import json
+import re
+import zipfile
+
+import pytest
+
+from isimed.data.cohort import Cohort, register
+from isimed.explore.embed import checkpoint_for, embed_cohort
+from tests.small import write_cohort
+
+
+@pytest.fixture(scope="module")
+def app(streamlit_server, tmp_path_factory):
+    """The app on four small patients, embedded with the untrained network."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISIMED_HOME", str(home))
+        register(write_cohort(tmp_path_factory.mktemp("source") / "small", patients=6, size=24))
+        cohort = Cohort.load("small")
+        embed_cohort(cohort, checkpoint_for("untrained", cohort))
+    return streamlit_server("app.py", env={"ISIMED_HOME": str(home)})
+
+
+@pytest.fixture
+def viewer(app, page):
+    page.goto(f"{app}/viewer?cohort=small&checkpoint=untrained&volume=P1&mm=-40.0,-30.0,-20.0")
+    page.locator(".strip .picture").first.wait_for(timeout=60_000)
+    page.locator(".readout .mm").first.wait_for()
+    return page
+
+
+def test_a_link_restores_patient_place_and_network(viewer):
+    assert viewer.locator(".readout .mm").first.inner_text() == "L 40.0 · P 30.0 · I 20.0 mm" or re.match(
+        r"L (3[89]|4[012])", viewer.locator(".readout .mm").first.inner_text()
+    )
+    assert viewer.get_by_text("Click any place in P1").is_visible()
+    assert "volume=P1" in viewer.url
+    assert "checkpoint=untrained" in viewer.url
+
+
+def test_a_click_searches_and_the_link_follows(viewer, foreign_hosts):
+    headers = viewer.locator(".header .note")
+    before = [headers.nth(n).inner_text() for n in range(4)]
+    place = viewer.url
+    box = viewer.locator("canvas[data-plane=axial]").first.bounding_box()
+    viewer.locator("canvas[data-plane=axial]").first.click(position={"x": box["width"] * 0.6, "y": box["height"] * 0.4})
+    viewer.wait_for_function("(before) => location.href !== before", arg=place, timeout=60_000)
+    viewer.wait_for_function(
+        "(before) => [...document.querySelectorAll('[data-testid=stBidiComponentRegular]')].length > 0 || before",
+        arg=before,
+    )
+    viewer.wait_for_timeout(1500)
+    assert "volume=P1" in viewer.url
+    assert [headers.nth(n).inner_text() for n in range(4)] != before
+    assert foreign_hosts(viewer) == set()
+
+
+def test_linked_patients_scroll_along_without_a_rerun(viewer):
+    asked = len(viewer.requested)
+    first, other = viewer.locator("canvas[data-plane=axial]").first, viewer.locator("canvas[data-plane=axial]").nth(1)
+    before = other.get_attribute("aria-label")
+    first.hover()
+    for _ in range(3):
+        viewer.mouse.wheel(0, -100)
+    viewer.wait_for_timeout(500)
+    numbers = [int(re.search(r"slice (\d+)", label).group(1)) for label in (before, other.get_attribute("aria-label"))]
+    assert numbers[1] == numbers[0] + 3
+    assert len(viewer.requested) == asked
+
+
+def test_a_match_opens_and_becomes_the_clicked_patient(viewer):
+    viewer.locator(".strip .picture").first.click()
+    viewer.wait_for_function("() => !location.href.includes('volume=P1')", timeout=60_000)
+    volume = re.search(r"volume=(P\d)", viewer.url).group(1)
+    viewer.get_by_text(f"Click any place in {volume}").wait_for()
+
+
+def test_a_kept_point_is_exported_for_slicer(viewer, tmp_path):
+    viewer.get_by_role("button", name=re.compile("Points")).click()
+    viewer.get_by_label("Name of this place").fill("the spot")
+    viewer.get_by_label("Name of this place").press("Enter")
+    viewer.get_by_role("button", name=re.compile("Keep it")).click()
+    viewer.get_by_role("button", name=re.compile(r"Points \(1\)")).wait_for()
+    with viewer.expect_download() as waiting:
+        viewer.get_by_role("button", name=re.compile("Slicer")).click()
+    waiting.value.save_as(tmp_path / "points.zip")
+    with zipfile.ZipFile(tmp_path / "points.zip") as archive:
+        markup = json.loads(archive.read("P1.mrk.json"))["markups"][0]
+    assert markup["coordinateSystem"] == "LPS"
+    assert markup["controlPoints"][0]["label"] == "the spot"
+    assert markup["controlPoints"][0]["position"] == pytest.approx([40, 30, -20])

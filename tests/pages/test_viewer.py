@@ -1,0 +1,58 @@
+"""The Viewer page on a tiny cohort with an untrained network."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from isimed.data.cohort import Cohort, register
+from isimed.explore.embed import checkpoint_for, embed_cohort
+from isimed.ui import kept_points, search, state
+from tests.small import write_cohort
+
+PAGE = Path(__file__).resolve().parents[2] / "pages" / "viewer.py"
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch) -> AppTest:
+    register(write_cohort(tmp_path / "source"))
+    cohort = Cohort.load("small")
+    checkpoint = checkpoint_for("untrained", cohort)
+    monkeypatch.setattr(state, "checkpoint_choices", lambda cohort: ["untrained"])
+    embed_cohort(cohort, checkpoint, step_mm=48)
+    monkeypatch.setitem(state.table.__kwdefaults__, "step_mm", 48)
+    return AppTest.from_file(str(PAGE), default_timeout=60)
+
+
+def test_it_shows_matches_before_the_first_click_and_says_what_to_do(page: AppTest) -> None:
+    page.run()
+    assert not page.exception
+    assert any("Click any place in P0" in element.value for element in page.markdown)
+    assert "P0" in page.query_params["volume"]
+
+
+def test_a_link_opens_the_same_view(page: AppTest) -> None:
+    page.query_params.update({"cohort": "small", "volume": "P1", "mm": "-10.0,5.0,3.0"})
+    page.run()
+    assert not page.exception
+    assert page.session_state[search.CURSOR] == {"volume": "P1", "mm": (-10.0, 5.0, 3.0)}
+    assert "-10.0,5.0,3.0" in page.query_params["mm"]
+
+
+@pytest.mark.parametrize("mm", ["", "1,2", "nan,0,0", "a,b,c"])
+def test_a_broken_link_opens_the_start(mm: str) -> None:
+    assert search.cursor_from_url({"volume": "P1", "mm": mm}) == {"volume": "P1", "mm": None}
+
+
+def test_overlays_filters_and_points_run(page: AppTest) -> None:
+    page.run()
+    page.text_input(key="point_name").set_value("the middle")
+    next(button for button in page.button if button.label.startswith("Keep")).click().run()
+    kept = page.session_state[kept_points.KEPT]
+    assert [(point.name, point.clicked.volume, len(point.found)) for point in kept] == [("the middle", "P0", 2)]
+    for layer in page.selectbox(key="layer").options:
+        page.selectbox(key="layer").set_value(layer).run()
+        assert not page.exception
+    page.toggle(key="search_tumour").set_value(True).run()
+    page.toggle(key="search_others").set_value(False).run()
+    assert not page.exception
