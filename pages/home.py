@@ -4,6 +4,7 @@ import streamlit as st
 
 from isimed import settings
 from isimed.ui import state
+from isimed.ui.pages import page_file
 
 st.title("Where in the body is this?")
 st.markdown(
@@ -13,22 +14,22 @@ st.markdown(
 )
 cohort = state.choose_cohort()
 if st.button("Click into a scan", type="primary", icon=":material/ads_click:"):
-    st.switch_page("pages/viewer.py")
+    st.switch_page(page_file("viewer"))
 
 left, middle, right = st.columns(3)
 with left, st.container(border=True):
     st.subheader("Look")
     st.write("See the map of all crops, coloured by where they are in the body.")
-    st.page_link("pages/embeddings.py", label="Open the map", icon=":material/bubble_chart:")
+    st.page_link(page_file("embeddings"), label="Open the map", icon=":material/bubble_chart:")
 with middle, st.container(border=True):
     st.subheader("Bring your scans")
     st.write("NIfTI, NRRD, MHA or DICOM. Nothing is copied, nothing leaves this machine.")
-    st.page_link("pages/volumes.py", label="Add volumes", icon=":material/folder_open:")
+    st.page_link(page_file("volumes"), label="Add volumes", icon=":material/folder_open:")
 with right, st.container(border=True):
     st.subheader("Train and measure")
     st.write("Train on your own cohort, and measure the result beside honest baselines.")
-    st.page_link("pages/train.py", label="Train", icon=":material/model_training:")
-    st.page_link("pages/evaluate.py", label="Evaluate", icon=":material/monitoring:")
+    st.page_link(page_file("train"), label="Train", icon=":material/model_training:")
+    st.page_link(page_file("evaluate"), label="Evaluate", icon=":material/monitoring:")
 
 patients = f"{len(cohort.subjects)} {'synthetic ' if cohort.synthetic else ''}patients"
 st.caption(f"Now open: **{cohort.name}**, {patients}, {cohort.modality}. {settings.RESEARCH_ONLY}")

@@ -20,6 +20,7 @@ from isimed.data.array_store import DiskFullError, clear_unfinished, open_arrays
 from isimed.data.cohort import LABELS, Cohort, Entry
 from isimed.data.memory import MemoryBudget, default_workers, working_bytes
 from isimed.data.preprocess import Preparation, Prepared, prepare
+from isimed.data.reading import reason
 from isimed.errors import InputError
 
 VERSION = 2
@@ -128,8 +129,8 @@ def source_stamp(cohort: Cohort, entry: Entry) -> str:
     for path in cohort.files(entry):
         try:
             status = path.stat()
-        except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}): check the cohort's paths.") from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read ({reason(error)}): check the cohort's paths.") from None
         parts.append(f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}")
     return "\0".join(parts)
 

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from isimed import settings
+from isimed.data.reading import reason
 from isimed.data.volume import VOLUME_SUFFIXES, Volume, read_volume
 from isimed.errors import InputError
 
@@ -240,5 +241,5 @@ def _file_digest(path: Path) -> bytes:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 65536))
             return hashlib.sha256(f"{size}\0".encode() + head + file.read()).digest()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): check the cohort's paths.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({reason(error)}): check the cohort's paths.") from None

@@ -133,7 +133,7 @@ def decathlon(root: Path, files: Sequence[Path], channel: Channel) -> Found | No
         return None
     if not (root / listed[0]["image"]).exists():
         return None  # nnU-Net 1 has the same file, with names that need a channel's number
-    names = [str(value) for value in (about.get("modality") or {}).values()]
+    names = [str(value) for value in _mapping(about, "modality").values()]
     wanted = _choice(channel, names, names[0] if names else "image")
     kind, labels = _kind_of_labels(about.get("labels"))
     found = Found(
@@ -146,7 +146,7 @@ def decathlon(root: Path, files: Sequence[Path], channel: Channel) -> Found | No
     _describe_labels(found, kind, labels)
     if len(names) > 1:
         found.notices.append(f"Channel {names.index(wanted)} ({wanted}) was taken of {', '.join(names)}.")
-    if tests := about.get("test"):
+    if isinstance(tests := about.get("test"), list) and tests:
         found.notices.append(f"{len(tests)} test images, which have no labels, were left out.")
     return found
 
@@ -162,7 +162,7 @@ def nnunet(root: Path, files: Sequence[Path], channel: Channel) -> Found | None:
     if not matches:
         return None
     about = read_dataset_json(root)
-    given = about.get("channel_names") or about.get("modality") or {}
+    given = _mapping(about, "channel_names") or _mapping(about, "modality")
     numbers = sorted({int(match[2]) for match in matches.values()})
     cases = sorted({match[1] for match in matches.values()})
     is_autopet = all(AUTOPET_CASE.fullmatch(case) for case in cases)
@@ -197,8 +197,18 @@ def read_dataset_json(root: Path) -> dict[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
+def _mapping(about: dict[str, Any], key: str) -> dict[str, Any]:
+    value = about.get(key)
+    return value if isinstance(value, dict) else {}
+
+
 def _is_pair(pair: Any) -> bool:
-    return isinstance(pair, dict) and isinstance(pair.get("image"), str) and isinstance(pair.get("label"), str)
+    return isinstance(pair, dict) and all(_is_inside(pair.get(key)) for key in ("image", "label"))
+
+
+def _is_inside(name: Any) -> bool:
+    """A file name that stays in the data set's folder."""
+    return isinstance(name, str) and "\0" not in name and not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 def _choice(channel: Channel, names: list[str], default: str) -> str:

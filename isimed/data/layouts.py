@@ -148,7 +148,8 @@ def _name_from(path: Path) -> str:
 
 def _refuse_other_source(folder: Path, path: Path) -> None:
     before = read_dataset_json(folder)
-    source = (before.get("import") or {}).get("path")
+    imported = before.get("import")
+    source = imported.get("path") if isinstance(imported, dict) else None
     if before and source != str(path):
         raise InputError(
             f"There is a cohort {folder.name} already, from {source or 'elsewhere'}: choose another --name."

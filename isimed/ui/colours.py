@@ -40,21 +40,23 @@ class Colour:
     ends: tuple[str, str] = ("", "")
     legend: tuple[tuple[str, str], ...] = ()
 
-    def at(self, rows: NDArray) -> NDArray:
-        return self.values[rows]
+
+# Below, ``rows`` are the crops that are drawn; scales and legends are those of the whole table.
+ALL = slice(None)
+Rows = NDArray | slice
 
 
-def axis_colour(table: Table, axis: str) -> Colour:
+def axis_colour(table: Table, axis: str, rows: Rows = ALL) -> Colour:
     """Position along one body axis in mm from the centre of the body's box, ends at the 1st and 99th percentile."""
     values = table.position[:, AXES.index(axis)]
     low, high = np.percentile(values, (1, 99))
-    return Colour(f"{axis.capitalize()} position, mm", values, SCALE, float(low), float(high), ENDS[axis])
+    return Colour(f"{axis.capitalize()} position, mm", values[rows], SCALE, float(low), float(high), ENDS[axis])
 
 
-def rgb_colour(table: Table) -> Colour:
+def rgb_colour(table: Table, rows: Rows = ALL) -> Colour:
     """All three positions at once: red grows to the right, green to the front, blue to the head."""
     low, high = np.percentile(table.position, (1, 99), axis=0)
-    share = np.clip((table.position - low) / np.maximum(high - low, 1e-6), 0, 1)
+    share = np.clip((table.position[rows] - low) / np.maximum(high - low, 1e-6), 0, 1)
     values = (55 + 200 * share).astype(np.uint32)
     codes = values[:, 0] << 16 | values[:, 1] << 8 | values[:, 2]
     hexes = np.char.mod("#%06x", codes)
@@ -62,31 +64,33 @@ def rgb_colour(table: Table) -> Colour:
     return Colour("Position as colour", hexes, legend=legend)
 
 
-def patient_colour(table: Table) -> Colour:
-    return _categories("Patient", table.subject)
+def patient_colour(table: Table, rows: Rows = ALL) -> Colour:
+    return _categories("Patient", table.subject, rows)
 
 
-def organ_colour(table: Table, organs: dict[int, str]) -> Colour:
+def organ_colour(table: Table, organs: dict[int, str], rows: Rows = ALL) -> Colour:
     """The organ at the crop's centre; crops without a label are grey."""
     labels, inverse = np.unique(table.organ, return_inverse=True)
     names = np.array([organ_name(label, organs) for label in labels])
-    return _categories("Organ", names[inverse], grey="no organ")
+    return _categories("Organ", names[inverse], rows, grey="no organ")
 
 
-def tumour_colour(table: Table) -> Colour:
+def tumour_colour(table: Table, rows: Rows = ALL) -> Colour:
     """Share of the crop's voxels that are tumour, in %."""
     values = table.tumour * 100
-    return Colour("Tumour, % of the crop", values, HEAT, 0.0, float(max(values.max(initial=0), 1)))
+    return Colour("Tumour, % of the crop", values[rows], HEAT, 0.0, float(max(values.max(initial=0), 1)))
 
 
-def error_colour(error_mm: NDArray) -> Colour:
+def error_colour(error_mm: NDArray, rows: Rows = ALL) -> Colour:
     """How far the position that is read from the embedding lies from the true one."""
     known = error_mm[np.isfinite(error_mm)]
     high = float(np.percentile(known, 98)) if len(known) else 1.0
-    return Colour("Position error, mm", np.nan_to_num(error_mm), HEAT, 0.0, max(high, 1e-3), ("read right", "wrong"))
+    return Colour(
+        "Position error, mm", np.nan_to_num(error_mm[rows]), HEAT, 0.0, max(high, 1e-3), ("read right", "wrong")
+    )
 
 
-def _categories(title: str, names: NDArray, *, grey: str | None = None) -> Colour:
+def _categories(title: str, names: NDArray, rows: Rows, *, grey: str | None = None) -> Colour:
     order = [str(name) for name in pd.unique(pd.Series(names))]
     shades = {name: NONE if name == grey else PALETTE[n % len(PALETTE)] for n, name in enumerate(sorted(order))}
     counts = pd.Series(names).value_counts()
@@ -94,4 +98,4 @@ def _categories(title: str, names: NDArray, *, grey: str | None = None) -> Colou
     legend = [(str(name), shades[str(name)]) for name in shown]
     if len(order) > len(shown):
         legend.append((f"and {len(order) - len(shown)} more", NONE))
-    return Colour(title, pd.Series(names).map(shades).to_numpy(dtype="<U7"), legend=tuple(legend))
+    return Colour(title, pd.Series(names[rows]).map(shades).to_numpy(dtype="<U7"), legend=tuple(legend))

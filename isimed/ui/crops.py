@@ -7,7 +7,6 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from isimed import settings
 from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Preparation
 from isimed.data.volume import Volume
@@ -16,6 +15,7 @@ from isimed.explore.project import sample_rows
 from isimed.explore.selection import Selection, organ_name
 from isimed.explore.store import Table
 from isimed.ui import matches, state
+from isimed.ui.pages import page_file
 from isimed.ui.slice_viewer import Box, Click, Marker, Picture, picture_strip, slice_viewer
 from isimed.ui.slices import slice_picture
 
@@ -76,7 +76,7 @@ def show_in_scan(cohort: Cohort, table: Table, chosen: Selection, row: int, edge
     centre = table.centre_mm[row]
     if action.button("Open in the viewer", icon=":material/open_in_new:", width="stretch"):
         st.session_state["cursor"] = {"volume": volume, "mm": tuple(map(float, centre))}
-        st.switch_page(str(settings.PACKAGE.parent / "pages" / "viewer.py"))
+        st.switch_page(page_file("viewer"))
     around = st.session_state.get("map_around", False)
 
     def clicked(click: Click) -> None:

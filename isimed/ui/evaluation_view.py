@@ -11,6 +11,7 @@ from isimed.data.cohort import Cohort
 from isimed.evaluation import charts, words
 from isimed.evaluation.report import to_html
 from isimed.ui import search, state
+from isimed.ui.pages import page_file
 from isimed.ui.slices import slice_picture
 
 
@@ -117,7 +118,7 @@ def worst_crops(result: dict[str, Any], task: str, cohort: Cohort) -> None:
             x, y, z = case["centre_mm"]
             if st.button("Open", key=f"{task}-{case['row']}", help=f"{case['volume']} at {x:g}, {y:g}, {z:g} mm"):
                 search.set_point(case["volume"], (x, y, z))
-                st.switch_page("pages/viewer.py")
+                st.switch_page(page_file("viewer"))
 
 
 def _short(group: str) -> str:

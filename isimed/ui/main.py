@@ -4,6 +4,7 @@ import streamlit as st
 
 from isimed import settings
 from isimed.ui.errors import show_error
+from isimed.ui.pages import page_file
 
 PAGES = {  # file and URL -> title, icon
     "home": ("Home", ":material/home:"),
@@ -17,9 +18,8 @@ PAGES = {  # file and URL -> title, icon
 
 
 def pages() -> list[st.Page]:
-    folder = settings.PACKAGE.parent / "pages"
     return [
-        st.Page(folder / f"{name}.py", title=title, icon=icon, url_path=name, default=name == "home")
+        st.Page(page_file(name), title=title, icon=icon, url_path=name, default=name == "home")
         for name, (title, icon) in PAGES.items()
     ]
 

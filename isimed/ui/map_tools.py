@@ -211,8 +211,7 @@ def compare_panel(cohort: Cohort, first: Checkpoint, table: Table, fitted: Map, 
     some = sample_rows(table.volume[ours], 5_000)
     rows = ours[some]
     pair = match_axes(points.r)[[0, 2]]
-    whole = colours.rgb_colour(table)
-    colour = colours.Colour(whole.title, whole.at(rows), legend=whole.legend)
+    colour = colours.rgb_colour(table, rows)
     labels = tuple(f"PC{n + 1} of {first.name}" for n in pair)
     panels = [
         plots.Panel(points.pcs[rows][:, pair], (labels[0], labels[1]), colour, first.name),

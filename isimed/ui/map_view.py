@@ -82,17 +82,19 @@ def filtered_rows(
     return np.flatnonzero(keep)
 
 
-def colour_of(name: str, cohort: Cohort, table: Table, points: Points) -> Colour:
+def colour_of(name: str, cohort: Cohort, table: Table, points: Points, rows: NDArray) -> Colour:
     """The colouring that a choice on the page means; side by side means the axial axis where only one fits."""
     if name.lower() in AXES or name == SIDE_BY_SIDE:
-        return colours.axis_colour(table, name.lower() if name.lower() in AXES else "axial")
+        return colours.axis_colour(table, name.lower() if name.lower() in AXES else "axial", rows)
     if name == RGB:
-        return colours.rgb_colour(table)
+        return colours.rgb_colour(table, rows)
     if name == "Patient":
-        return colours.patient_colour(table)
+        return colours.patient_colour(table, rows)
     if name == "Organ":
-        return colours.organ_colour(table, cohort.organs)
-    return colours.tumour_colour(table) if name == "Tumour" else colours.error_colour(points.error_mm)
+        return colours.organ_colour(table, cohort.organs, rows)
+    if name == "Tumour":
+        return colours.tumour_colour(table, rows)
+    return colours.error_colour(points.error_mm, rows)
 
 
 def panels_of(
@@ -111,10 +113,10 @@ def panels_of(
     matched = match_axes(points.r)
     panels = []
     for name in names:
-        whole = colour_of(name, cohort, table, points)
+        colour = colour_of(name, cohort, table, points, drawn)
         places, labels = _places(view, name, matched, points, umap, unit)
         title = _title(view, name, matched, points) if side_by_side else ""
-        panels.append(plots.Panel(places[drawn], labels, _of(whole, drawn), title))
+        panels.append(plots.Panel(places[drawn], labels, colour, title))
     return panels
 
 
@@ -133,7 +135,7 @@ def show_map(
     selected = None if base is None else np.flatnonzero(np.isin(drawn, base.rows))
     about = {"names": table.subject[drawn], "position": table.position[drawn], "selected": selected}
     if three:
-        colour = _of(colour_of(view.colour, cohort, table, points), drawn)
+        colour = colour_of(view.colour, cohort, table, points, drawn)
         unit = _unit(table, fitted)
         labels = (f"PC1{unit}", f"PC2{unit}", f"PC3{unit}")
         figure = plots.cloud_figure(points.pcs[drawn][:, :3], labels, colour, **about)
@@ -228,10 +230,6 @@ def _title(view: View, name: str, matched: NDArray, points: Points) -> str:
 
 def _unit(table: Table, fitted: Map) -> str:
     return ", mm" if table.info.in_mm and fitted.info.source == "code" else ""
-
-
-def _of(colour: Colour, rows: NDArray) -> Colour:
-    return Colour(colour.title, colour.at(rows), colour.scale, colour.low, colour.high, colour.ends, colour.legend)
 
 
 def _quality(quality: MapQuality) -> str:

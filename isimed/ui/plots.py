@@ -193,15 +193,15 @@ def _cloud(places: NDArray, marker: dict, **hover: object) -> go.Scatter3d:
 
 
 def _marker(colour: Colour, count: int, *, domain: Sequence[float], rows: NDArray | None = None) -> dict:
-    values = colour.values if rows is None else colour.at(rows)
+    values = colour.values if rows is None else colour.values[rows]
     size = 6 if count < 3_000 else 4 if count < 15_000 else 3
     if colour.scale is None:
         return {"size": size, "opacity": 0.85, "color": values}
     low, high = colour.ends
     title = f"{low}  ←  {colour.title}  →  {high}" if low else colour.title
     bar = {
-        "orientation": "h", "thickness": 10, "len": min((domain[1] - domain[0]) * 0.92, 0.42), "x": sum(domain) / 2, "y": 0,
-        "yanchor": "top", "ypad": 50, "title": {"text": title, "side": "bottom", "font": {"size": 12}},
+        "orientation": "h", "thickness": 10, "len": min((domain[1] - domain[0]) * 0.92, 0.42), "x": sum(domain) / 2,
+        "y": 0, "yanchor": "top", "ypad": 50, "title": {"text": title, "side": "bottom", "font": {"size": 12}},
         "outlinewidth": 0, "nticks": 6,
     }  # fmt: skip
     scale = {"colorscale": colour.scale, "cmin": colour.low, "cmax": colour.high, "colorbar": bar}

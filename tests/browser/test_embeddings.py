@@ -118,10 +118,10 @@ def test_lasso_gallery_scan_and_back(map_page, made, tmp_path) -> None:
     lit = map_page.evaluate("() => document.querySelector('.js-plotly-plot')._fullData[0].selectedpoints.length")
     assert (lit, chosen(map_page)) == (count, count)
 
-    map_page.get_by_role("button", name="Download").click()
+    map_page.get_by_test_id("stPopoverButton").filter(has_text="Download").click()
     map_page.get_by_text("selected", exact=True).click()
     with map_page.expect_download() as waiting:
-        map_page.get_by_role("button", name="CSV").click()
+        map_page.get_by_role("button", name="CSV", exact=True).click()
     frame = pd.read_csv(waiting.value.path())
     assert len(frame) == count
     row = frame.iloc[0]

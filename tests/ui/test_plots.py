@@ -112,7 +112,7 @@ def test_side_by_side_shows_each_axis_along_its_component(table, points, tmp_pat
 def test_every_colouring_has_a_colour_for_every_point(table, points, tmp_path, name):
     from isimed.data.cohort import Cohort
 
-    colour = colour_of(name, Cohort.load(write_cohort(tmp_path / "c")), table, points)
+    colour = colour_of(name, Cohort.load(write_cohort(tmp_path / "c")), table, points, np.arange(len(table)))
     assert len(colour.values) == len(table)
     assert colour.title
     cloud = plots.cloud_figure(
