@@ -33,6 +33,7 @@ def test_from_the_front_door_to_a_match_in_two_clicks(app: str, page, foreign_ho
     assert page.get_by_text("Not for diagnosis").first.is_visible()
     page.get_by_role("button", name="Click into a scan").click()
     page.get_by_text(ERROR).first.wait_for()
+    page.locator(".readout .mm").first.wait_for()
     before = page.evaluate(MATCHES)
     canvas = page.locator("canvas[data-plane=axial]").first
     box = canvas.bounding_box()
