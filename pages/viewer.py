@@ -4,7 +4,7 @@ import streamlit as st
 
 from isimed.ui import clicked, kept_points, layers, matches, search, state, viewer_style, wishes
 
-HEIGHT = 560  # pixels of the planes: the strip below them is still seen on a laptop
+HEIGHT = 535  # pixels of the planes: the strip below them is still seen on a laptop
 
 viewer_style.full_width()
 cohort = state.choose_cohort()
@@ -19,7 +19,7 @@ below = st.container()
 with there:
     words, planes = st.columns([1, 1], vertical_alignment="center")
     with words:
-        viewer_style.line("In the other patients", help=matches.LEGEND)
+        viewer_style.line("In other patients", help=matches.LEGEND)
     with planes:
         plane = matches.choose_plane()
     table = state.table(cohort, checkpoint, partial=True)
@@ -40,7 +40,8 @@ if table is None:
     st.stop()
 with settings:
     where = wishes.panel(cohort, volume_id, state.prepared_scan(cohort, volume_id, preparation), point_mm)
-found = search.find(cohort, preparation, table, code, volume_id, point_mm, where)
+with there, st.spinner("Searching the other patients…"):
+    found = search.find(cohort, preparation, table, code, volume_id, point_mm, where)
 with said:
     clicked.say_where(cohort, preparation, table, code, volume_id, point_mm, found)
 with kept:

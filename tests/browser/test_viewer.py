@@ -31,7 +31,7 @@ def app(streamlit_server, tmp_path_factory):
 @pytest.fixture
 def viewer(app, page):
     page.goto(f"{app}/viewer?cohort=small&checkpoint=untrained&volume=P1&mm=-50.0,-60.0,-50.0")
-    page.locator(".strip .picture").first.wait_for(timeout=60_000)
+    page.locator(".strip .picture").first.wait_for(timeout=180_000)  # the first load of a cold server
     page.locator(".readout .mm").first.wait_for()
     return page
 
