@@ -36,7 +36,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         for name in options.only:
             page.goto(f"{options.address}/{PAGES[name]}")
-            page.locator("h1, h2, h3").first.wait_for(timeout=60_000)
+            page.get_by_test_id("stMain").wait_for(timeout=60_000)
             page.wait_for_timeout(options.wait_s * 1000)
             page.screenshot(path=PICTURES / f"{name}.png")
         browser.close()

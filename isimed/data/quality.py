@@ -1,18 +1,23 @@
 """The quality report of a cohort: problems first, then every volume's geometry and intensities."""
 
+import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Literal
 
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from isimed import settings
 from isimed.data.cohort import Cohort, Entry
 from isimed.data.memory import MemoryBudget, default_workers
-from isimed.data.quality_facts import Facts, facts_of
+from isimed.data.quality_facts import VERSION, Facts, facts_of
 from isimed.data.quality_rules import Finding, cohort_findings, volume_findings
+from isimed.errors import InputError
 
 SHOWN_OF_A_KIND = 5
 ORDER = {"error": 0, "warning": 1, "notice": 2}
@@ -99,6 +104,9 @@ def check_cohort(
         progress: called with (done, total).
         entries: some volumes only.
     """
+    kept = _kept(cohort) if entries is None else None
+    if kept is not None and kept.is_file():
+        return QualityReport.model_validate_json(kept.read_bytes())
     entries = list(cohort.volumes if entries is None else entries)
     budget = MemoryBudget()
     facts: list[Facts] = []
@@ -112,7 +120,22 @@ def check_cohort(
     findings = [finding for found in facts for finding in volume_findings(found, cohort)]
     findings += cohort_findings(facts, bodies, cohort)
     findings.sort(key=lambda finding: (ORDER[finding.severity], finding.kind))
-    return QualityReport(cohort=cohort.name, modality=cohort.modality, findings=findings, volumes=facts)
+    report = QualityReport(cohort=cohort.name, modality=cohort.modality, findings=findings, volumes=facts)
+    if kept is not None and not any(one.error for one in facts):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        temporary = kept.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(report.model_dump_json(), encoding="utf-8")
+        temporary.replace(kept)
+    return report
+
+
+def _kept(cohort: Cohort) -> Path | None:
+    """Where the report of exactly these files and this manifest lies, or would; None where a file is missing."""
+    try:
+        content = f"{VERSION}\0{cohort.model_dump_json()}\0{cohort.fingerprint}"
+    except InputError:
+        return None
+    return settings.home() / "quality" / "reports" / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.json"
 
 
 def _line(facts: Facts) -> str:

@@ -59,7 +59,7 @@ def heat_map(
     cohort: Cohort, table: Table, preparation: Preparation, volume_id: str, layer: str, code: NDArray
 ) -> HeatMap | None:
     """Likeness or surprise over a volume; None for other overlays."""
-    if layer not in (LIKENESS, SURPRISE):
+    if layer not in (LIKENESS, SURPRISE) or volume_id not in table.volumes:
         return None
     prepared, scan = state.prepared_scan(cohort, volume_id, preparation), state.scan(cohort, volume_id)
     unit = "mm" if table.info.in_mm else ""

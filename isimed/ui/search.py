@@ -92,7 +92,7 @@ def find(
     Under a filter each place is that of the best allowed crops; else it is what all crops agree on.
     """
     found = locate_everywhere(table, code, where=where)
-    if not where.asks_for_crops:
+    if not where.asks_for_crops and source in table.volumes:  # a table may still be growing
         found = agree(table, found, source, point_mm)
     return with_errors(cohort, preparation, source, point_mm, found)
 

@@ -152,7 +152,7 @@ def _choose_series(series: list[Any], key: str) -> list[str]:
 
 def checked(cohort: Cohort) -> QualityReport:
     """The report of a cohort, made once a session with a bar; measured volumes are only read."""
-    key = f"report-{cohort.name}-{cohort.fingerprint}"
+    key = f"report-{cohort.name}-{find_manifest(cohort.name).stat().st_mtime_ns}"
     if key not in st.session_state:
         bar, progress = _bar("Checking volumes")
         st.session_state[key] = check_cohort(cohort, progress)
