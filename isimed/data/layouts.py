@@ -1,5 +1,6 @@
 """Importing: recognise how a folder is laid out, and write a manifest that refers to its files in place."""
 
+import os
 import re
 import shutil
 import tempfile
@@ -89,7 +90,7 @@ def import_cohort(
         root = _unpacked(path, files)
         found = recognise(root, layout=layout, channel=channel)
         if series is not None:
-            found.cases = [case for case in found.cases if case["series"] in set(series)]
+            found.cases = [case for case in found.cases if case.get("series") in set(series)]
         _leave_out_unreadable(found, progress)
         if not found.cases:
             raise InputError(
@@ -138,7 +139,7 @@ def series_to_choose(path: str | Path) -> list[Any]:
 def _own_manifest(path: Path) -> Path | None:
     """A ``dataset.json`` of isimed's own form."""
     candidate = path if path.name == "dataset.json" else path / "dataset.json"
-    return candidate if candidate.is_file() and "volumes" in read_dataset_json(candidate.parent) else None
+    return candidate if os.path.isfile(candidate) and "volumes" in read_dataset_json(candidate.parent) else None
 
 
 def _name_from(path: Path) -> str:

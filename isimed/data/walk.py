@@ -31,7 +31,7 @@ def walk_files(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in IGNORED)
         for name in sorted(files):
             path = Path(place, name)
-            if name.startswith(".") or name in IGNORED or not path.is_file():
+            if name.startswith(".") or name in IGNORED or not os.path.isfile(path):
                 continue
             count += 1
             if count > MAX_FILES:

@@ -165,7 +165,7 @@ def _kept(bench: Bench, task: Task, checkpoint: Checkpoint, control_name: str, c
     text = json.dumps({**outcome.pack(), "seconds": took})
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(text)
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(file)
     return Outcome.unpack(json.loads(text)), took
 

@@ -154,7 +154,7 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """Every complete line of ``metrics.jsonl``."""
         try:
-            lines = (self.folder / "metrics.jsonl").read_text().splitlines()
+            lines = (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         except OSError:
             return []
         found = []
@@ -218,7 +218,7 @@ def train(config: TrainConfig, *, report: Report | None = None) -> Run:
 
 def write_json(path: Path, value: object) -> None:
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(value))
+    temporary.write_text(json.dumps(value), encoding="utf-8")
     temporary.replace(path)
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import plotly.express as px
 from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
@@ -17,24 +16,25 @@ SCALE = sample_colorscale("Viridis", list(np.linspace(0.12, 1, 17)))
 HEAT = sample_colorscale("Inferno", list(np.linspace(0.25, 1, 17)))
 PALETTE = [*px.colors.qualitative.Light24]
 NONE = "#5b6675"
+LEVELS = 7
 LEGEND_LIMIT = 24
 
 
 @dataclass(frozen=True, eq=False)
 class Colour:
-    """Colours of N points.
+    """Colours of N points: always numbers on a scale, since 50,000 colour names would take seconds to send.
 
     Attributes:
         title: what they mean, with the unit.
-        values: (N,) numbers for ``scale``; or (N,) "#rrggbb" where ``scale`` is None.
-        low, high: the ends of the scale.
+        values: (N,) numbers; of categories, which step of the scale.
+        scale: as of plotly. low, high: the values at its ends.
         ends: words for the ends of the scale, may be "".
-        legend: (name, "#rrggbb") of the categories; empty for continuous colours.
+        legend: (name, "#rrggbb") of the categories; empty for continuous colours, which get a colour bar.
     """
 
     title: str
     values: NDArray
-    scale: list | None = None
+    scale: list
     low: float = 0.0
     high: float = 1.0
     ends: tuple[str, str] = ("", "")
@@ -54,14 +54,15 @@ def axis_colour(table: Table, axis: str, rows: Rows = ALL) -> Colour:
 
 
 def rgb_colour(table: Table, rows: Rows = ALL) -> Colour:
-    """All three positions at once: red grows to the right, green to the front, blue to the head."""
+    """All three positions at once: red grows to the right, green to the front, blue to the head, in 7 levels each."""
     low, high = np.percentile(table.position, (1, 99), axis=0)
     share = np.clip((table.position[rows] - low) / np.maximum(high - low, 1e-6), 0, 1)
-    values = (55 + 200 * share).astype(np.uint32)
-    codes = values[:, 0] << 16 | values[:, 1] << 8 | values[:, 2]
-    hexes = np.char.mod("#%06x", codes)
+    level = np.rint(share * (LEVELS - 1)).astype(np.int32)
+    steps = [
+        "#" + "".join(f"{55 + round(200 * n / (LEVELS - 1)):02x}" for n in part) for part in np.ndindex((LEVELS,) * 3)
+    ]
     legend = (("red: to the right", "#ff5050"), ("green: to the front", "#50e050"), ("blue: to the head", "#6080ff"))
-    return Colour("Position as colour", hexes, legend=legend)
+    return _steps("Position as colour", level @ [LEVELS**2, LEVELS, 1], steps, legend)
 
 
 def patient_colour(table: Table, rows: Rows = ALL) -> Colour:
@@ -91,11 +92,15 @@ def error_colour(error_mm: NDArray, rows: Rows = ALL) -> Colour:
 
 
 def _categories(title: str, names: NDArray, rows: Rows, *, grey: str | None = None) -> Colour:
-    order = [str(name) for name in pd.unique(pd.Series(names))]
-    shades = {name: NONE if name == grey else PALETTE[n % len(PALETTE)] for n, name in enumerate(sorted(order))}
-    counts = pd.Series(names).value_counts()
-    shown = sorted(counts.index[:LEGEND_LIMIT]) if len(order) > LEGEND_LIMIT else sorted(order)
-    legend = [(str(name), shades[str(name)]) for name in shown]
+    order, codes, counts = np.unique(names, return_inverse=True, return_counts=True)
+    shades = [NONE if name == grey else PALETTE[n % len(PALETTE)] for n, name in enumerate(order)]
+    shown = np.sort(np.argsort(-counts, kind="stable")[:LEGEND_LIMIT])  # the largest, by name
+    legend = [(str(order[n]), shades[n]) for n in shown]
     if len(order) > len(shown):
         legend.append((f"and {len(order) - len(shown)} more", NONE))
-    return Colour(title, pd.Series(names[rows]).map(shades).to_numpy(dtype="<U7"), legend=tuple(legend))
+    return _steps(title, codes[rows], shades, tuple(legend))
+
+
+def _steps(title: str, codes: NDArray, shades: list[str], legend: tuple[tuple[str, str], ...]) -> Colour:
+    scale = [[(n + end) / len(shades), shade] for n, shade in enumerate(shades) for end in (0, 1)]
+    return Colour(title, codes, scale, -0.5, len(shades) - 0.5, legend=legend)

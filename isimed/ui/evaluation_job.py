@@ -71,7 +71,7 @@ def keep(cohort: Cohort, kind: str, result: dict[str, Any]) -> None:
     file = _latest_file(cohort, kind)
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(result))
+    temporary.write_text(json.dumps(result), encoding="utf-8")
     temporary.replace(file)
 
 

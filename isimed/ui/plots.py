@@ -88,7 +88,7 @@ def map_figure(
         figure.update_xaxes(constrain="domain", row=1, col=number)
     _legend(figure, panels[0].colour)
     figure.update_layout(dragmode="pan", **_look(height))  # Streamlit lets a point be clicked only while not drawing
-    continuous = any(panel.colour.scale for panel in panels)
+    continuous = not all(panel.colour.legend for panel in panels)
     figure.update_layout(margin={"l": 10, "r": 10, "t": 54 if any(titles) else 32, "b": 74 if continuous else 44})
     return figure
 
@@ -195,8 +195,10 @@ def _cloud(places: NDArray, marker: dict, **hover: object) -> go.Scatter3d:
 def _marker(colour: Colour, count: int, *, domain: Sequence[float], rows: NDArray | None = None) -> dict:
     values = colour.values if rows is None else colour.values[rows]
     size = 6 if count < 3_000 else 4 if count < 15_000 else 3
-    if colour.scale is None:
-        return {"size": size, "opacity": 0.85, "color": values}
+    scale = {"colorscale": colour.scale, "cmin": colour.low, "cmax": colour.high}
+    marker = {"size": size, "opacity": 0.85, "color": _small(values)} | scale
+    if colour.legend:
+        return marker
     low, high = colour.ends
     title = f"{low}  ←  {colour.title}  →  {high}" if low else colour.title
     bar = {
@@ -204,8 +206,7 @@ def _marker(colour: Colour, count: int, *, domain: Sequence[float], rows: NDArra
         "y": 0, "yanchor": "top", "ypad": 50, "title": {"text": title, "side": "bottom", "font": {"size": 12}},
         "outlinewidth": 0, "nticks": 6,
     }  # fmt: skip
-    scale = {"colorscale": colour.scale, "cmin": colour.low, "cmax": colour.high, "colorbar": bar}
-    return {"size": size, "opacity": 0.85, "color": _small(values)} | scale
+    return marker | {"colorbar": bar, "showscale": True}
 
 
 def _hover(names: NDArray, position: NDArray) -> dict:

@@ -90,7 +90,7 @@ def test_coloured_points_are_seen_and_follow_the_map(map_page, foreign_hosts) ->
 
 def test_a_clicked_point_shows_its_crop(map_page, made) -> None:
     choose_colour(map_page, "Sagittal")
-    map_page.wait_for_function("() => document.querySelector('.js-plotly-plot')._fullData.length == 1")
+    map_page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullData?.length == 1")
     map_page.wait_for_timeout(500)
     index = map_page.evaluate(EXTREME)
     map_page.mouse.move(*map_page.evaluate(PLACE, index))
@@ -104,7 +104,7 @@ def test_a_clicked_point_shows_its_crop(map_page, made) -> None:
 
 def test_lasso_gallery_scan_and_back(map_page, made, tmp_path) -> None:
     choose_colour(map_page, "Axial")
-    map_page.wait_for_function("() => document.querySelector('.js-plotly-plot')._fullData.length == 1")
+    map_page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullData?.length == 1")
     map_page.wait_for_timeout(500)
     lasso(map_page)
     map_page.get_by_text("chosen crops").first.wait_for()
@@ -113,7 +113,7 @@ def test_lasso_gallery_scan_and_back(map_page, made, tmp_path) -> None:
     map_page.locator("img[src^='data:image/jpeg']").nth(20).wait_for(state="attached")
     choose_colour(map_page, "Patient")
     map_page.wait_for_function(
-        "() => document.querySelector('.js-plotly-plot')._fullData[0].selectedpoints?.length > 0"
+        "() => document.querySelector('.js-plotly-plot')?._fullData?.[0]?.selectedpoints?.length > 0"
     )
     lit = map_page.evaluate("() => document.querySelector('.js-plotly-plot')._fullData[0].selectedpoints.length")
     assert (lit, chosen(map_page)) == (count, count)

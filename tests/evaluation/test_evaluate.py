@@ -163,7 +163,7 @@ def test_a_damaged_kept_result_is_made_again(five: Cohort, embedded: list[int], 
 def test_report_and_csv(five: Cohort, embedded: list[int], load: Callable, tmp_path: Path) -> None:
     load({"<good>": known("<good>")})
     result = evaluate.evaluate(five, ["<good>"], tasks=["distance", "position", "collapse"])
-    html = report.write_html(result, tmp_path / "report.html").read_text()
+    html = report.write_html(result, tmp_path / "report.html").read_text(encoding="utf-8")
     outside = html[: html.index("<script>")] + html[html.index("</script>") :]
     assert "<good>" not in outside.replace("\\u003cgood\\u003e", "")
     for word in ("strict", "seed 0", "Research use only", five.fingerprint, "scikit-learn", "S0, S1"):

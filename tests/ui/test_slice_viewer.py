@@ -38,7 +38,9 @@ def geometry(tmp_path_factory):
         script = f"import * as g from {json.dumps(str(module))};\n"
         script += "".join(f"const {name} = {json.dumps(value)};\n" for name, value in values.items())
         script += f"console.log(JSON.stringify({expression}));"
-        done = subprocess.run([node, "--input-type=module", "-e", script], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [node, "--input-type=module", "-e", script], capture_output=True, encoding="utf-8", check=True
+        )
         return json.loads(done.stdout)
 
     return evaluate

@@ -1,4 +1,5 @@
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,7 +25,9 @@ def get(path: str) -> SimpleNamespace:
     async def send(message):
         sent.append(message)
 
-    asyncio.run(Starlette(routes=voxel_server.routes())(scope, receive, send))
+    call = Starlette(routes=voxel_server.routes())(scope, receive, send)
+    with ThreadPoolExecutor(1) as pool:  # a loop of its own: browser tests keep one running in the main thread
+        pool.submit(asyncio.run, call).result()
     content = b"".join(bytes(message.get("body", b"")) for message in sent[1:])
     return SimpleNamespace(status_code=sent[0]["status"], headers=Headers(raw=sent[0]["headers"]), content=content)
 
