@@ -221,7 +221,7 @@ def _parser() -> Parser:
     importing.add_argument("path", help="folder, zip or file on this machine")
     importing.add_argument("--name", help="what to call the cohort (default: the folder's name)")
     importing.add_argument("--layout", default="auto", help="how the folder is laid out (default: recognise it)")
-    importing.add_argument("--channel", type=int, help="which channel of 4D files, from 0")
+    importing.add_argument("--channel", help="which channel: a number from 0, or a name such as flair, CT or SUV")
     importing.add_argument("--copy", action="store_true", help="copy the files into ISIMED_HOME")
 
     check = on_cohort("check", _check, "Geometry and quality report, problems first; lengths in mm.")

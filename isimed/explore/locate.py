@@ -4,8 +4,7 @@
 2. Codes are laid out like the body, so the point between grid crops follows from a local linear map
    code -> mm around the best matches: no network needed.
 3. All other crops of the two volumes are asked as well, and the place follows from what they agree on
-   (``isimed.explore.agree``). Embedding the target again around a match, on a finer grid, was tried and brought
-   nothing: the error is not the grid's.
+   (``isimed.explore.agree``).
 
 How sure: the spread of the matches that a place stands on (``uncertainty_mm``), and how far the way back
 from the found point misses the clicked one (``round_trip_mm``).
