@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from isimed import __version__, settings
 from isimed.errors import InputError
 
-STEP_HELP = "distance of neighbouring crops, mm (default %(default)g)"
+STEP_HELP = "distance of neighbouring crops, mm (default: a quarter of a crop's edge)"
 
 
 class Parser(argparse.ArgumentParser):
@@ -238,14 +238,14 @@ def _parser() -> Parser:
 
     embed = on_cohort("embed", _embed, "Embed a grid of crops of every volume into the cohort's table.")
     embed.add_argument("--checkpoint", required=True, help="name, run id, folder or `untrained`")
-    embed.add_argument("--step-mm", type=float, default=16.0, help=STEP_HELP)
+    embed.add_argument("--step-mm", type=float, help=STEP_HELP)
     embed.add_argument("--limit", type=int, help="only the first N patients")
 
     locate = on_cohort("locate", _locate, "Where is this point in every other patient? CSV: scanner mm, latent mm.")
     locate.add_argument("--checkpoint", required=True, help="name, run id, folder or `untrained`")
     locate.add_argument("--volume", required=True, help="the volume that the point lies in")
     locate.add_argument("--mm", required=True, type=float, nargs=3, metavar=("X", "Y", "Z"), help="scanner mm, RAS+")
-    locate.add_argument("--step-mm", type=float, default=16.0, help=STEP_HELP)
+    locate.add_argument("--step-mm", type=float, help=STEP_HELP)
 
     evaluate = on_cohort("evaluate", _evaluate, "Measure checkpoints on held-out patients; distances in mm.")
     evaluate.add_argument("--checkpoint", required=True, nargs="+", help="names, run ids, folders or `untrained`")

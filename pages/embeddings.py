@@ -9,7 +9,7 @@ from isimed.ui import map_tools, map_view, state, viewer_style
 viewer_style.full_width()
 cohort = state.choose_cohort()
 checkpoint = state.choose_checkpoint(cohort)
-edge_mm = checkpoint.card.crop_size * checkpoint.card.preparation.spacing_mm
+edge_mm = checkpoint.card.crop_mm
 words, panels = st.columns([3, 2], vertical_alignment="center")
 with words:
     viewer_style.line(

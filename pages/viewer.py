@@ -12,7 +12,7 @@ checkpoint = state.choose_checkpoint(cohort)
 preparation = checkpoint.card.preparation
 volume_id, point_mm = search.choose_point(cohort, preparation)
 layer = st.sidebar.selectbox("Overlay", layers.choices(cohort), key="layer", help=layers.HELP)
-edge_mm = checkpoint.card.crop_size * preparation.spacing_mm
+edge_mm = checkpoint.card.crop_mm
 
 here, there = st.columns(2, gap="medium")
 below = st.container()

@@ -12,7 +12,7 @@ from isimed.data.cohort import Cohort, Entry
 from isimed.data.preprocess import Preparation, Prepared, prepare
 from isimed.data.volume import read_volume
 from isimed.errors import InputError
-from isimed.explore.store import STEP_MM, Table, TableInfo, open_table, table_info, volume_file, write_volume
+from isimed.explore.store import Table, TableInfo, open_table, table_info, volume_file, write_volume
 from isimed.models.checkpoint import (
     UNTRAINED,
     Card,
@@ -58,14 +58,14 @@ def embed_cohort(
     cohort: Cohort,
     checkpoint: Checkpoint,
     *,
-    step_mm: float = STEP_MM,
+    step_mm: float | None = None,
     entries: Sequence[Entry] | None = None,
     progress: Progress | None = None,
 ) -> Table:
     """Embed a grid of crops over volumes; what an earlier call wrote is kept.
 
     Args:
-        step_mm: distance of neighbouring grid points; the nearest whole number of voxels is used.
+        step_mm: distance of neighbouring crops, by default a quarter of a crop's edge; a whole number of voxels.
         entries: which volumes; all by default.
         progress: called with (crops done, crops in all).
 
@@ -80,7 +80,7 @@ def embed_cohort(
     entries = list(cohort.volumes if entries is None else entries)
     missing = [entry for entry in entries if not volume_file(info, entry.id).is_file()]
     volumes = prepare_cohort(cohort, checkpoint.card.preparation, entries=missing)
-    grids = [grid_centres(volume, step_mm) for volume in volumes]
+    grids = [grid_centres(volume, info.step_mm) for volume in volumes]
     total, done = sum(map(len, grids)), 0
 
     def advance(crops: int) -> None:
@@ -97,13 +97,13 @@ def embed_cohort(
     return open_table(info, [entry.id for entry in entries])
 
 
-def embed(path: str | Path, *, checkpoint: str | Checkpoint, step_mm: float = STEP_MM) -> Table:
+def embed(path: str | Path, *, checkpoint: str | Checkpoint, step_mm: float | None = None) -> Table:
     """Embed one scan: a row a crop with ``centre_mm``, ``position``, ``embedding`` and ``code``.
 
     Args:
         path: any scan that ``read_volume`` reads.
         checkpoint: name, run id or folder, or a loaded checkpoint.
-        step_mm: distance of neighbouring crops.
+        step_mm: distance of neighbouring crops, by default a quarter of a crop's edge.
 
     Raises:
         InputError: the scan or the checkpoint cannot be used.
@@ -116,12 +116,12 @@ def embed(path: str | Path, *, checkpoint: str | Checkpoint, step_mm: float = ST
         cohort_fingerprint="",
         checkpoint=loaded.name,
         checkpoint_fingerprint=loaded.fingerprint,
-        step_mm=step_mm,
+        step_mm=step_mm or loaded.card.step_mm,
         crop_size=loaded.card.crop_size,
         spacing_mm=loaded.card.preparation.spacing_mm,
         in_mm=loaded.encoder.has_distance_head,
     )
-    centres = grid_centres(volume, step_mm)
+    centres = grid_centres(volume, info.step_mm)
     names = {"cohort": "", "subject": scan.name, "name": scan.name}
     return Table(info, _columns(loaded, volume, centres, **names, advance=lambda crops: None))
 

@@ -25,7 +25,6 @@ from isimed.data.cohort import Cohort
 from isimed.errors import InputError
 from isimed.models.checkpoint import Checkpoint
 
-STEP_MM = 16.0
 AXES = ("sagittal", "coronal", "axial")
 _VECTORS = {"centre_mm": np.float32, "position": np.float32, "embedding": np.float16, "code": np.float16}
 
@@ -110,13 +109,14 @@ class Table:
         return table_folder(self.info)
 
 
-def table_info(cohort: Cohort, checkpoint: Checkpoint, step_mm: float = STEP_MM) -> TableInfo:
+def table_info(cohort: Cohort, checkpoint: Checkpoint, step_mm: float | None = None) -> TableInfo:
+    """What a table is of; by default neighbouring crops share three quarters of their edge."""
     return TableInfo(
         cohort=cohort.name,
         cohort_fingerprint=cohort.fingerprint,
         checkpoint=checkpoint.name,
         checkpoint_fingerprint=checkpoint.fingerprint,
-        step_mm=step_mm,
+        step_mm=step_mm or checkpoint.card.step_mm,
         crop_size=checkpoint.card.crop_size,
         spacing_mm=checkpoint.card.preparation.spacing_mm,
         in_mm=checkpoint.encoder.has_distance_head,

@@ -50,6 +50,16 @@ class Card(BaseModel):
     created: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def crop_mm(self) -> float:
+        """Edge of a crop."""
+        return self.crop_size * self.preparation.spacing_mm
+
+    @property
+    def step_mm(self) -> float:
+        """Distance of neighbouring crops of a table: they share three quarters of their edge."""
+        return self.crop_mm / 4
+
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:

@@ -116,7 +116,7 @@ def chosen_panel(
         )
         return
     preparation = checkpoint.card.preparation
-    edge_mm = checkpoint.card.crop_size * preparation.spacing_mm
+    edge_mm = checkpoint.card.crop_mm
     pictures, figures = st.columns([4, 1], gap="medium")
     with pictures:
         row = crops.show_gallery(cohort, preparation, table, chosen, edge_mm)

@@ -17,7 +17,7 @@ from isimed.data.preprocess import Preparation, Prepared
 from isimed.data.volume import Volume
 from isimed.errors import InputError
 from isimed.explore.embed import checkpoint_for, embed_cohort, fitting_checkpoints
-from isimed.explore.store import STEP_MM, Table, TableInfo, open_table, table_folder, table_info, volume_file
+from isimed.explore.store import Table, TableInfo, open_table, table_folder, table_info, volume_file
 from isimed.models.checkpoint import UNTRAINED, Checkpoint, find_checkpoint
 from isimed.training.run import Run
 
@@ -121,7 +121,9 @@ def _embeddings() -> dict[str, Embedding]:
     return {}
 
 
-def table(cohort: Cohort, checkpoint: Checkpoint, *, step_mm: float = STEP_MM, partial: bool = False) -> Table | None:
+def table(
+    cohort: Cohort, checkpoint: Checkpoint, *, step_mm: float | None = None, partial: bool = False
+) -> Table | None:
     """The embedding table; while it is being made a progress bar stands on the page.
 
     Args:
@@ -149,7 +151,7 @@ def _open_table(info: str, volumes: tuple[str, ...], changed: int) -> Table:
     return open_table(TableInfo.model_validate_json(info), volumes)
 
 
-def _embed(work: Embedding, cohort: Cohort, checkpoint: Checkpoint, step_mm: float) -> None:
+def _embed(work: Embedding, cohort: Cohort, checkpoint: Checkpoint, step_mm: float | None) -> None:
     def progress(done: int, total: int) -> None:
         work.done, work.total = done, total
 
