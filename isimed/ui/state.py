@@ -12,7 +12,7 @@ import streamlit as st
 from isimed import settings
 from isimed.data.cache import prepared
 from isimed.data.cohort import Cohort, cohort_names, find_manifest
-from isimed.data.demo import make_demo
+from isimed.data.demo import KINDS, make_demo
 from isimed.data.preprocess import Preparation, Prepared
 from isimed.data.volume import Volume
 from isimed.errors import InputError
@@ -21,7 +21,7 @@ from isimed.explore.store import Table, TableInfo, open_table, table_folder, tab
 from isimed.models.checkpoint import UNTRAINED, Checkpoint, find_checkpoint
 from isimed.training.run import Run
 
-DEMO = "demo-brain"
+DEMO, CHEST = "demo-brain", "demo-ct"
 
 
 def choose_cohort() -> Cohort:
@@ -35,17 +35,19 @@ def choose_cohort() -> Cohort:
     st.session_state["cohort"] = st.query_params["cohort"] = name
     cohort = load_cohort(name)
     if cohort.synthetic:
-        st.sidebar.caption("Synthetic patients, made from the MNI152 template.")
+        st.sidebar.caption("Synthetic patients.", help=cohort.description)
     return cohort
 
 
-def make_demo_with_progress() -> None:
-    bar = st.progress(0.0, "Making 16 synthetic patients for the demo (once, under a minute)…")
+def make_demo_with_progress(kind: str = DEMO) -> None:
+    patients = KINDS[kind].patients
+    first = "Fetching the chest CT (35 MB, once), then making" if kind == CHEST else "Making"
+    bar = st.progress(0.0, f"{first} {patients} synthetic patients for the demo (once, about a minute)…")
 
     def progress(done: int, total: int) -> None:
         bar.progress(done / total, f"Making synthetic patients: {done} of {total}…")
 
-    make_demo(settings.cohorts_dir() / DEMO, progress=progress)
+    make_demo(settings.cohorts_dir() / kind, kind=kind, progress=progress)
     bar.empty()
 
 

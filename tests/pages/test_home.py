@@ -15,10 +15,21 @@ def test_three_sentences_and_one_button(cohort: Cohort) -> None:
     app = AppTest.from_file(str(APP), default_timeout=60).run()
     assert not app.exception
     assert app.title[0].value == "Where in the body is this?"
-    assert [button.label for button in app.button] == ["Click into a scan"]
+    assert [button.label for button in app.button] == ["Click into a scan", "Add a chest CT demo"]
     said = " ".join(caption.value for caption in app.caption)
     assert "3 patients" in said
     assert "Not for diagnosis" in said
+
+
+def test_chest_demo_without_a_network_says_so(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    register(cohort.root, name="mine")
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    app.button[1].click().run()
+    assert not app.exception
+    assert "connect to the network" in app.error[0].value
+    assert "mine" in " ".join(caption.value for caption in app.caption)
 
 
 def test_first_start_makes_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
