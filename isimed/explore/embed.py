@@ -47,7 +47,7 @@ def embed_crops(
     parts = []
     for batch in _batches(np.asarray(centres).reshape(-1, 3)):
         crops = torch.from_numpy(cut_crops(volume, batch, checkpoint.card.crop_size)).to(device)
-        embeddings = encoder(crops)
+        embeddings = checkpoint.backbone(crops)
         parts.append((embeddings.float().cpu().numpy(), encoder.code(embeddings).float().cpu().numpy()))
         if on_batch:
             on_batch(len(batch))

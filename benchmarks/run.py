@@ -1,0 +1,65 @@
+"""Runs rows and keeps what they found: a JSON file a row in docs/benchmarks, from which docs/benchmarks.md is made."""
+
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import ROWS
+from benchmarks.race import Setting, machine, record, write_json
+from isimed.data.cohort import Cohort
+from isimed.errors import InputError
+from isimed.explore.embed import fitting_checkpoints
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "benchmarks"
+
+
+def run(
+    names: Sequence[str], *, cohort: str | None, checkpoint: str | None, quick: bool, json_file: str | None
+) -> None:
+    """Run rows (all by default), print their ratios, write their files unless it is only a quick try.
+
+    Raises:
+        InputError: there is no such row, or no cohort to run on.
+    """
+    unknown = [name for name in names if name not in ROWS]
+    if unknown:
+        raise InputError(f"There is no benchmark {unknown[0]}: choose from {', '.join(ROWS)}.")
+    scans = Cohort.load(cohort or default_cohort())
+    setting = Setting(scans, checkpoint or [*fitting_checkpoints(scans), "untrained"][0], quick)
+    found = []
+    for name in names or ROWS:
+        found.append(run_row(name, setting))
+        if not quick:
+            write_json(FOLDER / f"{name}.json", found[-1])
+    if json_file:
+        write_json(Path(json_file), found)
+    if not quick:
+        from benchmarks.report import write_report
+
+        write_report(FOLDER)
+
+
+def run_row(name: str, setting: Setting) -> dict[str, Any]:
+    before, start = machine(), time.perf_counter()
+    measured = importlib.import_module(f"benchmarks.{name}").measure(setting)
+    found = record(name, setting, measured, before, time.perf_counter() - start)
+    for ratio in measured.ratios:
+        verdict = {None: "", True: ", met", False: ", missed"}[ratio.met]
+        target = (
+            "" if ratio.target is None else f" (target {'<=' if ratio.at_most else '>='} {ratio.target:g}{verdict})"
+        )
+        print(f"{name}: {ratio.what}: {ratio.median:.2f}{target}", file=sys.stderr, flush=True)
+    print(json.dumps({"row": name, "facts": found["facts"]}), flush=True)
+    return found
+
+
+def default_cohort() -> str:
+    """Real scans where there are some (ISIMED_SHARED, or ``../shared``), else the demo cohort."""
+    shared = Path(os.environ.get("ISIMED_SHARED") or ROOT.parent / "shared") / "data" / "headneck-ct" / "dataset.json"
+    return str(shared) if shared.is_file() else "demo-brain"

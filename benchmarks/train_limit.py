@@ -1,0 +1,73 @@
+"""Pretraining against what the network itself can do: the same network, loss and optimiser on one constant batch.
+
+One turn is an epoch of a few patients, cut and augmented as in any training; the other is as many steps on the
+first of these batches, kept in memory.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch.optim import AdamW
+
+from benchmarks.race import Measured, Ratio, Setting, race
+from isimed.data.cache import prepare_cohort
+from isimed.data.preprocess import Preparation, Prepared
+from isimed.models.encoder import Encoder
+from isimed.training.config import TrainConfig
+from isimed.training.loop import Trainer, clip_gradient
+from isimed.training.methods import Outputs
+
+TITLE = "Pretraining"
+AGAINST = "compute limit: same network, loss and optimiser on one constant batch in memory"
+
+
+def measure(setting: Setting) -> Measured:
+    trainer = make_trainer(setting)
+    ways = {"ours": epoch_of(trainer), "limit": constant_steps(trainer, trainer.steps_per_epoch)}
+    rates = race(ways, repeats=2 if setting.quick else 5)
+    return Measured([Ratio("isimed, crops/s", rates["ours"], rates["limit"], "crops/s", target=0.95)])
+
+
+def make_trainer(setting: Setting, *, threads: int | None = None) -> Trainer:
+    """A training of `isimed` with the defaults: 16 crops a volume, 8 volumes a step, 3 steps an epoch."""
+    quick = {"crops_per_volume": 4, "volumes_per_step": 2} if setting.quick else {}
+    config = TrainConfig(cohort=str(setting.cohort.root), epochs=10_000, device="cpu", threads=threads, **quick)
+    return Trainer(config, training_volumes(setting, 3 * config.volumes_per_step))
+
+
+def training_volumes(setting: Setting, count: int) -> list[Prepared]:
+    cohort = setting.cohort
+    return prepare_cohort(cohort, Preparation.for_modality(cohort.modality), entries=cohort.volumes[:count])
+
+
+def epoch_of(trainer: Trainer) -> Callable[[], float]:
+    """A turn of ours: one epoch; it returns the number of crops."""
+    config = trainer.config
+
+    def turn() -> float:
+        steps = sum(1 for _ in trainer.run_epoch())
+        return steps * config.volumes_per_step * config.crops_per_volume
+
+    return turn
+
+
+def constant_steps(trainer: Trainer, steps: int) -> Callable[[], float]:
+    """A turn of the limit: steps of a second network on one batch that is already there."""
+    config, method = trainer.config, trainer.method
+    batch = trainer.batches.draw(0)
+    encoder = Encoder(method.heads, mm_per_unit=config.mm_per_unit).train()
+    optimiser = AdamW(encoder.parameters(), lr=1e-4, weight_decay=config.weight_decay)
+
+    def turn() -> float:
+        for _ in range(steps):
+            outputs = Outputs([encoder.outputs(batch.crops)], batch.centres_mm, batch.positions_mm, batch.groups)
+            loss = method.loss(outputs, config)["loss"]
+            loss.backward()
+            clip_gradient(encoder, config.clip_norm)
+            optimiser.step()
+            optimiser.zero_grad()
+            if not torch.isfinite(loss):
+                raise FloatingPointError("the constant batch gave a loss that is not a number")
+        return steps * batch.total
+
+    return turn
