@@ -44,6 +44,14 @@ TINY = [
         (["runs", "stop"], "needs a run"),
         (["runs", "stop", "nothing"], "no run nothing"),
         (["evaluate", "nowhere", "--checkpoint", "untrained"], "no cohort nowhere"),
+        (["evaluate", "COHORT", "--checkpoint", "untrained", "--split", "none.json"], "none.json is not a split"),
+        (["evaluate", "COHORT", "--checkpoint", "untrained", "--subjects", "Z"], "no patient Z"),
+        (["evaluate", "COHORT", "--checkpoint", "untrained", "--part", "half"], "--part"),
+        (["evaluate", "COHORT", "--checkpoint", "untrained", "--crops", "1"], "1 crops"),
+        (["evaluate", "COHORT", "--checkpoint", "untrained", "--task", "magic"], "no task magic"),
+        (["evaluate", "COHORT", "--checkpoint", "untrained", "--task", "compare"], "two or more"),
+        (["evaluate", "COHORT", "--checkpoint", "untrained", "--protocol", "lax"], "no protocol lax"),
+        (["evaluate", "COHORT", "--checkpoint", "untrained", "--json", "no/where.json"], "no/where.json"),
         (["check", "nowhere"], "no cohort nowhere"),
         (["import", "/does/not/exist"], "/does/not/exist"),
     ],
@@ -85,7 +93,8 @@ def test_train_embed_locate(
     locate = ["locate", str(cohort.root), "--checkpoint", run.id, "--step-mm", "60", "--volume", "P0", "--mm", *place]
     assert main(locate) == 0
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.startswith("volume,x_mm")
+    assert header == "volume,x_mm,y_mm,z_mm,latent_distance,uncertainty_mm,round_trip_mm"
+    assert all(len(row.split(",")) == 7 for row in rows)
     assert {row.split(",")[0] for row in rows} == {"P1", "P2"}
 
 

@@ -1,29 +1,32 @@
 """The clicked point in every other patient.
 
-1. The query's code is compared with the codes of a target's grid.
-2. Codes are laid out like the body, so the point between grid crops follows from a local linear map
-   code -> mm around the best matches: no network needed.
-3. All other crops of the two volumes are asked as well, and the place follows from what they agree on
-   (``isimed.explore.agree``).
+1. The clicked crop's code is compared with the codes of a target's grid. Codes are laid out like the body, so the
+   point between grid crops follows from a local linear map code -> mm around the best matches (``interpolated``).
+2. All other crops of the two volumes are asked as well, and the place follows from what they agree on
+   (``isimed.explore.agree``). Both need the table alone: some milliseconds a volume.
+3. The voxels around that place are compared with those around the clicked point (``isimed.explore.sharpen``).
 
-How sure: the spread of the matches that a place stands on (``uncertainty_mm``), and how far the way back
-from the found point misses the clicked one (``round_trip_mm``).
+How sure: the spread of what a place stands on (``uncertainty_mm``), and how far the same search from the found
+point back misses the clicked one (``round_trip_mm``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from isimed.data.preprocess import Prepared
 from isimed.explore.agree import correspondence
 from isimed.explore.filters import Filter
 from isimed.explore.index import codes_of
+from isimed.explore.sharpen import sharpen
 from isimed.explore.store import Table
 
 NEIGHBOURS = 32
 COMPONENTS = 6
 RIDGE = 1e-2
+Volumes = Callable[[str], Prepared]
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class Location:
         subject, volume: where.
         mm: (x, y, z) scanner mm of the target volume.
         distance: latent distance of the best crop, mm where the network has a distance head.
-        uncertainty_mm: spread of the matches around ``mm``.
-        round_trip_mm: how far the way back lands from the clicked point; None before ``agree``.
+        uncertainty_mm: spread of what ``mm`` stands on: crops around it, or shifts that fit its voxels.
+        round_trip_mm: how far the way back lands from the clicked point; None where it was not asked for.
     """
 
     subject: str
@@ -47,40 +50,76 @@ class Location:
 
 
 def locate_everywhere(
-    table: Table, code: ArrayLike, *, subject: str | None = None, where: Filter | None = None
+    table: Table,
+    volumes: Volumes,
+    code: ArrayLike,
+    source: str,
+    point_mm: ArrayLike,
+    *,
+    where: Filter | None = None,
+    refine: bool = True,
+    round_trip: bool = False,
 ) -> list[Location]:
-    """The queried crop's place in every volume, best first, from its code and the table alone.
+    """The clicked place in every volume, best (nearest in the latent space) first.
 
     Args:
-        table: the cohort's embedding table.
+        table: the cohort's embedding table, with the clicked volume in it.
+        volumes: id -> prepared volume; opened only where they are needed.
+        code: (512,) of the clicked crop, see ``isimed.explore.retrieve.code_at``.
+        source, point_mm: the clicked volume and point, scanner mm.
+        where: what else a found crop must be; by default of another patient.
+        refine: compare the voxels too; about 50 ms a volume.
+        round_trip: also search back from each place; twice the work.
+    """
+    where = where or Filter(not_subject=str(table.subject[table.rows(source).start]))
+    found = agree(table, interpolated(table, code, where=where), source, point_mm, round_trip=round_trip)
+    return refined(table, volumes, found, source, point_mm, round_trip=round_trip) if refine else found
+
+
+def locate(
+    table: Table, volumes: Volumes, code: ArrayLike, source: str, point_mm: ArrayLike, target: str, **options: bool
+) -> Location:
+    """The clicked place in one volume.
+
+    Args:
+        target: the volume's id. The others, and the options, are those of ``locate_everywhere``.
+
+    Raises:
+        InputError: the target is not in the table.
+    """
+    rows = table.rows(target)
+    one = _interpolated(table, np.asarray(code, dtype=np.float32), target, np.ones(rows.stop - rows.start, dtype=bool))
+    round_trip = options.get("round_trip", False)
+    found = agree(table, [one], source, point_mm, round_trip=round_trip)
+    if options.get("refine", True):
+        found = refined(table, volumes, found, source, point_mm, round_trip=round_trip)
+    return found[0]
+
+
+def interpolated(table: Table, code: ArrayLike, *, where: Filter | None = None) -> list[Location]:
+    """Step 1: the place of a code in every volume, best first, from the best crops that the filter lets through.
+
+    Args:
         code: (512,) of the clicked crop.
-        subject: the patient who was clicked; left out.
-        where: what else a found crop must be; volumes without such a crop are left out.
+        where: what a found crop must be; volumes without such a crop are left out.
     """
     query = np.asarray(code, dtype=np.float32)
-    wanted = where or Filter()
-    if subject is not None:
-        wanted = replace(wanted, not_subject=subject)
-    allowed = wanted.mask(table)
-    found = []
-    for volume in table.volumes:
-        rows = table.rows(volume)
-        may = allowed[rows]
-        if not may.any():
-            continue
-        codes, centres_mm = codes_of(table)[rows][may], table.centre_mm[rows][may]
-        mm, distance, spread = interpolate(codes, centres_mm, query, step=table.info.step_mm)
-        found.append(Location(str(table.subject[rows.start]), volume, _point(mm), distance, spread))
+    allowed = (where or Filter()).mask(table)
+    found = [
+        _interpolated(table, query, volume, allowed[table.rows(volume)])
+        for volume in table.volumes
+        if allowed[table.rows(volume)].any()
+    ]
     return sorted(found, key=lambda location: location.distance)
 
 
 def agree(
     table: Table, found: Sequence[Location], source: str, point_mm: ArrayLike, *, round_trip: bool = False
 ) -> list[Location]:
-    """Move found places to where all crops of the two volumes agree that the clicked point is.
+    """Step 2: move found places to where all crops of the two volumes agree that the clicked point is.
 
     Args:
-        found: from ``locate_everywhere``, in any order; kept.
+        found: from ``interpolated``, in any order; kept.
         source, point_mm: the clicked volume and point, scanner mm.
         round_trip: also how far the way back, fitted for itself, lands from the clicked point; twice the work.
 
@@ -93,8 +132,36 @@ def agree(
         there = correspondence(table, source, location.volume)
         mm = there.map(point)
         home = correspondence(table, location.volume, source).map(mm) if round_trip else None
-        miss = None if home is None else float(np.linalg.norm(home - point))
-        moved.append(replace(location, mm=_point(mm), uncertainty_mm=there.spread(point), round_trip_mm=miss))
+        moved.append(
+            replace(location, mm=_point(mm), uncertainty_mm=there.spread(point), round_trip_mm=_miss(home, point))
+        )
+    return moved
+
+
+def refined(
+    table: Table,
+    volumes: Volumes,
+    found: Sequence[Location],
+    source: str,
+    point_mm: ArrayLike,
+    *,
+    round_trip: bool = False,
+) -> list[Location]:
+    """Step 3: move found places to where the voxels look like those around the clicked point.
+
+    Args:
+        found: from ``agree``, in any order; kept. The others as in ``locate_everywhere``.
+    """
+    clicked, moved = volumes(source), []
+    for location in found:
+        target, there = volumes(location.volume), correspondence(table, source, location.volume)
+        sharp = sharpen(clicked, point_mm, target, location.mm, there.matrix[:3])
+        miss = None
+        if round_trip:
+            back = correspondence(table, location.volume, source)
+            home = sharpen(target, sharp.mm, clicked, back.map(sharp.mm), back.matrix[:3])
+            miss = _miss(home.mm, np.asarray(point_mm))
+        moved.append(replace(location, mm=_point(sharp.mm), uncertainty_mm=sharp.spread_mm, round_trip_mm=miss))
     return moved
 
 
@@ -127,6 +194,17 @@ def interpolate(
     point = place + ((query - mean) @ directions.T) @ solved
     top = places[: min(8, len(places))]
     return np.clip(point, top.min(axis=0) - step, top.max(axis=0) + step), float(away[0]), spread
+
+
+def _interpolated(table: Table, query: NDArray[np.float32], volume: str, allowed: NDArray[np.bool_]) -> Location:
+    rows = table.rows(volume)
+    codes, centres_mm = codes_of(table)[rows][allowed], table.centre_mm[rows][allowed]
+    mm, distance, spread = interpolate(codes, centres_mm, query, step=table.info.step_mm)
+    return Location(str(table.subject[rows.start]), volume, _point(mm), distance, spread)
+
+
+def _miss(home: NDArray | None, point: NDArray) -> float | None:
+    return None if home is None else float(np.linalg.norm(home - point))
 
 
 def _point(mm: NDArray) -> tuple[float, float, float]:

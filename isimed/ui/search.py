@@ -9,10 +9,10 @@ import streamlit as st
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.data.cohort import Cohort
-from isimed.data.preprocess import Preparation
+from isimed.data.preprocess import Preparation, Prepared
 from isimed.data.warp import true_point
 from isimed.explore.filters import Filter
-from isimed.explore.locate import Location, agree, locate_everywhere
+from isimed.explore.locate import Location, agree, interpolated, refined
 from isimed.explore.retrieve import code_at
 from isimed.explore.store import Table
 from isimed.models.checkpoint import Checkpoint
@@ -91,10 +91,34 @@ def find(
 
     Under a filter each place is that of the best allowed crops; else it is what all crops agree on.
     """
-    found = locate_everywhere(table, code, where=where)
-    if not where.asks_for_crops and source in table.volumes:  # a table may still be growing
+    found = interpolated(table, code, where=where)
+    if _finer(table, source, where):
         found = agree(table, found, source, point_mm)
     return with_errors(cohort, preparation, source, point_mm, found)
+
+
+def refine(
+    cohort: Cohort,
+    preparation: Preparation,
+    table: Table,
+    found: Sequence[Found],
+    source: str,
+    point_mm: Point,
+    where: Filter,
+) -> list[Found]:
+    """Places moved to where the voxels look like those around the clicked point; not under a filter for crops."""
+    places = [match.location for match in found]
+    if not _finer(table, source, where):
+        return list(found)
+
+    def volumes(name: str) -> Prepared:
+        return state.prepared_scan(cohort, name, preparation)
+
+    return with_errors(cohort, preparation, source, point_mm, refined(table, volumes, places, source, point_mm))
+
+
+def _finer(table: Table, source: str, where: Filter) -> bool:
+    return not where.asks_for_crops and source in table.volumes  # a table may still be growing
 
 
 def with_errors(

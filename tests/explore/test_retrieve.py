@@ -5,7 +5,7 @@ import pytest
 
 from isimed.explore.filters import Filter
 from isimed.explore.index import build_index, search
-from isimed.explore.locate import interpolate, locate_everywhere
+from isimed.explore.locate import interpolate, interpolated
 from isimed.explore.retrieve import nearest_crops, nearest_in_others
 from isimed.explore.store import Table
 from tests.explore.known import STEP, code, known_table
@@ -60,9 +60,9 @@ def test_interpolation_stays_with_the_matches(table: Table) -> None:
     assert (np.abs(mm) <= 64 + STEP).all()
 
 
-def test_locate_everywhere_is_sorted_and_right(table: Table) -> None:
+def test_interpolated_places_are_sorted_and_right(table: Table) -> None:
     position = np.array([10.0, -20, 30])
-    found = locate_everywhere(table, code(position), subject="A")
+    found = interpolated(table, code(position), where=Filter(not_subject="A"))
     assert [location.distance for location in found] == sorted(location.distance for location in found)
     shift = {"B": (5, -3, 4), "C": (100, 50, -20), "C2": (0, 7, 0)}
     for location in found:
@@ -95,12 +95,12 @@ def test_filters_hold_inside_the_search(table: Table, where: Filter, allowed) ->
 def test_a_volume_without_an_allowed_crop_is_left_out(table: Table) -> None:
     nowhere = Filter(position=(500, 0, 0), within_mm=10)
     assert nearest_crops(table, code(np.zeros(3)), where=nowhere) == []
-    assert locate_everywhere(table, code(np.zeros(3)), where=nowhere) == []
+    assert interpolated(table, code(np.zeros(3)), where=nowhere) == []
 
 
 def test_few_allowed_crops_still_give_a_place(table: Table) -> None:
-    one = Filter(position=(0, 0, 0), within_mm=1)
-    found = locate_everywhere(table, code(np.array([3.0, 0, 0])), subject="A", where=one)
+    one = Filter(not_subject="A", position=(0, 0, 0), within_mm=1)
+    found = interpolated(table, code(np.array([3.0, 0, 0])), where=one)
     assert {location.volume for location in found} == {"B", "C", "C2"}
     assert np.linalg.norm(np.array(found[0].mm) - found_shift(found[0].volume)) < STEP
 

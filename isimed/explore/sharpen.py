@@ -1,0 +1,97 @@
+"""The last millimetres: the voxels around a found place are compared with those around the clicked one.
+
+The network says which part of the body this is, ``isimed.explore.agree`` puts all crops' answers together; both err
+by some millimetres that are the network's, and asking it again around the place errs the same way. Here a ball of
+voxels around the clicked point is slid over the target around the place so far, and normalised cross-correlation
+(Lewis, "Fast normalized cross-correlation", 1995) says where it fits. The new place is the mean over the shifts, each
+weighted by ``exp(correlation / TEMPERATURE)``: sharp where one shift fits best, nearly unmoved where none does.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage, signal
+
+from isimed.data.preprocess import Prepared
+
+VOXEL_MM = 3.0
+BALL_MM = 24.0  # what is compared: up to here in each direction, weighted by a Gaussian of half of it
+REACH_MM = 18.0  # how far it is slid
+TEMPERATURE = 0.03
+LEAST_VARIANCE = 1e-4
+STRETCH = (0.5, 2.0)
+
+
+@dataclass(frozen=True)
+class Sharp:
+    """A place found by its voxels.
+
+    Attributes:
+        mm: (3,) scanner mm of the target.
+        spread_mm: how far the shifts that fit about equally well lie apart.
+        correlation: of the best shift, -1 to 1.
+    """
+
+    mm: NDArray[np.float64]
+    spread_mm: float
+    correlation: float
+
+
+def sharpen(source: Prepared, point_mm: ArrayLike, target: Prepared, near_mm: ArrayLike, turn: ArrayLike) -> Sharp:
+    """Move a found place to where the target's voxels look like those around the clicked point.
+
+    Args:
+        source, point_mm: the clicked volume and point, scanner mm.
+        target, near_mm: the other volume and the place so far.
+        turn: (3, 3), source offset @ turn = target offset: how the one body is turned and scaled into the other.
+    """
+    back = _inverse(np.asarray(turn, dtype=np.float64))
+    ball, shifts, region = (_offsets(reach) for reach in (BALL_MM, REACH_MM, BALL_MM + REACH_MM))
+    weights = np.exp(-0.5 * np.square(ball).sum(axis=-1) / (BALL_MM / 2) ** 2)
+    pattern = _sample(source, np.asarray(point_mm) + ball @ back)
+    fit = _correlation(pattern, weights, _sample(target, np.asarray(near_mm) + region))
+    shares = np.exp((fit - fit.max()) / TEMPERATURE)
+    shares = (shares / shares.sum())[..., None]
+    shift = (shares * shifts).sum(axis=(0, 1, 2))
+    spread = float(np.sqrt((shares * np.square(shifts - shift)).sum()))
+    return Sharp(np.asarray(near_mm) + shift, spread, float(fit.max()))
+
+
+def _offsets(reach_mm: float) -> NDArray[np.float64]:
+    """(n, n, n, 3) mm of a grid around 0."""
+    count = round(reach_mm / VOXEL_MM)
+    axis = np.arange(-count, count + 1) * VOXEL_MM
+    return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
+
+
+def _sample(volume: Prepared, points_mm: NDArray) -> NDArray[np.float64]:
+    """(...) values at (..., 3) scanner mm; only the voxels between them are read."""
+    voxels = volume.to_voxel(points_mm.reshape(-1, 3))
+    low = np.maximum(np.floor(voxels.min(axis=0)).astype(int), 0)
+    high = np.minimum(np.ceil(voxels.max(axis=0)).astype(int) + 1, volume.image.shape)
+    if (low >= high).any():
+        return np.full(points_mm.shape[:-1], volume.background)
+    part = np.asarray(volume.image[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], dtype=np.float64)
+    values = ndimage.map_coordinates(part, (voxels - low).T, order=1, cval=volume.background)
+    return values.reshape(points_mm.shape[:-1])
+
+
+def _correlation(pattern: NDArray, weights: NDArray, region: NDArray) -> NDArray[np.float64]:
+    """Weighted correlation of a pattern with a larger region at every shift that lies within it."""
+    weights = weights / weights.sum()
+    centred = pattern - (weights * pattern).sum()
+
+    def slide(values: NDArray, kernel: NDArray) -> NDArray:
+        return signal.fftconvolve(values, kernel[::-1, ::-1, ::-1], mode="valid")
+
+    variance = slide(region**2, weights) - slide(region, weights) ** 2
+    own = max(float((weights * centred**2).sum()), LEAST_VARIANCE)
+    return slide(region, weights * centred) / np.sqrt(own * np.maximum(variance, LEAST_VARIANCE))
+
+
+def _inverse(turn: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of a map under which one body can be the other; an untrained network's often is none: then no turn at all."""
+    sizes = np.linalg.svd(turn, compute_uv=False)
+    plausible = STRETCH[0] < sizes.min() and sizes.max() < STRETCH[1] and np.linalg.det(turn) > 0
+    return np.linalg.inv(turn) if plausible else np.eye(3)
