@@ -5,7 +5,9 @@ from functools import partial
 import streamlit as st
 
 from isimed.evaluation.evaluate import evaluate
+from isimed.evaluation.plan import crops_needed
 from isimed.evaluation.protocol import PROTOCOLS
+from isimed.evaluation.sample import CROPS_A_VOLUME
 from isimed.evaluation.tasks import TASKS
 from isimed.ui import evaluation_job, state
 from isimed.ui.evaluation_view import show_result
@@ -29,7 +31,7 @@ with st.expander("What to measure", expanded=result is None and job is None):
         default=["distance", "position", "collapse"],
         help="  \n".join(f"**{task.name}**: {task.question}" for task in TASKS.values()),
     )
-    left, middle, right = st.columns(3)
+    left, middle, more, right = st.columns(4)
     protocol = left.segmented_control(
         "Protocol",
         list(PROTOCOLS),
@@ -40,9 +42,23 @@ with st.expander("What to measure", expanded=result is None and job is None):
     limit = middle.number_input(
         "Patients, at most", 2, max(2, len(cohort.subjects)), min(16, max(2, len(cohort.subjects)))
     )
+    crops = more.number_input(
+        "Crops a volume",
+        4,
+        256,
+        CROPS_A_VOLUME,
+        help="Of the samples `body` and `tumour`; the others keep their proportion.",
+    )
     seed = right.number_input("Seed", 0, 10_000, 0, help="Draws crops, folds and resampled patients.")
-    if st.button("Measure", type="primary", icon=":material/play_arrow:", disabled=not (names and tasks)):
-        options = {"tasks": tasks, "protocol": protocol, "limit": int(limit), "seed": int(seed)}
+    options = {"tasks": tasks, "protocol": protocol, "limit": int(limit), "crops": int(crops), "seed": int(seed)}
+    button, cost = st.columns([1, 6], vertical_alignment="center")
+    if names and tasks:
+        most = crops_needed(cohort, tasks, patients=int(limit), networks=len(names), crops=int(crops))
+        cost.caption(
+            f"At most about {most:,} crops through {len(names) + 1} networks, the untrained one among them. "
+            "What was computed before is not computed again; you may leave this page meanwhile."
+        )
+    if button.button("Measure", type="primary", icon=":material/play_arrow:", disabled=not (names and tasks)):
         evaluation_job.start(cohort, KIND, partial(evaluate, cohort, names, **options))
         st.rerun()
 if job is not None:

@@ -1,13 +1,11 @@
 """What all tasks of one evaluation share: the patients, their prepared volumes, crops and embeddings.
 
-Embeddings are kept under ``ISIMED_HOME/evaluations/crops``, one file a volume and checkpoint, so that what
-was embedded once is never embedded again.
+Embeddings are kept under ``ISIMED_HOME/evaluations/crops``, one file a volume and checkpoint, so that a crop that
+was embedded once is never embedded again, whichever task or evaluation asks.
 """
 
 import copy
 import hashlib
-import os
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,10 +20,11 @@ from isimed.data.cache import prepare_cohort
 from isimed.data.cohort import Cohort, Entry
 from isimed.data.preprocess import Preparation, Prepared
 from isimed.evaluation import sample
+from isimed.evaluation.kept_crops import Features, embedded_once
 from isimed.evaluation.matched import matched_centres
 from isimed.evaluation.perturb import Perturbation
 from isimed.evaluation.protocol import Protocol
-from isimed.evaluation.sample import Crops, describe
+from isimed.evaluation.sample import CROPS_A_VOLUME, Crops, describe
 from isimed.explore.embed import BATCH, embed_crops
 from isimed.models.checkpoint import Checkpoint
 from isimed.patches import cut_crops
@@ -36,7 +35,6 @@ DRAWS: dict[str, Callable[..., NDArray[np.int64]]] = {
     "organ": sample.organ_centres,
 }
 HISTOGRAM_BINS = np.linspace(-1.5, 1.5, 31)
-Features = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def evaluations_dir() -> Path:
@@ -49,6 +47,7 @@ class Bench:
 
     Attributes:
         entries: the volumes that are measured.
+        crops_a_volume: crops of a volume in the samples ``body`` and ``tumour``; the others keep their proportion.
         advance: called with a share (0 to 1) of the task at hand.
     """
 
@@ -56,6 +55,7 @@ class Bench:
     entries: list[Entry]
     protocol: Protocol
     seed: int = 0
+    crops_a_volume: int = CROPS_A_VOLUME
     advance: Callable[[float], None] = lambda share: None
     _volumes: dict[str, list[Prepared]] = field(default_factory=dict)
     _samples: dict[tuple, Crops] = field(default_factory=dict)
@@ -84,11 +84,13 @@ class Bench:
         key = (name, preparation.model_dump_json(), crop_size)
         if key not in self._samples:
             volumes = self.volumes(preparation)
+            subjects, count = [entry.subject for entry in self.entries], self.crops_a_volume
             if name == "matched":
-                centres = matched_centres(volumes, [e.subject for e in self.entries], seed=self.seed)
+                centres = matched_centres(volumes, subjects, seed=self.seed, pairs=max(1, 3 * count // 8))
             else:
-                centres = [DRAWS[name](v, e.id, seed=self.seed) for v, e in zip(volumes, self.entries, strict=True)]
-            subjects = [entry.subject for entry in self.entries]
+                draw = DRAWS[name]
+                pairs = zip(volumes, self.entries, strict=True)
+                centres = [draw(volume, entry.id, seed=self.seed, count=count) for volume, entry in pairs]
             self._samples[key] = describe(volumes, subjects, centres, crop_size=crop_size)
         return self._samples[key]
 
@@ -118,15 +120,19 @@ class Bench:
         self, checkpoint: Checkpoint, number: int, points: NDArray, *, perturbation: Perturbation | None = None
     ) -> Features:
         """Embed (n, 3) voxels of one volume, by its place in ``entries``."""
-        changed = f"{perturbation.text if perturbation else ''}-{'frozen' if self.protocol.frozen else 'batch'}"
-        file = _file(self.cohort, checkpoint, self.entries[number], points, changed)
-        found = _read(file)
-        if found is None:
-            worker = checkpoint if self.protocol.frozen else _updating(checkpoint)
+        frozen = self.protocol.frozen
+        file = _file(self.cohort, checkpoint, self.entries[number], perturbation, self.seed, None if frozen else points)
+
+        def embed(wanted: NDArray) -> Features:
             volume = self.volumes(checkpoint.card.preparation)[number]
-            found = _embed(worker, volume, points, perturbation, seed=self.seed)
-            _write(file, found)
-        return found
+            if frozen:
+                return _embed(checkpoint, volume, wanted, perturbation, seed=self.seed)
+            alone = len(wanted) % BATCH == 1  # a batch of one crop has no statistics
+            together = np.concatenate([wanted, wanted[-1:]]) if alone else wanted
+            a, b = _embed(_updating(checkpoint), volume, together, perturbation, seed=self.seed)
+            return a[: len(wanted)], b[: len(wanted)]
+
+        return embedded_once(file, points, embed)
 
     def histograms(self, name: str, preparation: Preparation, crop_size: int) -> NDArray[np.float64]:
         """(N, 30) share of each crop's voxels a bin of intensity: what a crop tells without any shape."""
@@ -147,8 +153,8 @@ def _embed(
     encoder, parts = checkpoint.encoder, []
     device = next(encoder.parameters()).device
     for start in range(0, len(centres), BATCH):
-        crops = perturbation.cut(volume, centres[start : start + BATCH], checkpoint.card.crop_size, seed=seed + start)
-        embeddings = encoder(torch.from_numpy(crops).to(device))
+        crops = perturbation.cut(volume, centres[start : start + BATCH], checkpoint.card.crop_size, seed=seed)
+        embeddings = checkpoint.backbone(torch.from_numpy(crops).to(device))
         parts.append((embeddings.float().cpu().numpy(), encoder.code(embeddings).float().cpu().numpy()))
     return np.concatenate([e for e, _ in parts]), np.concatenate([c for _, c in parts])
 
@@ -158,24 +164,18 @@ def _updating(checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, encoder=copy.deepcopy(checkpoint.encoder).train())
 
 
-def _file(cohort: Cohort, checkpoint: Checkpoint, entry: Entry, centres: NDArray, changed: str) -> Path:
+def _file(
+    cohort: Cohort,
+    checkpoint: Checkpoint,
+    entry: Entry,
+    perturbation: Perturbation | None,
+    seed: int,
+    together: NDArray | None,
+) -> Path:
+    """``together``: crops whose embeddings depend on each other, since they share the statistics of their batch."""
+    changed = f"{perturbation.text}-{seed}" if perturbation else ""
     made_by = (cohort.fingerprint, checkpoint.fingerprint, str(checkpoint.card.crop_size), entry.id, changed)
     digest = hashlib.sha256("\0".join(made_by).encode())
-    digest.update(np.ascontiguousarray(centres, dtype=np.int64).tobytes())
+    if together is not None:
+        digest.update(np.ascontiguousarray(together, dtype=np.int64).tobytes())
     return evaluations_dir() / "crops" / f"{digest.hexdigest()[:24]}.npz"
-
-
-def _read(file: Path) -> Features | None:
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            return arrays["embedding"].astype(np.float32), arrays["code"].astype(np.float32)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-
-
-def _write(file: Path, features: Features) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as stream:
-        np.savez(stream, embedding=features[0], code=features[1])
-    temporary.replace(file)

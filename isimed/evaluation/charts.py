@@ -50,7 +50,7 @@ def distance_scatter(result: dict[str, Any], names: list[str] | None = None) -> 
     chart = make_subplots(1, len(names), subplot_titles=titles, horizontal_spacing=0.07)
     for column, name in enumerate(names, start=1):
         pairs = details[name]["scatter"]
-        chart.add_scattergl(
+        chart.add_scatter(
             x=pairs["physical_mm"],
             y=pairs["latent"],
             mode="markers",

@@ -1,7 +1,6 @@
 """Two or more checkpoints on the same crops: how alike are their spaces, and where do their options differ?"""
 
 from collections.abc import Callable, Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,14 @@ from numpy.typing import NDArray
 from isimed.data.cohort import Cohort
 from isimed.errors import InputError
 from isimed.evaluation.bench import Bench
-from isimed.evaluation.bootstrap import Figure, jackknife
-from isimed.evaluation.evaluate import Progress, load_all
+from isimed.evaluation.evaluate import Progress
+from isimed.evaluation.kept_crops import Features
+from isimed.evaluation.likeness import components, kept_likeness, same_places
+from isimed.evaluation.networks import load_all
 from isimed.evaluation.protocol import STRICT
-from isimed.evaluation.sample import Crops
 from isimed.evaluation.subjects import choose_subjects
-from isimed.explore.align import linear_cka, neighbour_overlap, procrustes
-from isimed.models.checkpoint import Card, Checkpoint
-from isimed.patches import nearest_centres
-
-NEIGHBOURS = 10
+from isimed.explore.align import procrustes
+from isimed.models.checkpoint import Card
 
 
 def compare(
@@ -56,7 +53,7 @@ def compare(
     chosen = choose_subjects(cohort, cards, subjects=subjects, split=split, limit=limit, seed=seed)
     bench = Bench(cohort, cohort.subset(chosen.used), STRICT, seed)
     crops = bench.crops_for("body", next(iter(checkpoints.values())))
-    spaces: dict[str, tuple[NDArray, NDArray]] = {}
+    spaces: dict[str, Features] = {}
     for number, (name, checkpoint) in enumerate(checkpoints.items()):
         if say:
             say(f"embedding with {name}")
@@ -67,10 +64,7 @@ def compare(
 
         bench.advance = advance
         spaces[name] = bench.embed(checkpoint, same_places(bench, crops, checkpoint))
-    pairs = {
-        f"{a} | {b}": {name: figure.to_json() for name, figure in likeness(spaces[a], spaces[b], crops.subject).items()}
-        for a, b in combinations(spaces, 2)
-    }
+    pairs = kept_likeness(bench, checkpoints)
     if progress:
         progress(100, 100)
     return {
@@ -85,40 +79,11 @@ def compare(
     }
 
 
-def same_places(bench: Bench, crops: Crops, checkpoint: Checkpoint) -> list[NDArray[np.int64]]:
-    """V arrays (n, 3): voxels of this checkpoint's volumes whose crops lie where the given crops lie."""
-    volumes = bench.volumes(checkpoint.card.preparation)
-    size = checkpoint.card.crop_size
-    return [nearest_centres(volume, crops.centre_mm[crops.volume == i], size) for i, volume in enumerate(volumes)]
-
-
-def likeness(a: tuple[NDArray, NDArray], b: tuple[NDArray, NDArray], subject: NDArray) -> dict[str, Figure]:
-    """How alike two (embedding, code) pairs of the same crops are; intervals by jackknife over patients."""
-    scores = [components(code, 3) for _, code in (a, b)]
-
-    def statistic(rows: NDArray) -> dict[str, float]:
-        return {
-            "cka": linear_cka(a[0][rows], b[0][rows]),
-            "code_cka": linear_cka(a[1][rows], b[1][rows]),
-            "neighbour_overlap": neighbour_overlap(a[1][rows], b[1][rows], neighbours=NEIGHBOURS),
-            "procrustes": procrustes(scores[0][rows], scores[1][rows]).disparity,
-        }
-
-    return jackknife(subject, statistic, blocks=5)
-
-
-def aligned_maps(spaces: dict[str, tuple[NDArray, NDArray]]) -> dict[str, NDArray[np.float64]]:
+def aligned_maps(spaces: dict[str, Features]) -> dict[str, NDArray[np.float64]]:
     """(N, 2) leading components of every code, turned and scaled onto the first."""
     maps = {name: components(code, 2) for name, (_, code) in spaces.items()}
     first = next(iter(maps.values()))
     return {name: procrustes(first, points).coordinates for name, points in maps.items()}
-
-
-def components(x: NDArray, count: int) -> NDArray[np.float64]:
-    """(N, count) scores on the leading principal components."""
-    x = np.asarray(x, dtype=np.float64)
-    u, s, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
-    return u[:, :count] * s[:count]
 
 
 def differing_options(cards: dict[str, Card]) -> list[dict[str, str]]:

@@ -16,8 +16,13 @@ from isimed.evaluation.outcome import Outcome
 from isimed.models.checkpoint import Checkpoint
 from isimed.patches import crop_centre_mm, grid_centres, nearest_centres
 
-TARGETS, SOURCES = 10, 5
+TARGETS, SOURCES = 10, 3
 STEPS_MM = (32.0, 16.0, 5.0)
+BY_ORGAN = {
+    "median_mm": "landmarks_by_organ",
+    "within_20mm": "landmarks_within_20mm_by_organ",
+    "left_right_confusion": "left_right_by_organ",
+}
 Places = Mapping[str, NDArray[np.float64]]
 
 
@@ -120,11 +125,13 @@ def landmark_outcome(
             found["coarse_median_mm"] = float(np.median(coarse[rows]))
         return {**found, "left_right_confusion": float(sided.mean()) if len(sided) else float("nan")}
 
-    by_organ: dict[str, Figure] = {}
+    by_organ: dict[str, dict[str, Figure]] = {group: {} for group in BY_ORGAN.values()}
     for name in dict.fromkeys(t.name for t in transfers):
         rows = np.flatnonzero([t.name == name for t in transfers])
-        medians = bootstrap(owner[rows], _median_of(error[rows]), seed=seed)
-        by_organ[name] = medians["m"]
+        own = bootstrap(owner[rows], _within(statistic, rows), seed=seed)
+        for figure, group in BY_ORGAN.items():
+            if np.isfinite(own[figure].value):
+                by_organ[group][name] = own[figure]
     worst: list[dict[str, Any]] = [
         {
             "row": int(i),
@@ -136,7 +143,7 @@ def landmark_outcome(
         }
         for i in np.argsort(-error)[:12]
     ]
-    figures = {"landmarks": bootstrap(owner, statistic, seed=seed), "landmarks_by_organ": by_organ}
+    figures = {"landmarks": bootstrap(owner, statistic, seed=seed), **{k: v for k, v in by_organ.items() if v}}
     return Outcome(figures, {"error_mm": np.round(np.sort(error), 2).tolist(), "worst": worst, "pairs": len(transfers)})
 
 
@@ -152,8 +159,9 @@ def body_box_places(
     return np.array(found)
 
 
-def _median_of(values: NDArray) -> Statistic:
-    return lambda rows: {"m": float(np.median(values[rows]))}
+def _within(statistic: Statistic, rows: NDArray) -> Statistic:
+    """A statistic of some rows only."""
+    return lambda some: statistic(rows[some])
 
 
 def _queries(

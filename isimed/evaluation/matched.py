@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from isimed.data.preprocess import Prepared
 from isimed.evaluation.sample import NEAR_MM, distance_to_tumour
 
-PAIRS_A_PATIENT = 12
+PAIRS_A_PATIENT = 12  # three for every eight crops of the other samples
 BLOCKS = 10
 
 

@@ -1,23 +1,26 @@
 """Tasks `organs` and `segmentation`, and the controls of the first."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
-from isimed.data.preprocess import Preparation
+from isimed.data.preprocess import Preparation, Prepared
 from isimed.evaluation.bench import Bench
 from isimed.evaluation.outcome import Outcome
 from isimed.evaluation.position import add_places
 from isimed.evaluation.probe import organ_outcome, place_features
-from isimed.evaluation.segmentation import at_half_resolution, dense_features, few_shot_dice
+from isimed.evaluation.segmentation import at_half_resolution, dense_features, few_shot_dice, place_of_voxels
 from isimed.models.checkpoint import Checkpoint
 
 SEGMENTED_VOLUMES = 15
 
 
 def organs(bench: Bench, checkpoint: Checkpoint) -> Outcome:
-    return _organ_probe(
-        bench, checkpoint.card.preparation, checkpoint.card.crop_size, bench.features(checkpoint, "organ")[0]
-    )
+    card, crops = checkpoint.card, bench.crops_for("organ", checkpoint)
+    place = place_features(crops.position, crops.relative)
+    return _organ_probe(bench, card.preparation, card.crop_size, bench.features(checkpoint, "organ")[0], place)
 
 
 def organs_from_position(bench: Bench, preparation: Preparation, crop_size: int) -> Outcome:
@@ -30,16 +33,26 @@ def organs_from_histogram(bench: Bench, preparation: Preparation, crop_size: int
 
 
 def segmentation(bench: Bench, checkpoint: Checkpoint) -> Outcome:
-    volumes = bench.volumes(checkpoint.card.preparation)
+    return _segmentation(bench, checkpoint.card.preparation, partial(dense_features, checkpoint.encoder))
+
+
+def segmentation_from_position(bench: Bench, preparation: Preparation, crop_size: int) -> Outcome:
+    """An atlas without any image: a voxel's mm from the centre of the body's box instead of features."""
+    return _segmentation(bench, preparation, place_of_voxels)
+
+
+def _segmentation(bench: Bench, preparation: Preparation, look: Callable[[Prepared], NDArray]) -> Outcome:
+    """Few-shot Dice on features (F, X', Y', Z') that ``look`` gives of a volume, at half its resolution."""
+    volumes = bench.volumes(preparation)
     drawn = np.random.default_rng([bench.seed, 31]).permutation(len(volumes))
     order = [int(i) for i in drawn if bench.entries[i].organs][:SEGMENTED_VOLUMES]
     features, labels, bodies = [], [], []
     for done, i in enumerate(order):
-        dense = dense_features(checkpoint.encoder, volumes[i])
+        dense = look(volumes[i])
         features.append(dense)
         labels.append(at_half_resolution(volumes[i].labels["organs"], dense.shape[1:]))
         bodies.append(at_half_resolution(volumes[i].body, dense.shape[1:]) > 0)
-        bench.advance(0.8 * (done + 1) / len(order))
+        bench.advance(0.5 * (done + 1) / len(order))
     subjects = [bench.entries[i].subject for i in order]
     names = bench.cohort.organs or {int(n): str(n) for n in np.unique(np.concatenate([x.ravel() for x in labels])) if n}
     mean, by_organ = few_shot_dice(features, labels, bodies, subjects, names, seed=bench.seed)
@@ -50,8 +63,10 @@ def lacks_organs(bench: Bench) -> str:
     return "" if bench.has_organs else "this cohort has no organ maps."
 
 
-def _organ_probe(bench: Bench, preparation: Preparation, crop_size: int, features: NDArray) -> Outcome:
-    crops = bench.crops("organ", preparation, crop_size)
-    outcome = organ_outcome(features, crops.organ, crops.subject, bench.protocol, bench.cohort.organs, seed=bench.seed)
+def _organ_probe(
+    bench: Bench, preparation: Preparation, crop_size: int, features: NDArray, place: NDArray | None = None
+) -> Outcome:
+    crops, names = bench.crops("organ", preparation, crop_size), bench.cohort.organs
+    outcome = organ_outcome(features, crops.organ, crops.subject, bench.protocol, names, place=place, seed=bench.seed)
     add_places(outcome.details["worst"], [e.id for e in bench.entries], crops.volume, crops.centre_mm)
     return outcome

@@ -15,8 +15,8 @@ from isimed.evaluation.robustness import robustness_outcome
 from isimed.evaluation.sample import Crops, first_rows
 from isimed.models.checkpoint import Checkpoint
 
-ALIGNED_CROPS = 8
-ROBUST_CROPS, ROBUST_VOLUMES = 8, 20
+ALIGNED_CROPS = 4
+ROBUST_CROPS, ROBUST_VOLUMES = 8, 16
 
 
 def distance(bench: Bench, checkpoint: Checkpoint) -> Outcome:

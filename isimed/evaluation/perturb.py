@@ -42,10 +42,9 @@ class Perturbation:
     change: Change = lambda crop, setting: crop
 
     def cut(self, volume: Prepared, centres: NDArray, size: int, *, seed: int) -> NDArray[np.float32]:
-        """(N, 1, size, size, size) changed crops around (N, 3) voxels."""
+        """(N, 1, size, size, size) changed crops around (N, 3) voxels; noise belongs to the voxel and the seed."""
         image = np.asarray(volume.image, dtype=np.float32)
         spacing = float(np.linalg.norm(volume.affine[:3, 0]))
-        setting = Setting(spacing, volume.background, np.random.default_rng(seed))
         middle = np.full(3, (size - 1) / 2)
         crops = np.empty((len(centres), 1, size, size, size), dtype=np.float32)
         for crop, centre in zip(crops[:, 0], np.asarray(centres), strict=True):
@@ -53,7 +52,8 @@ class Perturbation:
             found = ndimage.affine_transform(
                 image, self.matrix, offset=offset, output_shape=crop.shape, order=1, cval=volume.background
             )
-            crop[:] = self.change(found, setting)
+            rng = np.random.default_rng([seed, *(int(x) + 2**31 for x in centre)])
+            crop[:] = self.change(found, Setting(spacing, volume.background, rng))
         return crops
 
 

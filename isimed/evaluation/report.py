@@ -45,7 +45,8 @@ def to_html(result: dict[str, Any]) -> str:
         f'<p class="quiet">{_subtitle(result)}</p>',
         f'<p class="limits"><b>{escape(result["limits"])}</b> {_synthetic(result)}</p>',
         _about(result),
-        *[_group(result, group) for group in words.groups(result)],
+        *[_group(result, group) for group in words.groups(result) if group not in words.PARENTS],
+        _likeness(result),
         _differences(result),
         _appendix(result),
     ]
@@ -58,7 +59,8 @@ def to_html(result: dict[str, Any]) -> str:
 
 def _subtitle(result: dict[str, Any]) -> str:
     patients = result["cohort"]["subjects"]
-    return escape(f"{patients} patients · protocol {result['protocol']} · seed {result['seed']} · {result['created']}")
+    drawn = f"seed {result['seed']} · {result['crops']} crops a volume"
+    return escape(f"{patients} patients · protocol {result['protocol']} · {drawn} · {result['created']}")
 
 
 def _synthetic(result: dict[str, Any]) -> str:
@@ -97,12 +99,25 @@ def _group(result: dict[str, Any], group: str) -> str:
         names = [n for n in words.columns(result) if group in words.figures_of(result, n)]
         figures = words.bar_figures(group, list(words.figures_of(result, names[0])[group]))
         parts.append(_chart(charts.bars(result, group, figures)))
+    for child in words.children(result, group):
+        table = _table(*words.table(result, child))
+        parts.append(f"<details><summary>{escape(words.group_label(child))}</summary>{table}</details>")
     return "".join(parts)
+
+
+def _likeness(result: dict[str, Any]) -> str:
+    header, rows = words.likeness_table(result)
+    if not rows:
+        return ""
+    return (
+        "<h2>How alike the spaces of the checkpoints are</h2><p class='quiet'>On the same crops. CKA and shared "
+        f"neighbours: 1 is the same space. Procrustes: 0 is the same map.</p>{_table(header, rows)}"
+    )
 
 
 def _differences(result: dict[str, Any]) -> str:
     rows = [
-        [pair, words.group_label(group), words.figure_label(figure), words.with_interval(value)]
+        [words.pair_label(pair), words.group_label(group), words.figure_label(figure), words.with_interval(value)]
         for pair, found in result["differences"].items()
         for group, figures in found.items()
         for figure, value in figures.items()

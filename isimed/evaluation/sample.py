@@ -1,4 +1,7 @@
-"""Which crops are measured: drawn once from a seed, the same for every checkpoint of one preparation."""
+"""Which crops are measured: drawn once from a seed, the same for every checkpoint of one preparation.
+
+A smaller ``count`` draws the first crops of a greater one, so that what was embedded serves both.
+"""
 
 import zlib
 from collections.abc import Sequence
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from isimed.data.preprocess import Prepared
 from isimed.explore.embed import tumour_share
@@ -15,7 +18,6 @@ from isimed.patches import crop_centre_mm, random_centres
 CROPS_A_VOLUME = 32
 SHARE_IN_TUMOUR = 0.39
 NEAR_MM = 12.0
-ORGAN_CROPS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,21 +82,22 @@ def tumour_centres(volume: Prepared, name: str, *, seed: int, count: int = CROPS
     """(count, 3) voxels, 39 % of them in tumour where there is any (the paper's share), the others in the body."""
     inside = np.flatnonzero(np.asarray(volume.labels["tumour"])) if "tumour" in volume.labels else np.empty(0, int)
     wanted = round(SHARE_IN_TUMOUR * count) if len(inside) else 0
-    others = body_centres(volume, name, seed=seed, count=CROPS_A_VOLUME)[: count - wanted]
+    others = body_centres(volume, name, seed=seed, count=count - wanted)  # the first of the body's: embedded once
     if not wanted:
         return others
     return np.concatenate([_draw(inside, wanted, volume.body.shape, _rng(seed, name, 1)), others])
 
 
-def organ_centres(volume: Prepared, name: str, *, seed: int, each: int = ORGAN_CROPS) -> NDArray[np.int64]:
-    """(n, 3) voxels, some in each organ that the volume has."""
+def organ_centres(volume: Prepared, name: str, *, seed: int, count: int = CROPS_A_VOLUME) -> NDArray[np.int64]:
+    """(n, 3) voxels, an eighth of ``count`` in each organ that the volume has."""
     organs = volume.labels.get("organs")
     if organs is None:
         return np.empty((0, 3), np.int64)
-    rng, found = _rng(seed, name, 2), []
-    for label in np.unique(organs):
+    found = []
+    for label in np.flatnonzero(np.bincount(np.asarray(organs).ravel())):
         if label:
-            found.append(_draw(np.flatnonzero(organs == label), each, organs.shape, rng))
+            inside, rng = np.flatnonzero(organs == label), _rng(seed, name, 100 + int(label))
+            found.append(_draw(inside, max(1, count // 8), organs.shape, rng))
     return np.concatenate(found) if found else np.empty((0, 3), np.int64)
 
 
@@ -122,11 +125,11 @@ def _row(volume: Prepared, centres: NDArray, crop_size: int) -> dict[str, NDArra
 def distance_to_tumour(volume: Prepared, centres: NDArray) -> NDArray[np.float64]:
     """(N,) mm from voxels to the nearest tumour voxel; infinite where the volume has none."""
     tumour = volume.labels.get("tumour")
-    if tumour is None or not len(centres) or not np.any(tumour):
+    inside = np.empty((0, 3)) if tumour is None or not len(centres) else np.argwhere(np.asarray(tumour) > 0)
+    if not len(inside):
         return np.full(len(centres), np.inf)
     spacing = float(np.linalg.norm(volume.affine[:3, 0]))
-    gaps = ndimage.distance_transform_edt(np.asarray(tumour) == 0, sampling=spacing)
-    return np.asarray(gaps)[tuple(np.asarray(centres).T)]
+    return cKDTree(inside).query(np.asarray(centres))[0] * spacing
 
 
 def _draw(flat: NDArray, count: int, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:

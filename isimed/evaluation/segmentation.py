@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+import faiss
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
-from sklearn.neighbors import NearestNeighbors
 from torch.nn import functional
 
 from isimed.data.preprocess import Prepared
@@ -14,8 +14,8 @@ from isimed.evaluation.bootstrap import Figure, bootstrap_means
 from isimed.models.encoder import Encoder
 
 SHOTS = (1, 3, 5)
-BACKGROUND_A_VOLUME = 3000
-ORGAN_VOXELS = 400
+BACKGROUND_A_VOLUME = 1200
+ORGAN_VOXELS = 150
 NEIGHBOURS = 9
 LAYERS = ("relu0", "denseblock1", "denseblock2", "denseblock3")
 
@@ -47,6 +47,13 @@ def dense_features(encoder: Encoder, volume: Prepared) -> NDArray[np.float16]:
     return torch.cat(found, dim=1)[0, :, : half[0], : half[1], : half[2]].half().numpy()
 
 
+def place_of_voxels(volume: Prepared) -> NDArray[np.float32]:
+    """(3, X', Y', Z') mm from the centre of the body's box, at half the volume's resolution."""
+    half = [-(-n // 2) for n in volume.image.shape]
+    grid = 2 * np.stack(np.meshgrid(*[np.arange(n) for n in half], indexing="ij"), axis=-1)
+    return np.moveaxis(volume.position(volume.to_mm(grid)), -1, 0).astype(np.float32)
+
+
 def few_shot_dice(
     features: Sequence[NDArray],
     labels: Sequence[NDArray],
@@ -75,7 +82,8 @@ def few_shot_dice(
     by_organ: dict[str, Figure] = {}
     for count in [s for s in shots if s <= len(labelled)]:
         x, y = _bank([features[i] for i in labelled[:count]], [labels[i] for i in labelled[:count]], bodies, seed=seed)
-        search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(x))).fit(x)
+        search = faiss.IndexFlatL2(x.shape[1])
+        search.add(np.ascontiguousarray(x))
         rows = [_dice_a_volume(search, y, features[i], labels[i], bodies[i], names) for i in measured]
         owners = [subjects[i] for i in measured]
         figures[f"dice_{count}_shot"] = bootstrap_means(
@@ -119,10 +127,11 @@ def _bank(
 
 
 def _dice_a_volume(
-    search: NearestNeighbors, y: NDArray, features: NDArray, label: NDArray, body: NDArray, names: Mapping[int, str]
+    search: faiss.IndexFlatL2, y: NDArray, features: NDArray, label: NDArray, body: NDArray, names: Mapping[int, str]
 ) -> dict[str, float]:
     rows = np.flatnonzero(body.ravel())
-    near = search.kneighbors(features.reshape(len(features), -1)[:, rows].T.astype(np.float32), return_distance=False)
+    asked = np.ascontiguousarray(features.reshape(len(features), -1)[:, rows].T, dtype=np.float32)
+    near = search.search(asked, min(NEIGHBOURS, search.ntotal))[1]
     classes = np.unique(y)
     votes = np.stack([(y[near] == c).sum(axis=1) for c in classes], axis=1)
     guess = np.zeros(body.size, dtype=label.dtype)

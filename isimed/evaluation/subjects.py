@@ -16,12 +16,28 @@ from isimed.models.checkpoint import Card
 class Chosen:
     """Attributes:
     used: patients to measure, in the cohort's order. left_out: patients that a checkpoint has seen.
-    seen: patients that are measured although a checkpoint has seen them (asked for by name).
+    seen: patients that are measured although a checkpoint was trained on them (asked for by name).
+    chosen_on: patients that are measured although a training chose its best epoch on them (asked for by name or
+    part); no weight was fitted to them.
     """
 
     used: list[str]
     left_out: list[str]
     seen: list[str]
+    chosen_on: list[str]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know about these patients."""
+        found = []
+        if self.seen:
+            found.append(f"{len(self.seen)} measured patients were seen in training: these figures are too good.")
+        if self.chosen_on:
+            found.append(
+                f"{len(self.chosen_on)} of the {len(self.used)} measured patients were the training's validation: "
+                "no weight was fitted to them, but the best epoch was chosen on them."
+            )
+        return found
 
 
 def choose_subjects(
@@ -30,6 +46,7 @@ def choose_subjects(
     *,
     subjects: Sequence[str] | None = None,
     split: str | Path | None = None,
+    parts: Sequence[str] = ("test",),
     limit: int | None = None,
     seed: int = 0,
 ) -> Chosen:
@@ -38,19 +55,26 @@ def choose_subjects(
     Args:
         cards: of the checkpoints; their patients count where the cohort's name or fingerprint is this one's.
         subjects: exactly these patients, also those that were seen (which the result then says).
-        split: JSON file whose ``test`` lists patients.
+        split: JSON file that lists patients by part.
+        parts: of the split. Asking for ``validation`` keeps patients on whom a training chose its best epoch
+            (which the result then says); patients that a network was fitted to are left out all the same.
         limit: at most so many, drawn with the seed.
 
     Raises:
         InputError: nobody remains, or a patient is not in the cohort.
     """
-    seen = set().union(*(seen_by(card, cohort) for card in cards)) if cards else set()
-    wanted = list(subjects) if subjects is not None else _test_patients(split) if split else cohort.subjects
+    if subjects is not None and split is not None:
+        raise InputError("Patients come from a list or from a split: give one of the two.")
+    fitted, selected = (_patients(cards, cohort, part) for part in ("train", "validation"))
+    wanted = list(subjects) if subjects is not None else _of_split(split, parts) if split else cohort.subjects
     if unknown := sorted(set(wanted) - set(cohort.subjects)):
         if subjects is not None or len(unknown) == len(set(wanted)):
             raise InputError(f"{cohort.name} has no patient {unknown[0]}: see `python -m isimed check`.")
         wanted = [name for name in wanted if name not in set(unknown)]
-    kept = set(wanted) if subjects is not None else set(wanted) - seen
+    if subjects is not None:
+        kept = set(wanted)
+    else:
+        kept = set(wanted) - fitted - (set() if split and "validation" in parts else selected)
     used = [name for name in cohort.subjects if name in kept]
     if not used:
         raise InputError(
@@ -62,18 +86,28 @@ def choose_subjects(
             raise InputError(f"{limit} patients cannot be evaluated: give a limit of at least 2.")
         drawn = set(np.random.default_rng(seed).permutation(used)[:limit].tolist())
         used = [name for name in used if name in drawn]
-    left_out = [name for name in cohort.subjects if name in seen and name not in kept]
-    return Chosen(used, left_out, [name for name in used if name in seen])
+    return Chosen(
+        used,
+        [name for name in cohort.subjects if name in fitted | selected and name not in kept],
+        [name for name in used if name in fitted],
+        [name for name in used if name in selected - fitted],
+    )
 
 
-def seen_by(card: Card, cohort: Cohort) -> set[str]:
-    """Patients of this cohort that a checkpoint was trained or selected on."""
-    same = card.cohort.get("name") == cohort.name or card.cohort.get("fingerprint") == cohort.fingerprint
-    return {*card.cohort.get("train", ()), *card.cohort.get("validation", ())} if same else set()
+def _patients(cards: Sequence[Card], cohort: Cohort, part: str) -> set[str]:
+    """Patients of this cohort on whom a checkpoint was trained (``train``) or selected (``validation``)."""
+    same = [
+        card.cohort
+        for card in cards
+        if card.cohort.get("name") == cohort.name or card.cohort.get("fingerprint") == cohort.fingerprint
+    ]
+    return {name for found in same for name in found.get(part, ())}
 
 
-def _test_patients(split: str | Path) -> list[str]:
+def _of_split(split: str | Path, parts: Sequence[str]) -> list[str]:
     try:
-        return list(json.loads(Path(split).read_bytes())["test"])
+        stored = json.loads(Path(split).read_bytes())
+        return [name for part in parts for name in stored[part]]
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{split} is not a split: give a JSON file that lists patients under `test`.") from None
+        named = " and ".join(f"`{part}`" for part in parts)
+        raise InputError(f"{split} is not a split: give a JSON file that lists patients under {named}.") from None

@@ -11,13 +11,17 @@ GROUPS = {
     "position": "Position from a linear map",
     "landmarks": "Landmark transfer",
     "landmarks_by_organ": "Landmark transfer by organ, median mm",
+    "landmarks_within_20mm_by_organ": "Landmarks within 20 mm, by organ",
+    "left_right_by_organ": "Left taken for right, by organ",
     "probe": "Tumour in the crop, any voxel (the paper's question)",
     "probe_near": "Tumour within 12 mm of the centre, same crops",
     "probe_matched": "Tumour within 12 mm, healthy crops at the same places",
     "organs": "Organ at the crop's centre",
     "collapse": "Dimensions in use",
     "robustness": "Position error under changes, median mm",
-    "anomaly": "Tumour crops found without tumour labels",
+    "robustness_full": "Position under changes, all figures",
+    "anomaly": "Tumour crops found without tumour labels, any voxel",
+    "anomaly_matched": "The same, healthy crops at the same places",
     "segmentation": "Few-shot organ segmentation, Dice",
     "segmentation_by_organ": "Five-shot Dice by organ",
 }
@@ -53,6 +57,7 @@ FIGURES = {
     "sensitivity_at_90": "sensitivity at 90 % specificity",
     "knn_auc": "AUC, kNN",
     "with_position_auc": "AUC, embedding + position",
+    "with_position_accuracy": "accuracy, embedding + position",
     "share_positive": "share of positive crops",
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
@@ -64,7 +69,17 @@ FIGURES = {
     "uniformity": "uniformity",
     "alignment": "alignment",
 }
-FEWER_IS_BETTER = ("mm", "stress", "confusion", "uniformity", "alignment")
+PARENTS = {  # tables that stand folded under another
+    "landmarks_within_20mm_by_organ": "landmarks_by_organ",
+    "left_right_by_organ": "landmarks_by_organ",
+    "robustness_full": "robustness",
+}
+LIKENESS = {
+    "cka": "CKA of embeddings",
+    "code_cka": "CKA of codes",
+    "neighbour_overlap": "shared 10 nearest neighbours",
+    "procrustes": "Procrustes disparity",
+}
 CONTROLS = {
     "untrained": "untrained network",
     "mean_position": "mean position",
@@ -104,6 +119,9 @@ def figure_label(name: str) -> str:
         return FIGURES[name]
     if name.startswith("code_") and name[5:] in FIGURES:
         return f"{FIGURES[name[5:]]} of the code"
+    if ": " in name:
+        change, figure = name.split(": ", 1)
+        return f"{change}: {figure_label(figure)}"
     return name.replace("_", " ")
 
 
@@ -129,8 +147,10 @@ def with_interval(figure: dict[str, Any] | None) -> str:
     return f"{number(figure['value'])} ({number(figure['low'])} – {number(figure['high'])})"
 
 
-def fewer_is_better(group: str, figure: str) -> bool:
-    return group in ("robustness", "landmarks_by_organ") or any(figure.endswith(end) for end in FEWER_IS_BETTER)
+def pair_label(pair: str) -> str:
+    """``"mine - position_only"`` -> ``"mine - position only"``."""
+    first, _, second = pair.rpartition(" - ")
+    return f"{first} - {CONTROLS.get(second, second)}"
 
 
 def columns(result: dict[str, Any]) -> list[str]:
@@ -151,6 +171,11 @@ def groups(result: dict[str, Any]) -> list[str]:
     return [*[g for g in GROUPS if g in found], *sorted(found - set(GROUPS))]
 
 
+def children(result: dict[str, Any], group: str) -> list[str]:
+    """Groups that stand folded under a group."""
+    return [g for g in groups(result) if PARENTS.get(g) == group]
+
+
 def table(result: dict[str, Any], group: str) -> tuple[list[str], list[list[str]]]:
     """Header and rows of one group: a figure a row, a checkpoint or control a column."""
     names = [name for name in columns(result) if group in figures_of(result, name)]
@@ -159,8 +184,17 @@ def table(result: dict[str, Any], group: str) -> tuple[list[str], list[list[str]
     return ["", *[CONTROLS.get(name, name) for name in names]], rows
 
 
+def likeness_table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a pair of checkpoints a row."""
+    pairs = result.get("likeness", {}).items()
+    return ["", *LIKENESS.values()], [[pair, *[with_interval(found.get(k)) for k in LIKENESS]] for pair, found in pairs]
+
+
 def rows(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """One dictionary a figure."""
+    for pair, found in result.get("likeness", {}).items():
+        for figure, values in found.items():
+            yield {"name": pair, "role": "pair", "group": "compare", "figure": figure, **values}
     for role in ("checkpoints", "controls"):
         for name, found in result[role].items():
             for group, figures in found.items():

@@ -10,12 +10,6 @@ from plotly.subplots import make_subplots
 from isimed.evaluation import words
 from isimed.ui.evaluation_view import plot
 
-LIKENESS = {
-    "cka": "CKA of embeddings",
-    "code_cka": "CKA of codes",
-    "neighbour_overlap": "shared 10 nearest neighbours",
-    "procrustes": "Procrustes disparity",
-}
 AXES = ("sagittal", "coronal", "axial")
 
 
@@ -30,7 +24,7 @@ def show_comparison(result: dict[str, Any], evaluation: dict[str, Any] | None) -
     plot(maps(result, AXES.index(axis)), "maps")
     st.subheader("How alike the spaces are")
     rows = [
-        {"pair": pair, **{label: words.with_interval(found[name]) for name, label in LIKENESS.items()}}
+        {"pair": pair, **{label: words.with_interval(found[name]) for name, label in words.LIKENESS.items()}}
         for pair, found in result["pairs"].items()
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
@@ -75,7 +69,7 @@ def _differences(evaluation: dict[str, Any] | None) -> None:
     st.subheader("Differences of figures")
     rows = [
         {
-            "difference": pair,
+            "difference": words.pair_label(pair),
             "task": words.group_label(group),
             "figure": words.figure_label(figure),
             "value (95 % interval)": words.with_interval(value),

@@ -26,11 +26,12 @@ class Stopped(Exception):
 @dataclass(eq=False)
 class Job:
     """Attributes:
-    done: percent. what: the part at work. error: one sentence, or empty.
+    done: percent. what: the part at work. takes: what all of it takes. error: one sentence, or empty.
     """
 
     done: int = 0
     what: str = ""
+    takes: str = ""
     error: str = ""
     finished: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
@@ -82,7 +83,10 @@ def _run(job: Job, cohort: Cohort, kind: str, work: Callable[..., dict[str, Any]
         job.done = round(100 * done / total)
 
     def say(what: str) -> None:
-        job.what = what
+        if what.endswith("."):
+            job.takes = what
+        else:
+            job.what = what
 
     try:
         keep(cohort, kind, work(progress=progress, say=say))
@@ -114,6 +118,8 @@ def show(cohort: Cohort, kind: str) -> None:
     else:
         bar, button = st.columns([6, 1], vertical_alignment="center")
         bar.progress(job.done / 100, f"{job.done} % · {job.what or 'preparing volumes'}")
+        if job.takes:
+            st.caption(job.takes)
         if button.button("Stop", icon=":material/stop:", disabled=job.stop.is_set()):
             job.stop.set()
 

@@ -14,13 +14,15 @@ from isimed.ui import search, state
 from isimed.ui.pages import page_file
 from isimed.ui.slices import slice_picture
 
+BESIDE = {"untrained": "untrained", "position_only": "position only"}
+
 
 def show_result(result: dict[str, Any], cohort: Cohort) -> None:
     """Everything about a result, top down: what, headline, then a tab a task."""
     _about(result)
     _headlines(result)
     _downloads(result)
-    groups = words.groups(result)
+    groups = [group for group in words.groups(result) if group not in words.PARENTS]
     for tab, group in zip(st.tabs([_short(group) for group in groups]), groups, strict=True):
         with tab:
             _group(result, group, cohort)
@@ -49,18 +51,18 @@ def _about(result: dict[str, Any]) -> None:
 
 
 def _headlines(result: dict[str, Any]) -> None:
-    """One card a headline figure: the first checkpoint, and the untrained network beside it."""
+    """One card a headline figure: the first checkpoint, and what must be beaten beside it."""
     first = next(iter(result["checkpoints"]))
-    ours, plain = words.figures_of(result, first), words.figures_of(result, "untrained")
+    ours = words.figures_of(result, first)
     shown = [(g, f) for g, f in words.HEADLINES if ours.get(g, {}).get(f, {}).get("value") is not None][:5]
     for column, (group, figure) in zip(st.columns(max(len(shown), 1)), shown, strict=False):
-        beside = plain.get(group, {}).get(figure)
         column.metric(
             f"{_short(group)}: {words.figure_label(figure)}",
             words.number(ours[group][figure]["value"]),
             help=f"{first}: {words.with_interval(ours[group][figure])}, 95 % interval over patients.",
         )
-        column.caption(f"untrained {words.number(beside['value'])}" if beside else " ")
+        beside = {name: words.figures_of(result, name).get(group, {}).get(figure) for name in BESIDE}
+        column.caption(" · ".join(f"{BESIDE[n]} {words.number(f['value'])}" for n, f in beside.items() if f) or " ")
 
 
 def _downloads(result: dict[str, Any]) -> None:
@@ -95,6 +97,9 @@ def _group(result: dict[str, Any], group: str, cohort: Cohort) -> None:
             plot(charts.errors(result), "errors")
         elif group == "collapse":
             plot(charts.spectrum(result), "spectrum")
+    for child in words.children(result, group):
+        with st.expander(words.group_label(child)):
+            result_table(result, child)
     if group in result["details"].get(next(iter(result["checkpoints"])), {}):
         worst_crops(result, group, cohort)
 

@@ -6,54 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from torch import nn
 
 from isimed.data.cohort import Cohort
-from isimed.data.preprocess import Preparation, Prepared
 from isimed.errors import InputError
-from isimed.evaluation import bench, bootstrap, compare, evaluate, report, words
-from isimed.models.checkpoint import Card, Checkpoint
-from isimed.patches import crop_centre_mm
+from isimed.evaluation import compare, evaluate, plan, report, words
+from isimed.models.checkpoint import Checkpoint
+from tests.evaluation.network import known, replace_network, write_scattered
 from tests.small import write_cohort
 
-PREPARATION = Preparation(spacing_mm=8.0)
 TASKS = ["distance", "position", "collapse"]
-
-
-class Known(nn.Module):
-    """Embeds a crop as its position in mm, turned into 16 dimensions and multiplied by a scale."""
-
-    has_distance_head = True
-
-    def __init__(self, scale: float) -> None:
-        super().__init__()
-        self.scale = scale
-        self.unused = nn.Parameter()
-
-
-def known(name: str, scale: float = 1.0, cohort: dict | None = None) -> Checkpoint:
-    card = Card(name=name, method="known", preparation=PREPARATION, crop_size=8, cohort=cohort or {})
-    return Checkpoint(encoder=Known(scale), card=card, fingerprint=f"fingerprint-{name}")  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def embedded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Replace the network; returns the number of crops of every call."""
-    calls: list[int] = []
-    basis, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(16, 16)))
-
-    def embed(
-        checkpoint: Checkpoint, volume: Prepared, centres: NDArray, perturbation: object, *, seed: int
-    ) -> tuple[NDArray, NDArray]:
-        calls.append(len(centres))
-        position = volume.position(crop_centre_mm(volume, centres, checkpoint.card.crop_size))
-        code = (getattr(checkpoint.encoder, "scale", 0.0) * position @ basis[:3]).astype(np.float32)
-        return code, code
-
-    monkeypatch.setattr(bench, "_embed", embed)
-    monkeypatch.setattr(bootstrap, "DRAWS", 40)
-    return calls
+    return replace_network(monkeypatch)
 
 
 @pytest.fixture
@@ -93,35 +60,156 @@ def test_the_result_is_the_contract(five: Cohort, embedded: list[int], load: Cal
     json.dumps(result, allow_nan=False)
 
 
-def test_position_only_stands_beside_every_auc(five: Cohort, embedded: list[int], load: Callable) -> None:
+@pytest.fixture
+def scattered(tmp_path: Path) -> Cohort:
+    return write_scattered(tmp_path / "scattered")
+
+
+def test_every_task_has_figures_with_intervals_and_what_stands_beside(
+    scattered: Cohort, embedded: list[int], load: Callable
+) -> None:
+    load({"a": known("a"), "b": known("b", 2.0)})
+    result = evaluate.evaluate(scattered, ["a", "b"])
+    ours, controls = result["checkpoints"]["a"], result["controls"]
+    beside = {
+        "distance": (),
+        "position": ("mean_position", "intensity_histogram"),
+        "landmarks": ("body_box", "affine_registration"),
+        "landmarks_by_organ": ("body_box", "affine_registration"),
+        "left_right_by_organ": ("body_box", "affine_registration"),
+        "probe": ("position_only", "intensity_histogram"),
+        "probe_near": ("position_only", "intensity_histogram"),
+        "probe_matched": ("position_only", "intensity_histogram"),
+        "organs": ("position_only", "intensity_histogram"),
+        "collapse": (),
+        "robustness": (),
+        "anomaly": ("position_only", "intensity_histogram"),
+        "anomaly_matched": ("position_only", "intensity_histogram"),
+        "segmentation": ("position_only",),
+        "segmentation_by_organ": ("position_only",),
+    }
+    for group, names in beside.items():
+        assert all(f["value"] is not None for f in ours[group].values()), group
+        assert any(f["low"] is not None for f in ours[group].values()), group
+        for name in ("untrained", *names):
+            assert controls[name][group], f"{name} does not stand beside {group}"
+    assert set(ours["segmentation"]) == {"dice_1_shot", "dice_3_shot", "dice_5_shot"}
+    assert {"none", "synthetic mass", "turned 15 degrees", "cut field"} <= set(ours["robustness"])
+    assert ours["landmarks"]["median_mm"]["value"] < controls["untrained"]["landmarks"]["median_mm"]["value"]
+    matched = controls["position_only"]["probe_matched"]["auc"]
+    assert matched["value"] == pytest.approx(0.5, abs=0.15)
+    assert result["likeness"]["a | b"]["cka"]["value"] == pytest.approx(1, abs=1e-4)
+    json.dumps(result, allow_nan=False)
+
+
+def test_position_only_stands_beside_every_auc(scattered: Cohort, embedded: list[int], load: Callable) -> None:
     load({"a": known("a")})
-    result = evaluate.evaluate(five, ["a"], tasks=["probe", "anomaly"])
-    found = {group for group, figures in result["checkpoints"]["a"].items() if "auc" in figures}
-    assert found
-    assert found == set(result["controls"]["position_only"]) == set(result["controls"]["intensity_histogram"])
-    assert all("auc" in result["controls"]["position_only"][group] for group in found)
+    result = evaluate.evaluate(scattered, ["a"], tasks=["probe", "anomaly"])
+    ours, controls = result["checkpoints"]["a"], result["controls"]
+    shown = {(g, f) for g, figures in ours.items() for f in figures if "auc" in f and "with_position" not in f}
+    assert {g for g, _ in shown} >= {"probe", "anomaly", "anomaly_matched"}
+    for control in ("untrained", "position_only", "intensity_histogram"):
+        lacking = [(g, f) for g, f in shown if controls[control].get(g, {}).get(f, {}).get("value") is None]
+        assert not lacking, f"{control} does not stand beside {lacking}"
+    assert all("with_position_auc" in ours[group] for group, _ in shown)
+    assert "probe" in result["differences"]["a - position_only"]
 
 
 def test_twenty_checkpoints_again_compute_nothing(five: Cohort, embedded: list[int], load: Callable) -> None:
     many = {f"c{i}": known(f"c{i}", 1 + i / 10) for i in range(20)}
     load(many)
-    first = evaluate.evaluate(five, list(many), tasks=["distance", "collapse"])
-    assert embedded
+    tasks = ["distance", "collapse", "compare"]
+    evaluate.evaluate(five, ["c0"], tasks=tasks[:2])
+    each = sum(embedded) / 2  # of c0 and of the untrained network
+    assert 5 * 25 < each <= 5 * (32 + 4)  # 5 patients; crops, of which a few are drawn twice, and noisy crops
     embedded.clear()
-    again = evaluate.evaluate(five, list(many), tasks=["distance", "collapse"])
+    first = evaluate.evaluate(five, list(many), tasks=tasks)
+    assert sum(embedded) == 19 * each
+    assert len(first["likeness"]) == 19  # too many to show every two
+    embedded.clear()
+    again = evaluate.evaluate(five, list(many), tasks=tasks)
     assert embedded == []
     assert {k: v for k, v in again.items() if k != "created"} == {k: v for k, v in first.items() if k != "created"}
     evaluate.evaluate(five, list(many), tasks=["position"])
     assert embedded == []  # another task, the same crops
+    evaluate.evaluate(five, ["c0", "c7"], tasks=["distance"], crops=16)
+    assert embedded == []  # fewer crops are the first of these
+    evaluate.evaluate(five, ["c0"], tasks=["distance"], limit=3)
+    assert embedded == []  # fewer patients too
+    many["new"] = known("new", 4.0)
+    evaluate.evaluate(five, list(many), tasks=["distance"])
+    assert 0 < sum(embedded) < each  # only the network that is new, and no noisy crops
     evaluate.evaluate(five, ["c0"], tasks=["distance"], seed=1)
-    assert embedded  # other crops
+    assert sum(embedded) > each  # other crops
+
+
+def test_tasks_share_crops(five: Cohort, embedded: list[int], load: Callable) -> None:
+    load({"a": known("a")})
+    evaluate.evaluate(five, ["a"], tasks=["distance", "position"])
+    body = sum(embedded)
+    assert body <= 2 * 5 * 32
+    evaluate.evaluate(five, ["a"], tasks=["distance"], crops=32, limit=4)
+    assert sum(embedded) == body
+    embedded.clear()
+    evaluate.evaluate(five, ["a"], tasks=["probe", "anomaly"])
+    assert sum(embedded) <= 2 * 5 * (12 + 24)  # crops in tumour, and matched ones; those elsewhere are embedded
+
+
+def test_the_plan_says_what_it_takes(five: Cohort, embedded: list[int], load: Callable, monkeypatch) -> None:
+    monkeypatch.setattr(plan, "crops_a_second", lambda checkpoint: 12.0)
+    networks = {"a": known("a")}
+    load(networks)
+    made = plan.make_plan(five, networks, tasks=["distance", "position", "collapse"])
+    assert made.crops == 2 * 5 * (32 + 4)
+    assert "5 patients" in made.sentence()
+    assert "360 crops to embed: 0 min at 12 a second" in made.sentence()
+    assert embedded == []
+    said: list[str] = []
+    evaluate.evaluate(five, ["a"], tasks=["distance", "position", "collapse"], say=said.append)
+    assert said[0] == made.sentence()
+    assert said[1:3] == ["distance: a", "position: a"]
+    assert 0.75 * made.crops < sum(embedded) <= made.crops  # a few crops are drawn twice
+    again = plan.make_plan(five, networks, tasks=["distance", "position", "collapse"])
+    assert again.crops == 0
+    assert "no crop to embed. 8 of 8 parts are kept" in again.sentence()
+
+
+def test_parts_of_a_split(five: Cohort, embedded: list[int], load: Callable, tmp_path: Path) -> None:
+    load({"a": known("a", cohort={"name": "small", "train": ["S0", "S1"], "validation": ["S2"]})})
+    split = tmp_path / "split.json"
+    split.write_text(json.dumps({"train": ["S0", "S1"], "validation": ["S2"], "test": ["S3", "S4"]}))
+    only = evaluate.evaluate(five, ["a"], tasks=["collapse"], split=split)["subjects"]
+    assert only["used"] == ["S3", "S4"]
+    both = evaluate.evaluate(five, ["a"], tasks=["collapse"], split=split, parts=["validation", "test"])
+    assert both["subjects"]["used"] == ["S2", "S3", "S4"]
+    assert both["subjects"]["chosen_on"] == ["S2"]
+    assert any("1 of the 3 measured patients were the training's validation" in note for note in both["notes"])
+    trained = evaluate.evaluate(five, ["a"], tasks=["collapse"], split=split, parts=["train", "test"])
+    assert trained["subjects"]["used"] == ["S3", "S4"]  # never those that it was fitted to
+    with pytest.raises(InputError, match=r"under `holdout`"):
+        evaluate.evaluate(five, ["a"], split=split, parts=["holdout"])
+    with pytest.raises(InputError, match="one of the two"):
+        evaluate.evaluate(five, ["a"], split=split, subjects=["S3"])
+
+
+def test_several_checkpoints_are_compared(five: Cohort, embedded: list[int], load: Callable) -> None:
+    load({"a": known("a"), "b": known("b", 2.0), "c": known("c", 3.0)})
+    result = evaluate.evaluate(five, ["a", "b", "c"], tasks=["compare"])
+    assert set(result["likeness"]) == {"a | b", "a | c", "b | c"}
+    assert result["likeness"]["a | b"]["cka"]["value"] == pytest.approx(1, abs=1e-5)
+    assert "pair,compare,cka" in words.to_csv(result)
+    assert "CKA of codes" in report.to_html(result)
+    load({"a": known("a")})
+    with pytest.raises(InputError, match="two or more"):
+        evaluate.evaluate(five, ["a"], tasks=["compare"])
 
 
 def test_trained_patients_are_left_out(five: Cohort, embedded: list[int], load: Callable) -> None:
     seen = {"name": "small", "train": ["S0", "S1"], "validation": ["S2"]}
     load({"a": known("a", cohort=seen), "other": known("other", cohort={**seen, "name": "x", "fingerprint": "y"})})
     result = evaluate.evaluate(five, ["a", "other"], tasks=["distance"])
-    assert result["subjects"] == {"used": ["S3", "S4"], "left_out": ["S0", "S1", "S2"], "seen": []}
+    left_out = ["S0", "S1", "S2"]
+    assert result["subjects"] == {"used": ["S3", "S4"], "left_out": left_out, "seen": [], "chosen_on": []}
     assert len(evaluate.evaluate(five, ["other"], tasks=["distance"])["subjects"]["used"]) == 5
     forced = evaluate.evaluate(five, ["a"], tasks=["distance"], subjects=["S0", "S3"])
     assert forced["subjects"]["seen"] == ["S0"]

@@ -5,7 +5,7 @@ from scipy import ndimage
 from isimed.data.preprocess import Prepared
 from isimed.evaluation.landmarks import Transfer, body_box_places, choose_transfers, landmark_outcome, organ_places
 from isimed.evaluation.registration import affine_transform, carry
-from isimed.evaluation.segmentation import dice, few_shot_dice
+from isimed.evaluation.segmentation import dice, few_shot_dice, place_of_voxels
 
 PLACES = [
     {"left ear": np.array([-50.0, 0, 0]), "right ear": np.array([50.0, 0, 0]), "nose": np.array([0.0, 80, 0])},
@@ -35,6 +35,12 @@ def test_figures_of_known_errors() -> None:
     assert figures["left_right_confusion"].value == pytest.approx(1 / 4)
     assert figures["coarse_median_mm"].value == 0
     assert outcome.figures["landmarks_by_organ"]["nose"].value == pytest.approx((4 + 15) / 2)
+    assert figures["mean_mm"].value == pytest.approx((99 + 4 + 4 + 3 * 15) / 6)
+    assert figures["within_10mm"].value == pytest.approx(2 / 6)
+    assert outcome.figures["left_right_by_organ"]["left ear"].value == pytest.approx(1 / 2)
+    assert outcome.figures["left_right_by_organ"]["right ear"].value == 0
+    assert "nose" not in outcome.figures["left_right_by_organ"]
+    assert outcome.figures["landmarks_within_20mm_by_organ"]["left ear"].value == pytest.approx(1 / 2)
     assert outcome.details["worst"][0]["unit"] == "mm from the left ear"
 
 
@@ -71,6 +77,13 @@ def test_dice() -> None:
     assert dice(a, a) == 1
     assert dice(a, b) == pytest.approx(0.5)
     assert np.isnan(dice(~a & a, ~a & a))
+
+
+def test_place_of_voxels_is_mm_from_the_centre() -> None:
+    one = blob(0)
+    place = place_of_voxels(one)
+    assert place.shape == (3, 24, 24, 24)
+    np.testing.assert_allclose(place[:, 3, 5, 7], one.position(one.to_mm(np.array([6, 10, 14]))), atol=1e-4)
 
 
 def test_few_shots_of_perfect_features_segment_perfectly() -> None:

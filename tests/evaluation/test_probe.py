@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 from sklearn import metrics
+from sklearn.neighbors import KNeighborsClassifier
 
-from isimed.evaluation.anomaly import anomaly_outcome
+from isimed.evaluation.anomaly import anomaly_figures
+from isimed.evaluation.logistic import neighbour_probe
 from isimed.evaluation.probe import organ_outcome, place_features, probe_figures
 from isimed.evaluation.protocol import PAPER, STRICT, Protocol, choosing_folds, folds
-from isimed.evaluation.scores import auc, average_precision, class_figures, sensitivity_at
+from isimed.evaluation.scores import auc, average_precision, binary_figures, class_figures, sensitivity_at
 
 
 def test_scores_agree_with_scikit_learn_also_with_ties() -> None:
@@ -111,13 +113,70 @@ def test_organs(protocol: Protocol) -> None:
     assert outcome.details["worst"] == []
 
 
-def test_anomaly_sees_what_lies_off_the_healthy_crops() -> None:
+def healthy_and_not() -> tuple[np.ndarray, ...]:
+    """Features that tell the position of healthy crops exactly, and of tumour crops not at all."""
     rng = np.random.default_rng(0)
     subject = np.repeat(np.arange(12), 20)
     position = rng.uniform(-50, 50, (240, 3))
     tumour = rng.random(240) < 0.2
     features = np.hstack([position / 50, rng.normal(0, 0.1, (240, 5))])
     features[tumour] += rng.normal(0, 1.5, (int(tumour.sum()), 8))
-    found = anomaly_outcome(features, position, tumour, subject, subject, STRICT).figures["anomaly"]
+    return features, position, tumour, subject
+
+
+def test_anomaly_sees_what_lies_off_the_healthy_crops() -> None:
+    features, position, tumour, subject = healthy_and_not()
+    found = anomaly_figures(features, position, tumour, subject, subject, STRICT, place=position)
     assert found["position_gap_auc"].value > 0.7
     assert found["healthy_distance_auc"].value > 0.9
+    assert found["with_position_auc"].value > 0.8
+    low, high = found["healthy_distance_auc"].interval()
+    assert low < found["healthy_distance_auc"].value < high
+
+
+def test_anomaly_by_position_alone_is_blind_where_tumours_are_anywhere() -> None:
+    _, position, tumour, subject = healthy_and_not()
+    blind = np.zeros((240, 1))
+    found = anomaly_figures(position, position, tumour, subject, subject, STRICT, appearance=blind)
+    for figure in found.values():
+        low, high = figure.interval()
+        assert low <= 0.5 <= high
+    assert "with_position_auc" not in found
+
+
+def test_anomaly_by_position_alone_sees_a_typical_place() -> None:
+    """Tumours far from the middle: the distance from the mean place finds them without an image."""
+    _, position, _, subject = healthy_and_not()
+    tumour = np.linalg.norm(position, axis=1) > 60
+    found = anomaly_figures(position, position, tumour, subject, subject, STRICT, appearance=np.zeros((240, 1)))
+    assert found["position_gap_auc"].value > 0.95
+
+
+def test_nearest_neighbours_agree_with_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    subject = np.repeat(np.arange(10), 20)
+    features = rng.normal(size=(200, 5))
+    labels = features[:, 0] + rng.normal(0, 0.5, 200) > 0
+    found = neighbour_probe(features, labels, subject, STRICT, k=7)
+    for train, test in folds(subject, STRICT, labels=labels.astype(int)):
+        theirs = KNeighborsClassifier(7).fit(features[train], labels[train]).predict_proba(features[test])[:, 1]
+        np.testing.assert_allclose(found.scores[test], theirs)
+
+
+def test_figures_of_folds_are_averaged() -> None:
+    """Scores of two folds on different scales: each has AUC 1, and so has their mean; together they would not."""
+    labels = np.array([0, 0, 1, 1, 0, 0, 1, 1], dtype=bool)
+    scores = np.array([1, 2, 3, 4, 101, 102, 103, 104], dtype=float)
+    fold = np.repeat([0, 1], 4)
+    assert auc(labels, scores) == pytest.approx(0.75)
+    assert binary_figures(labels, scores, fold)["auc"] == pytest.approx(1)
+
+
+def test_organs_with_position_know_what_only_position_tells() -> None:
+    rng = np.random.default_rng(0)
+    organ = rng.integers(1, 3, 240)
+    subject = np.repeat(np.arange(12), 20)
+    place = np.column_stack([organ * 4.0, rng.normal(size=240)])
+    found = organ_outcome(rng.normal(size=(240, 4)), organ, subject, STRICT, {}, place=place).figures["organs"]
+    assert found["accuracy"].value == pytest.approx(0.5, abs=0.12)
+    assert found["with_position_accuracy"].value > 0.95

@@ -15,3 +15,10 @@ def test_unchanged_crops_are_placed_and_moved_ones_miss_by_their_move() -> None:
     found = outcome.figures["robustness"]
     assert found["none"].value < 0.5
     assert found["moved"].value == pytest.approx(30, abs=1)
+    full = outcome.figures["robustness_full"]
+    assert full["none: r2_sagittal"].value == pytest.approx(1, abs=1e-3)
+    assert full["moved: mean_mm"].value == pytest.approx(30, abs=1)
+    assert full["moved: r2_axial"].value == pytest.approx(1, abs=1e-3)
+    assert len(full) == 2 * 6
+    low, high = full["moved: p95_mm"].interval()
+    assert low <= full["moved: p95_mm"].value <= high

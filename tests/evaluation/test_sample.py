@@ -1,11 +1,19 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from isimed.data.preprocess import Prepared
 from isimed.evaluation.matched import matched_centres, patient_blocks
 from isimed.evaluation.perturb import PERTURBATIONS
-from isimed.evaluation.sample import body_centres, describe, first_rows, organ_centres, tumour_centres
+from isimed.evaluation.sample import (
+    body_centres,
+    describe,
+    distance_to_tumour,
+    first_rows,
+    organ_centres,
+    tumour_centres,
+)
 from isimed.evaluation.scores import auc
 from isimed.patches import cut_crops
 
@@ -40,6 +48,20 @@ def test_draws_belong_to_the_volume_and_the_seed() -> None:
     assert (a == body_centres(one, "a", seed=0)).all()
     assert (a != body_centres(one, "b", seed=0)).any()
     assert (a != body_centres(one, "a", seed=1)).any()
+
+
+@pytest.mark.parametrize("draw", [body_centres, tumour_centres])
+def test_fewer_crops_are_the_first_of_more(draw) -> None:
+    one = volume((20, 20, 20))
+    few, many = ({tuple(p) for p in draw(one, "a", seed=0, count=count).tolist()} for count in (16, 32))
+    assert len(few) > 12
+    assert few <= many
+
+
+def test_crops_outside_the_tumour_are_those_of_the_body() -> None:
+    one = volume((20, 20, 20))
+    body = {tuple(p) for p in body_centres(one, "a", seed=0).tolist()}
+    assert sum(tuple(p) in body for p in tumour_centres(one, "a", seed=0).tolist()) == 20
 
 
 def test_the_share_of_centres_in_tumour_is_the_papers() -> None:
@@ -82,6 +104,14 @@ def test_blocks_hold_two_patients_or_more(cohort: tuple) -> None:
     sizes = np.bincount(list(patient_blocks(subjects, seed=0).values()))
     assert (sizes >= 2).all()
     assert sizes.sum() == 12
+
+
+def test_distance_to_tumour_is_that_of_a_distance_transform() -> None:
+    one = volume((10, 30, 12))
+    centres = np.random.default_rng(0).integers(0, 40, (50, 3))
+    everywhere = ndimage.distance_transform_edt(one.labels["tumour"] == 0, sampling=3.0)
+    np.testing.assert_allclose(distance_to_tumour(one, centres), everywhere[tuple(centres.T)])
+    assert np.isinf(distance_to_tumour(volume(None), centres)).all()
 
 
 def test_first_rows() -> None:

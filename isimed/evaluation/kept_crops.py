@@ -1,0 +1,48 @@
+"""Embeddings that were made once: a file a volume and network, a row a crop. Safe to delete at any time."""
+
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Features = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+def embedded_once(file: Path, points: NDArray, embed: Callable[[NDArray], Features]) -> Features:
+    """(n, D) embeddings and (n, K) codes of (n, 3) voxels; only voxels that the file lacks are embedded.
+
+    A process that is killed, or another that writes at the same time, costs some crops, never a wrong one.
+    """
+    points = np.asarray(points, dtype=np.int64).reshape(-1, 3)
+    kept = _read(file)
+    known = {} if kept is None else {tuple(point): row for row, point in enumerate(kept[0].tolist())}
+    new = np.array([p for p in dict.fromkeys(map(tuple, points.tolist())) if p not in known], dtype=np.int64)
+    if len(new):
+        made = embed(new)
+        parts: tuple[NDArray, ...] = (new, *made)
+        kept = parts if kept is None else tuple(map(np.concatenate, zip(kept, parts, strict=True)))
+        known |= {tuple(point): len(known) + row for row, point in enumerate(new.tolist())}
+        _write(file, kept)
+    assert kept is not None
+    rows = [known[tuple(point)] for point in points.tolist()]
+    return kept[1][rows], kept[2][rows]
+
+
+def _read(file: Path) -> tuple[NDArray, ...] | None:
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            found = tuple(arrays[name] for name in ("points", "embedding", "code"))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return found if len({len(part) for part in found}) == 1 else None
+
+
+def _write(file: Path, parts: tuple[NDArray, ...]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("wb") as stream:
+        np.savez(stream, points=parts[0], embedding=parts[1], code=parts[2])
+    temporary.replace(file)
