@@ -1,7 +1,7 @@
 """Click to shown matches on the Viewer page, in Chromium: median and 95th percentile of 50 clicks, and bytes a click.
 
 streamlit run app.py &  # with a cohort that is embedded
-python benchmarks/click.py http://localhost:8501 --cohort demo-brain
+python benchmarks/click_latency.py http://localhost:8501 --cohort demo-brain
 """
 
 import argparse
