@@ -28,20 +28,28 @@ class OutOfFold:
 
 
 def linear_probe(
-    features: NDArray, labels: NDArray, groups: ArrayLike, protocol: Protocol, *, seed: int = 0
+    features: NDArray,
+    labels: NDArray,
+    groups: ArrayLike,
+    protocol: Protocol,
+    *,
+    decides: bool = False,
+    seed: int = 0,
 ) -> OutOfFold:
     """L2 logistic regression on standardised features; its strength is chosen on the protocol's folds.
 
     Args:
         features: (N, D). labels: (N,) bool, or 0 .. C - 1.
         groups: (N,) what must not be parted.
+        decides: choose the strength by macro F1 of the classes, not by AUC; always so with three and more classes.
     """
     labels = np.asarray(labels).astype(int)
     count = int(labels.max()) + 1
+    by_auc = count == 2 and not decides
     scores = np.zeros((len(labels), count))
     fold = np.zeros(len(labels), dtype=np.intp)
     for number, (train, test) in enumerate(folds(groups, protocol, labels=labels, seed=seed)):
-        strength = STRENGTHS[_best(features, labels, groups, train, test, protocol)]
+        strength = STRENGTHS[_best(features, labels, groups, train, test, protocol, by_auc=by_auc)]
         scores[test] = _path(features[train], labels[train], features[test], count, (strength,))[0]
         fold[test] = number
     return OutOfFold(scores[:, 1] if count == 2 else scores, fold)
@@ -61,16 +69,23 @@ def neighbour_probe(
 
 
 def _best(
-    features: NDArray, labels: NDArray, groups: ArrayLike, train: NDArray, test: NDArray, protocol: Protocol
+    features: NDArray,
+    labels: NDArray,
+    groups: ArrayLike,
+    train: NDArray,
+    test: NDArray,
+    protocol: Protocol,
+    *,
+    by_auc: bool,
 ) -> int:
-    """Which strength has the best AUC (two classes) or macro F1 on the choosing folds."""
+    """Which strength has the best AUC or macro F1 on the choosing folds."""
     count = int(labels.max()) + 1
     total = np.zeros(len(STRENGTHS))
     for fit, check in choosing_folds(train, test, groups, protocol):
         if len(np.unique(labels[fit])) < 2 or len(np.unique(labels[check])) < 2:
             continue
         for i, found in enumerate(_path(features[fit], labels[fit], features[check], count, STRENGTHS)):
-            if count == 2:
+            if by_auc:
                 total[i] += auc(labels[check], found[:, 1])
             else:
                 total[i] += class_figures(labels[check], found.argmax(axis=1), count)["macro_f1"]

@@ -98,7 +98,7 @@ def _classes(
     features: NDArray, true: NDArray, subject: NDArray, protocol: Protocol, *, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Out-of-fold scores, and the class that has the greatest."""
-    scores = linear_probe(features, true, subject, protocol, seed=seed).scores
+    scores = linear_probe(features, true, subject, protocol, decides=True, seed=seed).scores
     return scores, (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
 
 

@@ -131,17 +131,18 @@ def test_anomaly_sees_what_lies_off_the_healthy_crops() -> None:
     assert found["healthy_distance_auc"].value > 0.9
     assert found["with_position_auc"].value > 0.8
     low, high = found["healthy_distance_auc"].interval()
-    assert low < found["healthy_distance_auc"].value < high
+    assert low <= found["healthy_distance_auc"].value <= high
 
 
 def test_anomaly_by_position_alone_is_blind_where_tumours_are_anywhere() -> None:
-    _, position, tumour, subject = healthy_and_not()
-    blind = np.zeros((240, 1))
-    found = anomaly_figures(position, position, tumour, subject, subject, STRICT, appearance=blind)
-    for figure in found.values():
-        low, high = figure.interval()
-        assert low <= 0.5 <= high
-    assert "with_position_auc" not in found
+    _, position, _, subject = healthy_and_not()
+    blind, rng = np.zeros((240, 1)), np.random.default_rng(1)
+    found = []
+    for _ in range(8):
+        tumour = rng.random(240) < 0.2
+        figures = anomaly_figures(position, position, tumour, subject, subject, STRICT, appearance=blind)
+        found.append([figures[name].value for name in ("position_gap_auc", "healthy_distance_auc")])
+    np.testing.assert_allclose(np.mean(found, axis=0), 0.5, atol=0.05)
 
 
 def test_anomaly_by_position_alone_sees_a_typical_place() -> None:
