@@ -88,6 +88,7 @@ def _train(options: argparse.Namespace) -> None:
     from pydantic import ValidationError
 
     from isimed.data.cohort import find_manifest
+    from isimed.training import jobs
     from isimed.training.config import TrainConfig
     from isimed.training.run import execute, read_config
     from isimed.training.work import create_together
@@ -105,6 +106,10 @@ def _train(options: argparse.Namespace) -> None:
         option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
         raise InputError(f"{option} {first.get('input')}: {first['msg']}.") from None
     find_manifest(config.cohort)
+    if config.on == "slurm":
+        run = jobs.submit(config)
+        print(json.dumps({"run": run.id, "state": run.status.state, "slurm_job": run.job["slurm_job"]}))
+        return
     run = create_together(config)
     print(f"run {run.id} in {run.folder}", file=sys.stderr)
     with _bar("step", config.method) as progress:
@@ -147,14 +152,20 @@ def _runs(options: argparse.Namespace) -> None:
 
 def _embed(options: argparse.Namespace) -> None:
     from isimed.data.cohort import Cohort
+    from isimed.data.share import place, share
     from isimed.explore.embed import checkpoint_for, embed_cohort
 
     cohort = Cohort.load(options.cohort)
     checkpoint = checkpoint_for(options.checkpoint, cohort)
-    entries = cohort.subset(cohort.subjects[: options.limit])
-    with _bar("crop", f"Embedding with {checkpoint.name}") as progress:
+    rank, world = place()
+    part = f", part {rank + 1} of {world}" if world > 1 else ""
+    entries = share(cohort.subset(cohort.subjects[: options.limit]))
+    if not entries:
+        print(f"nothing to embed{part}: fewer volumes than parts")
+        return
+    with _bar("crop", f"Embedding with {checkpoint.name}{part}") as progress:
         table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, entries=entries, progress=progress)
-    print(f"{len(table)} crops of {len(table.volumes)} volumes in {table.folder}")
+    print(f"{len(table)} crops of {len(table.volumes)} volumes in {table.folder}{part}", flush=True)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -282,7 +293,7 @@ def _parser() -> Parser:
     runs.add_argument("--about", default="", help="export: what it was trained on")
     runs.add_argument("--provenance", default="", help="export: where the data come from, and their licence")
 
-    embed = on_cohort("embed", _embed, "Embed a grid of crops of every volume into the cohort's table.")
+    embed = on_cohort("embed", _embed, "Embed a grid of crops of every volume; under torchrun, its share.")
     embed.add_argument("--checkpoint", required=True, help="name, run id, folder or `untrained`")
     embed.add_argument("--step-mm", type=float, help=STEP_HELP)
     embed.add_argument("--limit", type=int, help="only the first N patients")

@@ -7,9 +7,9 @@ is complete, and writing goes on where it stopped.
 
 import hashlib
 import json
-import os
 import re
 import shutil
+import uuid
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -166,7 +166,7 @@ def delete_table(info: TableInfo) -> None:
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")  # several machines may write beside each other
     try:
         write(temporary)
         temporary.replace(path)

@@ -192,6 +192,25 @@ class TrainConfig(BaseModel):
         5, "Epochs between validations on the held-out patients.", group="Run", unit="epochs", ge=1
     )
 
+    on: Literal["here", "slurm"] = _option(
+        "here", "Where to work: a process of this machine, or a job of the cluster's SLURM.", group="Cluster"
+    )
+    partition: str | None = _option(
+        None, "SLURM's partition; by default its own default.", group="Cluster", advanced=True
+    )
+    nodes: int = _option(1, "Machines of a SLURM job.", group="Cluster", unit="nodes", advanced=True, ge=1)
+    gpus: int = _option(
+        0, "GPUs on each node of a SLURM job, a process each.", group="Cluster", unit="GPUs", advanced=True, ge=0
+    )
+    hours: float = _option(
+        24.0,
+        "Time limit of a SLURM job; a training that needs longer is queued again and goes on.",
+        group="Cluster",
+        unit="h",
+        advanced=True,
+        ge=0.1,
+    )
+
     @property
     def views(self) -> int:
         """Full-size views of each crop that a step looks at."""

@@ -26,7 +26,9 @@ def choose_device(wanted: str = "auto") -> tuple[str, str]:
 
 
 def device_key(device: str) -> str:
-    """What one training at a time may have: the CPU, or the GPUs that this process can see."""
+    """What one training at a time may have: the CPU, the GPUs that this process can see, or what SLURM gave it."""
+    if job := os.environ.get("SLURM_JOB_ID"):
+        return f"slurm-{job}"
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return f"{device}-{visible.replace(',', '-')}" if device == "cuda" and visible else device
 

@@ -4,16 +4,17 @@ Losses see the global batch (`gather_rows`), batch norm uses its statistics (`Gl
 give what one process gives on the same batch, to rounding.
 """
 
-import os
 from datetime import timedelta
 from typing import Any
 
 import lightning_fabric as lf
 import torch
 import torch.distributed as dist
+from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
+from isimed.data.share import launched
 from isimed.training.config import TrainConfig
 from isimed.training.device import choose_device
 
@@ -21,7 +22,7 @@ PATIENCE = timedelta(days=2)  # processes wait for the first one to prepare a co
 
 
 def make_fabric(config: TrainConfig) -> lf.Fabric:
-    """One process, or this process's part of what torchrun started. bf16 on CUDA, fp32 elsewhere.
+    """One process, or this process's part of what torchrun or srun started. bf16 on CUDA, fp32 elsewhere.
 
     fp32 on CPUs because the backward pass of DenseNet121 in bf16 was seen to give non-finite gradients there.
     """
@@ -32,10 +33,9 @@ def make_fabric(config: TrainConfig) -> lf.Fabric:
         "accelerator": "gpu" if device == "cuda" else device,
         "precision": "bf16-mixed" if device == "cuda" else "32-true",
     }
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1 or not dist.is_torchelastic_launched():
-        return lf.Fabric(devices=1, **options)
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
+    _, world, local = launched()
+    if world == 1:
+        return lf.Fabric(devices=1, plugins=LightningEnvironment(), **options)
     strategy = DDPStrategy(timeout=PATIENCE, broadcast_buffers=False)
     fabric = lf.Fabric(devices=local, num_nodes=world // local, strategy=strategy, **options)
     fabric.launch()

@@ -1,11 +1,12 @@
 """Runs as processes of their own: started here, stopped from anywhere, found again by whoever looks.
 
-Nothing is kept in memory: a run's folder says which process (pid and start time) works on it. A worker that has to
-wait for the device waits by itself (`queue`), and ends by itself when told to stop (`stopping`); killing is the
-last resort.
+Nothing is kept in memory: a run's folder says which process (pid and start time) or which SLURM job works on it. A
+worker that has to wait for the device waits by itself (`queue`, or SLURM's), and ends by itself when told to stop
+(`stopping`); killing is the last resort.
 """
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -17,8 +18,9 @@ import psutil
 
 from isimed import settings
 from isimed.errors import InputError
+from isimed.training import slurm
 from isimed.training.config import TrainConfig
-from isimed.training.run import Run, Status
+from isimed.training.run import Run, Status, write_json
 
 GONE_WITHIN_S = 22.0
 
@@ -33,22 +35,36 @@ def submit(config: TrainConfig) -> Run:
 
 
 def start(run: Run) -> None:
-    """Work on a run in a fresh interpreter that outlives this process; its output goes to ``train.log``.
+    """Work on a run where its config says: in a process that outlives this one, or in a SLURM job.
 
-    It starts or resumes: where there is a checkpoint it goes on from it.
+    It starts or resumes: where there is a checkpoint it goes on from it. The output goes to ``train.log``.
 
     Raises:
-        InputError: it is being worked on already, or the process cannot be started.
+        InputError: it is being worked on already, or it cannot be started.
     """
     process = run.process()
     if process and not run.status.active:  # it has said its last word and is about to leave
         psutil.wait_procs([process], timeout=GONE_WITHIN_S)
-    if run.process() is not None:
+    if run.worked_on:
         raise InputError(f"{run.id} is being worked on already: stop it first.")
-    _reap()
     (run.folder / "job.json").unlink(missing_ok=True)
     status = run.status
     run.write_status(Status(step=status.step, total_steps=status.total_steps, epoch=status.epoch, best=status.best))
+    try:
+        if run.config.on == "slurm":
+            job = {"slurm_job": slurm.submit(run), "host": platform.node()}
+            if not run.job:  # else the worker was quicker, and has said more
+                write_json(run.folder / "job.json", job)
+        else:
+            _start_process(run)
+    except InputError as error:
+        run.write_status(Status(state="failed", message=str(error), step=status.step, best=status.best))
+        raise
+
+
+def _start_process(run: Run) -> None:
+    """A fresh interpreter in a session of its own."""
+    _reap()
     code = str(settings.PACKAGE.parent)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))}
     environment["ISIMED_HOME"] = str(settings.home().resolve())
@@ -61,7 +77,6 @@ def start(run: Run) -> None:
         _children.append(child)
         run.write_job(psutil.Process(child.pid), command=command)
     except (OSError, psutil.Error) as error:
-        run.write_status(Status(state="failed", message=f"The training could not be started ({error})."))
         raise InputError(f"{run.id} could not be started ({error}): see {run.folder / 'train.log'}.") from None
 
 
@@ -81,11 +96,33 @@ def stop(run: Run, *, wait_s: float = GONE_WITHIN_S) -> None:
     """Ask a run to save and end; kill it where it has not after ``wait_s`` seconds.
 
     Raises:
-        InputError: nobody on this machine works on it.
+        InputError: nobody that this machine can reach works on it.
     """
-    process = run.process()
-    if process is None:
+    _check_reach(run)
+    if job := _slurm_job(run):
+        slurm.cancel(job, wait_s=wait_s)
+    elif process := run.process():
+        _stop_process(process, wait_s)
+    _call_stopped(run)
+
+
+def stop_soon(run: Run) -> None:
+    """`stop` without waiting: a thread sees it through, and the worker ends by itself should this process die."""
+    _check_reach(run)
+    threading.Thread(target=_stop_quietly, args=(run,), daemon=True).start()
+
+
+def _check_reach(run: Run) -> None:
+    if not (run.worked_on if _slurm_job(run) else run.process()):
         raise InputError(f"{run.id} is not being worked on here; it is {run.status.state}.")
+
+
+def _slurm_job(run: Run) -> str | None:
+    """The job that `start` queued; not one of somebody's own script that happens to work on the run."""
+    return run.job.get("slurm_job") if run.config.on == "slurm" else None
+
+
+def _stop_process(process: psutil.Process, wait_s: float) -> None:
     try:
         process.terminate()
         psutil.wait_procs([process], timeout=wait_s)
@@ -95,14 +132,6 @@ def stop(run: Run, *, wait_s: float = GONE_WITHIN_S) -> None:
     except (psutil.NoSuchProcess, psutil.TimeoutExpired):
         pass
     _reap()
-    _call_stopped(run)
-
-
-def stop_soon(run: Run) -> None:
-    """`stop` without waiting: a thread sees it through, and the worker ends by itself should this process die."""
-    if run.process() is None:
-        raise InputError(f"{run.id} is not being worked on here; it is {run.status.state}.")
-    threading.Thread(target=_stop_quietly, args=(run,), daemon=True).start()
 
 
 def wait(run: Run, *states: str, seconds: float = 60.0) -> Status:
@@ -128,7 +157,7 @@ def _stop_quietly(run: Run) -> None:
 def _call_stopped(run: Run) -> None:
     """A worker that ended before it could say so (still importing, or killed) is stopped, as was asked for."""
     status = run.status
-    if run.process() is None and status.state in ("dead", "starting"):
+    if not run.worked_on and status.state in ("dead", "starting"):
         status.state, status.message = "stopped", ""
         run.write_status(status)
 

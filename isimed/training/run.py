@@ -14,7 +14,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,38 +25,11 @@ from pydantic import ValidationError
 
 from isimed import settings
 from isimed.errors import InputError
+from isimed.training import slurm
 from isimed.training.config import TrainConfig
+from isimed.training.status import Status, write_json
 
-ACTIVE = ("starting", "queued", "preparing", "running", "stopping")
-RESUMABLE = ("stopped", "failed", "dead")
 Report = Callable[[dict[str, Any]], None]
-
-
-@dataclass
-class Status:
-    """How far a run is.
-
-    ``state``: starting, queued, preparing, running, stopping, finished, stopped or failed; ``Run.status`` adds
-    dead, which no run can say of itself.
-    """
-
-    state: str = "starting"
-    step: int = 0
-    total_steps: int = 0
-    epoch: int = 0
-    seconds_left: float | None = None
-    message: str = ""
-    best: dict[str, float] = field(default_factory=dict)
-    device: str = ""
-    updated: float = field(default_factory=time.time)
-
-    @property
-    def active(self) -> bool:
-        return self.state in ACTIVE
-
-    @property
-    def resumable(self) -> bool:
-        return self.state in RESUMABLE
 
 
 class Run:
@@ -111,9 +84,17 @@ class Run:
             status = Status(**json.loads((self.folder / "status.json").read_bytes()))
         except (OSError, ValueError, TypeError):
             status = Status(state="failed", message="status.json cannot be read; resume the run.")
-        if status.active and not self._just_made(status) and not self._worked_on(status):
-            status.message = "The process ended without a word (killed, or out of memory): resume goes on."
-            status.state = "dead"
+        if status.active and not self._just_made(status):
+            answer = self.slurm_says
+            if answer and answer.waits:
+                reason = f" ({answer.reason})" if answer.reason else ""
+                status.state, status.message = "queued", f"SLURM job {self.job['slurm_job']} waits{reason}."
+            elif answer and not answer.alive:
+                status.message = f"SLURM job {self.job['slurm_job']} ended ({answer.state}): resume goes on."
+                status.state = "dead"
+            elif not answer and not self._worked_on(status):
+                status.message = "The process ended without a word (killed, or out of memory): resume goes on."
+                status.state = "dead"
         return status
 
     def write_status(self, status: Status) -> None:
@@ -143,11 +124,24 @@ class Run:
         except (ValueError, KeyError, TypeError, psutil.Error):
             return None
 
+    @property
+    def slurm_says(self) -> slurm.Answer | None:
+        """What SLURM says of the job that works or worked on this run; None where there is none."""
+        job = self.job.get("slurm_job")
+        return slurm.ask(job) if job else None
+
+    @property
+    def worked_on(self) -> bool:
+        """Whether a process works on this run, or a SLURM job does or waits to."""
+        answer = self.slurm_says
+        return answer.alive if answer else self.process() is not None
+
     def _just_made(self, status: Status) -> bool:
         return status.state == "starting" and not self.job and time.time() - status.updated < 30
 
     def _worked_on(self, status: Status) -> bool:
-        if self.job.get("host", platform.node()) != platform.node():  # another machine's pid says nothing here
+        job = self.job
+        if job.get("slurm_job") or job.get("host", platform.node()) != platform.node():  # its pid says nothing here
             return time.time() - status.updated < 600
         return self.process() is not None
 
@@ -167,7 +161,8 @@ class Run:
 
     def log_tail(self, lines: int = 20) -> str:
         try:
-            with (self.folder / "train.log").open("rb") as file:
+            log = self.folder / "train.log"
+            with (log if log.is_file() else slurm.log_file(self.folder) or log).open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - 20_000))
                 text = file.read().decode(errors="replace").replace("\r", "\n")
             return "\n".join(text.splitlines()[-lines:])
@@ -216,12 +211,6 @@ def train(config: TrainConfig, *, report: Report | None = None) -> Run:
     return run
 
 
-def write_json(path: Path, value: object) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(value), encoding="utf-8")
-    temporary.replace(path)
-
-
 def describe(line: dict[str, Any]) -> str:
     """A line of metrics as a person reads it in train.log."""
     if "validation" in line:
@@ -235,8 +224,13 @@ def describe(line: dict[str, Any]) -> str:
     )
 
 
-if __name__ == "__main__":
+def main(folder: str) -> None:
+    """What a process does that was started for a run: work, say so on stdout, end with one line where it fails."""
     try:
-        execute(Run(sys.argv[1]), report=lambda line: print(describe(line), flush=True))
+        execute(Run(folder), report=lambda line: print(describe(line), flush=True))
     except InputError as error:
         sys.exit(f"isimed: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,13 +1,12 @@
 """Working on a run: from the folder's config to its checkpoints, in this process (or in this one of torchrun's)."""
 
-import errno
 import os
 import platform
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +26,7 @@ from isimed.models.checkpoint import Card, recover_folder, remove_unfinished, sa
 from isimed.training import engine
 from isimed.training.config import TrainConfig
 from isimed.training.device import choose_device, device_key
+from isimed.training.failures import failures_in_words
 from isimed.training.journal import Journal
 from isimed.training.loop import Trainer, validation_codes
 from isimed.training.patients import check_pairs, choose_patients
@@ -51,7 +51,7 @@ def work(run: Run, *, report: Report | None = None) -> Status:
     journal = Journal(run, report, writes=first)
     with StopRequest() as stop, _only_worker(run) if first else nullcontext():
         try:
-            with _failures_in_words(journal):
+            with failures_in_words(journal):
                 if first:
                     run.write_job(psutil.Process(), **_machine(device))
                 journal.say(state="preparing", device=f"{device}: {why}")
@@ -148,19 +148,17 @@ def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, journal: Journal, s
 def _prepared(
     cohort: Cohort, preparation: Preparation, parts: list[list[str]], fabric: lf.Fabric, journal: Journal
 ) -> list[list[Prepared]]:
-    """Prepared volumes of each part of the patients; the first process prepares, the others open what it made."""
+    """Prepared volumes of each part of the patients; several processes prepare a share each, then open all."""
     entries = [cohort.subset(part) for part in parts]
     together = [entry for part in entries for entry in part]
-    if not journal.writes:
+
+    def said(done: int, total: int) -> None:
+        journal.say(state="preparing", message=f"Prepared {done} of {total} volumes.")
+
+    if engine.world_size() > 1:
+        prepare_cohort(cohort, preparation, entries=together[engine.rank() :: engine.world_size()], progress=said)
         fabric.barrier()
-    volumes = prepare_cohort(
-        cohort,
-        preparation,
-        entries=together,
-        progress=lambda done, total: journal.say(state="preparing", message=f"Prepared {done} of {total} volumes."),
-    )
-    if journal.writes:
-        fabric.barrier()
+    volumes = prepare_cohort(cohort, preparation, entries=together, progress=said)
     return [volumes[: len(entries[0])], volumes[len(entries[0]) :]]
 
 
@@ -210,38 +208,6 @@ def _only_worker(run: Run) -> Iterator[None]:
         if not try_lock(lock.fileno()):
             raise InputError(f"Another process works on {run.id}: stop it first.")
         yield
-
-
-@contextmanager
-def _failures_in_words(journal: Journal) -> Iterator[None]:
-    """Every way to break off ends in a status of one sentence; the last checkpoint stays."""
-    kept = "the last checkpoint is kept, resume goes on from it"
-    try:
-        yield
-    except (InputError, Cancelled) as error:
-        if isinstance(error, InputError):
-            _fail(journal, str(error))
-        raise
-    except BaseException as error:
-        if _out_of_memory(error):
-            text = f"Out of memory: use fewer --volumes-per-step or --crops-per-volume; {kept}."
-        elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            text = f"The disk of {journal.run.folder} is full: free space; {kept}."
-        else:
-            _fail(journal, f"The training broke off unexpectedly; train.log says where; {kept}.")
-            raise
-        _fail(journal, text)
-        raise InputError(text) from error
-
-
-def _fail(journal: Journal, text: str) -> None:
-    with suppress(OSError):  # on a full disk not even this may be written: the error itself still says it
-        journal.say(state="failed", message=text)
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return cpu or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
 def _machine(device: str) -> dict[str, Any]:

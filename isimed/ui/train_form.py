@@ -8,11 +8,13 @@ import streamlit as st
 from pydantic import ValidationError
 
 from isimed.data.cohort import cohort_names
+from isimed.training import slurm
 from isimed.training.config import Option, TrainConfig, options
 from isimed.training.methods import METHODS
 
 DRAFT = "train_draft"
 COLUMNS = (("Data", "Batches"), ("Loss", "Augmentation"), ("Optimiser", "Run"))
+CLUSTER = "Cluster"  # shown where SLURM is
 
 
 def config_form() -> TrainConfig | None:
@@ -35,6 +37,8 @@ def config_form() -> TrainConfig | None:
         for group in groups:
             with column:
                 _group(group, [o for o in by_name.values() if o.group == group and o.counts_for(chosen)])
+    if slurm.available():
+        _group(CLUSTER, [option for option in by_name.values() if option.group == CLUSTER])
     try:
         return TrainConfig.model_validate(st.session_state[DRAFT])
     except ValidationError as error:

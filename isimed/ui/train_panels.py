@@ -30,11 +30,12 @@ def summary(config: TrainConfig) -> bool:
     Returns:
         True where it can start.
     """
+    there = config.on == "slurm"
     try:
         cohort = load_cohort(config.cohort)
         train, held_out = choose_patients(cohort, config)
         check_pairs(cohort, config)
-        device, why = choose_device(config.device)
+        device, why = _cluster(config) if there else choose_device(config.device)
     except InputError as error:
         st.error(str(error), icon=":material/error:")
         return False
@@ -48,11 +49,23 @@ def summary(config: TrainConfig) -> bool:
     st.markdown(
         f"**Takes** about {in_words(guess.seconds)}: {guess.steps} steps of {guess.crops} crops, {guess.source}."
     )
+    needed = f"**Memory** about {guess.memory / GIGABYTE:.1f} GB"
+    if there:
+        st.markdown(f"{needed}, over all processes.")
+        return True
     free = free_memory(device)
-    st.markdown(f"**Memory** about {guess.memory / GIGABYTE:.1f} GB of {free / GIGABYTE:.0f} GB free.")
+    st.markdown(f"{needed} of {free / GIGABYTE:.0f} GB free.")
     if guess.memory > free:
         st.warning("This may not fit into memory: take fewer volumes a step or crops a volume.")
     return True
+
+
+def _cluster(config: TrainConfig) -> tuple[str, str]:
+    each = f"{config.gpus} GPUs each" if config.gpus else "no GPU asked for"
+    return (
+        "cuda" if config.gpus else "cpu",
+        f"SLURM: {config.nodes} nodes, {each}, at most {config.hours:g} h at a time",
+    )
 
 
 def start_training(config: TrainConfig) -> None:

@@ -1,0 +1,43 @@
+"""Every way to break off ends in a status of one sentence."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import torch
+
+from isimed.errors import InputError
+from isimed.training.journal import Journal
+from isimed.training.queue import Cancelled
+
+
+@contextmanager
+def failures_in_words(journal: Journal) -> Iterator[None]:
+    """Every way to break off ends in a status of one sentence; the last checkpoint stays."""
+    kept = "the last checkpoint is kept, resume goes on from it"
+    try:
+        yield
+    except (InputError, Cancelled, SystemExit) as error:  # SystemExit: SLURM's time is over, the job waits again
+        if isinstance(error, InputError):
+            _fail(journal, str(error))
+        raise
+    except BaseException as error:
+        if _out_of_memory(error):
+            text = f"Out of memory: use fewer --volumes-per-step or --crops-per-volume; {kept}."
+        elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            text = f"The disk of {journal.run.folder} is full: free space; {kept}."
+        else:
+            _fail(journal, f"The training broke off unexpectedly; train.log says where; {kept}.")
+            raise
+        _fail(journal, text)
+        raise InputError(text) from error
+
+
+def _fail(journal: Journal, text: str) -> None:
+    with suppress(OSError):  # on a full disk not even this may be written: the error itself still says it
+        journal.say(state="failed", message=text)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return cpu or isinstance(error, (MemoryError, torch.OutOfMemoryError))
