@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from isimed.data.cohort import Cohort, register
-from isimed.training import jobs
+from isimed.training import jobs, slurm
 from isimed.training.config import TrainConfig, options
 from isimed.training.estimate import estimate, in_words
 from isimed.training.run import Run, Status, write_json
@@ -59,6 +59,7 @@ def test_form_is_the_config_and_start_gives_it_away(page: AppTest, monkeypatch: 
         return Run.create(config)
 
     monkeypatch.setattr(jobs, "submit", submit)
+    monkeypatch.setattr(slurm, "available", lambda: True)
     page.run()
     assert not page.exception
     said = texts(page)
@@ -78,6 +79,19 @@ def test_form_is_the_config_and_start_gives_it_away(page: AppTest, monkeypatch: 
     assert (config.method, config.epochs, config.cohort) == ("simclr", 7, "small")
     assert page.session_state["train_view"] == RUNS
     assert page.selectbox(key="train_run").value == Run.all()[0].id
+
+
+def test_slurm_is_offered_where_it_is(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm, "available", lambda: False)
+    page.run()
+    assert "train.on" not in {widget.key for widget in page.selectbox}
+    monkeypatch.setattr(slurm, "available", lambda: True)
+    page.run()
+    page.selectbox(key="train.on").set_value("slurm")
+    page.number_input(key="train.gpus").set_value(4).run()
+    assert not page.exception
+    assert "cuda (SLURM: 1 nodes, 4 GPUs each, at most 24 h at a time)" in texts(page)
+    assert not page.button[0].disabled
 
 
 def test_what_cannot_work_is_said_before_the_start(page: AppTest) -> None:

@@ -119,6 +119,15 @@ def test_the_command_line_queues(cohort: Cohort, cluster: None) -> None:
     assert run.status.state == "stopped"
 
 
+def test_tasks_of_srun_are_one_training(cohort: Cohort, cluster: None) -> None:
+    run = Run.create(tiny(cohort, epochs=1, volumes_per_step=2))
+    srun = ["srun", "--overcommit", "--ntasks", "2", "--chdir", str(ROOT)]
+    said = told(*srun, sys.executable, "-m", "isimed.training.run", str(run.folder))
+    assert said.count("step 1/1") == 1  # only the first one talks
+    assert run.status.state == "finished"
+    assert run.job["processes"] == 2
+
+
 def test_an_array_embeds_one_table_and_a_lost_job_is_redone(cohort: Cohort, cluster: None) -> None:
     name = register(cohort.root).parent.name
     embed = f"{sys.executable} -m isimed embed {name} --checkpoint untrained --step-mm 60"
