@@ -1,14 +1,23 @@
 """Plotly figures of a result, for the app and for the report."""
 
+from textwrap import wrap
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from isimed.evaluation.words import CONTROLS, columns, figure_label, figures_of, group_label
+from isimed.evaluation.words import CONTROLS, base_name, columns, figure_label, figures_of, group_label
 
 COLOURS = ("#3b9fd6", "#f2a93b", "#e8718d", "#5fbf77", "#b792e8", "#f08a4b")
 GREY = "#8a94a3"
+MUTED = {
+    "untrained": GREY,
+    "position_only": "#a8946a",
+    "mean_position": "#a8946a",
+    "body_box": "#a8946a",
+    "intensity_histogram": "#c3cad4",
+    "affine_registration": "#6f9a89",
+}
 HEIGHT = 340
 MARGIN = {"l": 10, "r": 10, "t": 44, "b": 10}
 
@@ -26,14 +35,15 @@ def bars(result: dict[str, Any], group: str, figures: list[str]) -> go.Figure:
         up = [max(0.0, _or(found[f]["high"], v) - v) for f, v in zip(shown, value, strict=True)]
         down = [max(0.0, v - _or(found[f]["low"], v)) for f, v in zip(shown, value, strict=True)]
         chart.add_bar(
-            x=[figure_label(f) for f in shown],
+            x=["<br>".join(wrap(figure_label(f), 18)) for f in shown],
             y=value,
             name=CONTROLS.get(name, name),
             marker_color=colour(result, name),
             error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.2, "width": 3},
             hovertemplate="%{x}: %{y:.3f}<extra>%{fullData.name}</extra>",
         )
-    chart.update_layout(title=group_label(group), barmode="group", legend={"orientation": "h", "y": -0.15})
+    chart.update_layout(title=group_label(group), barmode="group")
+    chart.update_xaxes(tickangle=0 if len(figures) < 7 else None, automargin=True)
     return _sized(chart)
 
 
@@ -157,11 +167,10 @@ def component_matrix(result: dict[str, Any], name: str) -> go.Figure | None:
 
 
 def colour(result: dict[str, Any], name: str) -> str:
-    """A colour a checkpoint, greys for controls."""
+    """A colour a checkpoint, a muted one a control."""
     if name in result["checkpoints"]:
         return COLOURS[list(result["checkpoints"]).index(name) % len(COLOURS)]
-    greys = ("#8a94a3", "#5d6673", "#b4bcc8", "#454d58", "#d5dae1")
-    return greys[list(result["controls"]).index(name) % len(greys)]
+    return MUTED.get(base_name(name), GREY)
 
 
 def _or(value: float | None, otherwise: float) -> float:

@@ -57,7 +57,7 @@ def evaluate(
     Returns:
         The result as JSON can hold it: ``cohort``, ``protocol``, ``seed``, ``versions``, ``checkpoints`` and
         ``controls`` (name -> group -> figure -> ``{value, low, high, n}``), and besides ``subjects``,
-        ``differences``, ``likeness``, ``notes``, ``details`` (what plots need) and ``seconds``.
+        ``split``, ``differences``, ``likeness``, ``notes``, ``details`` (what plots need) and ``seconds``.
 
     Raises:
         InputError: a name is not known, a checkpoint does not fit, or no patient remains.
@@ -93,6 +93,7 @@ def evaluate(
         notes += [note for outcome in found.values() for note in outcome.details.get("notes", [])]
     return {
         "cohort": {"name": cohort.name, "fingerprint": cohort.fingerprint, "subjects": len(chosen.used)},
+        "split": {"file": Path(split).name, "parts": list(parts)} if split else None,
         "protocol": protocol,
         "seed": seed,
         "crops": crops,

@@ -82,9 +82,9 @@ LIKENESS = {
 }
 CONTROLS = {
     "untrained": "untrained network",
+    "position_only": "position only",
     "mean_position": "mean position",
     "intensity_histogram": "intensity histogram",
-    "position_only": "position only",
     "body_box": "same place in the body box",
     "affine_registration": "affine registration",
 }
@@ -135,6 +135,8 @@ def number(value: float | None) -> str:
         return "–"
     if value == 0 or abs(value) >= 100:
         return f"{value:.0f}"
+    if abs(value) < 0.0005:
+        return "0.000"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
 
 
@@ -154,11 +156,15 @@ def pair_label(pair: str) -> str:
 
 
 def columns(result: dict[str, Any]) -> list[str]:
-    """Checkpoints, then controls that hold figures."""
-    return [
-        *result["checkpoints"],
-        *[n for n, found in result["controls"].items() if found and n not in result["checkpoints"]],
-    ]
+    """Checkpoints, then controls that hold figures, those first that must be beaten first."""
+    controls = [n for n, found in result["controls"].items() if found and n not in result["checkpoints"]]
+    order = list(CONTROLS)
+    return [*result["checkpoints"], *sorted(controls, key=lambda n: (order + [base_name(n)]).index(base_name(n)))]
+
+
+def base_name(control: str) -> str:
+    """``"untrained (2 mm, for mine)"`` -> ``"untrained"``."""
+    return control.partition(" (")[0]
 
 
 def figures_of(result: dict[str, Any], name: str) -> dict[str, dict]:

@@ -86,7 +86,8 @@ def _group(result: dict[str, Any], group: str, cohort: Cohort) -> None:
         for column, name in zip(st.columns(max(len(names), 1)), names, strict=False):
             with column:
                 plot(charts.component_matrix(result, name), f"pc-{name}")
-    left, right = st.columns(2)
+    paired = group in ("distance", "position", "collapse")
+    left, right = st.columns(2) if paired else (st.container(), st.container())
     with left:
         first = next(f[group] for n in words.columns(result) if group in (f := words.figures_of(result, n)))
         plot(charts.bars(result, group, words.bar_figures(group, list(first))), f"bars-{group}")
