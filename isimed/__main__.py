@@ -190,7 +190,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         print(make_plan(cohort, load_all(cohort, options.checkpoint), **asked).sentence())
         return
     _writable(options.json, options.html)
-    with _bar("part", "Evaluating") as progress:
+    with _bar("%", "Evaluating") as progress:
         result = evaluate(cohort, options.checkpoint, **asked, progress=progress, say=_say)
     text = json.dumps(result, indent=1)
     if options.json:
