@@ -34,6 +34,7 @@ def measure(setting: Setting) -> Measured:
 def _train(setting: Setting, method: str) -> dict[str, float]:
     crops, patients = ("2", "4") if setting.quick else ("4", "40")
     with tempfile.TemporaryDirectory() as home:
+        settings.prepared_dir().mkdir(parents=True, exist_ok=True)
         (Path(home) / "prepared").symlink_to(settings.prepared_dir())
         environment = {**os.environ, "ISIMED_HOME": home}
         command = [sys.executable, "-m", "isimed", "train", str(setting.cohort.root), "--method", method]
@@ -46,7 +47,7 @@ def _train(setting: Setting, method: str) -> dict[str, float]:
     return {
         "crops/s": round(float(np.median([line["crops_per_second"] for line in steps[1:]])), 1),
         "steps": len(steps),
-        "crops a step": len(steps) and int(crops) * 8,
+        "crops a step": int(crops) * 8,
         "loss before": round(float(np.mean(losses[:per_epoch])), 4),
         "loss after": round(float(np.mean(losses[-per_epoch:])), 4),
     }

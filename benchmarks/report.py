@@ -23,11 +23,11 @@ one JSON file a row in [benchmarks](benchmarks/), which also holds the values of
 """
 
 
-def write_report(folder: Path) -> None:
+def write_report(folder: Path, *, plot: bool = True) -> None:
     """Write ``folder.md`` and ``folder/ratios.png`` from the rows that have been measured."""
     rows = [json.loads(path.read_bytes()) for name in ROWS if (path := folder / f"{name}.json").is_file()]
     text = START + "\n".join(line for row in rows for line in _lines(row)) + "\n"
-    if any(ratio["target"] for row in rows for ratio in row["ratios"]):
+    if plot and any(ratio["target"] for row in rows for ratio in row["ratios"]):
         _plot(rows).write_image(folder / "ratios.png", scale=2)
         text += f"\n![Ratios over their targets]({folder.name}/ratios.png)\n"
     for row in rows:

@@ -1,0 +1,52 @@
+"""What a benchmark's figure means: turns, ratios, targets, and the page made from them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import ROWS
+from benchmarks.race import Ratio, race
+from benchmarks.report import write_report
+from isimed.__main__ import main
+
+
+def test_ways_take_turns_and_first_place() -> None:
+    order: list[str] = []
+
+    def way(name: str) -> float:
+        order.append(name)
+        return 1.0
+
+    rates = race({"a": lambda: way("a"), "b": lambda: way("b")}, repeats=2)
+    assert order == ["a", "b", "b", "a", "a", "b"]
+    assert {name: len(values) for name, values in rates.items()} == {"a": 2, "b": 2}
+
+
+def test_ratio_is_the_median_of_turns() -> None:
+    ratio = Ratio("speed", ours=[2.0, 9.0, 3.0], other=[1.0, 1.0, 3.0], unit="crops/s", target=2.0)
+    assert ratio.median == 2.0
+    assert ratio.met
+    assert not Ratio("memory", [3.0], [2.0], "MB", target=1.0, at_most=True).met
+    assert Ratio("stated", [3.0], [2.0], "s").met is None
+
+
+def test_page_says_what_was_missed(tmp_path: Path) -> None:
+    ratio = Ratio("isimed, crops/s", [9.0, 9.0], [10.0, 10.0], "crops/s", target=0.95)
+    machine = {"cpu": "a CPU", "cores": 2, "instructions": "AVX2", "threads": 2, "load_before": None}
+    row = {"row": "train_limit", "cohort": "small", "ratios": [ratio.to_dict()], "facts": {"crops": 7}}
+    row |= {"machine": machine, "seconds": 3.0, "date": "today", "curves": {}}
+    folder = tmp_path / "benchmarks"
+    folder.mkdir()
+    (folder / "train_limit.json").write_text(json.dumps(row), encoding="utf-8")
+    (folder / "log.md").write_text("## Log\n", encoding="utf-8")
+    write_report(folder, plot=False)
+    page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+    assert "**0.90** (0.90-0.90) | 9 crops/s | 10 crops/s | ≥ 0.95 | **no** |" in page
+    assert "- crops: 7" in page
+    assert page.endswith("## Log\n")
+
+
+def test_unknown_row_is_one_sentence(cohort, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "nonsense", "--cohort", str(cohort.root)]) == 2
+    assert f"choose from {', '.join(ROWS)}." in capsys.readouterr().err
