@@ -56,7 +56,14 @@ def _guess(config: TrainConfig, device: str) -> float:
     work = _views(config) * (DINO_WORK if config.method == "dino" else 1)
     cores = config.threads or os.cpu_count() or 1
     rate = CROPS_PER_SECOND_A_CORE * cores if device == "cpu" else CROPS_PER_SECOND_GPU
-    return rate / work / (config.crop_size / 32) ** 3
+    processes = config.nodes * max(1, config.gpus) if config.on == "slurm" else 1
+    return processes * rate / work / (config.crop_size / 32) ** 3
+
+
+def _kind(config: TrainConfig) -> tuple:
+    """Trainings of one kind are equally fast on one machine."""
+    where = (config.on, config.nodes, config.gpus, config.threads)
+    return config.method, config.crop_size, config.views, config.local_views, where
 
 
 def _measured(config: TrainConfig, device: str) -> tuple[float, str] | None:
@@ -65,14 +72,7 @@ def _measured(config: TrainConfig, device: str) -> tuple[float, str] | None:
             its = run.config
         except ValueError:
             continue
-        same = (its.method, its.crop_size, its.views, its.local_views, its.threads) == (
-            config.method,
-            config.crop_size,
-            config.views,
-            config.local_views,
-            config.threads,
-        )
-        if same and run.status.device.split(":")[0] == device:
+        if _kind(its) == _kind(config) and run.status.device.split(":")[0] == device:
             rates = [line["crops_per_second"] for line in run.metrics()[-50:] if "crops_per_second" in line]
             if len(rates) >= 3:
                 return statistics.median(rates), f"as fast as {run.id} was"

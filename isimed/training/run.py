@@ -55,6 +55,8 @@ class Run:
             except FileExistsError:
                 continue
         run = cls(folder)
+        if config.split:  # the run may be resumed from anywhere
+            config = config.model_copy(update={"split": str(Path(config.split).absolute())})
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         (folder / "config.yaml").write_text(text, encoding="utf-8")
         run.write_status(Status())

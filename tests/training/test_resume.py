@@ -103,6 +103,40 @@ def test_full_disk_and_memory_are_one_sentence(
     assert "resume goes on" in run.status.message
 
 
+def test_a_full_disk_keeps_the_checkpoint_and_more_space_lets_it_go_on(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A real one of 250 MB: room for one checkpoint (140 MB) and not for the next beside it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=250m", "none", str(disk)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        monkeypatch.setenv("ISIMED_HOME", str(disk))
+        monkeypatch.setattr(work, "SAVE_EVERY_S", 0.0)
+        run = Run.create(tiny(cohort, validate_every=2))
+        with pytest.raises(InputError, match=r"No space left on device.*free space"):
+            execute(run)
+        assert run.status.state == "failed"
+        assert "free space" in run.status.message
+        assert (run.last / "progress.json").read_text().startswith('{"step": 1')
+        assert not list(run.last.parent.glob(".writing-*"))
+        subprocess.run(["mount", "-o", "remount,size=900m", str(disk)], check=True)
+        assert execute(run).state == "finished"
+        assert [line["number"] for line in run.metrics() if "terms" in line] == [1, 2, 3, 4]
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_split_is_found_from_anywhere(cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = Run.create(tiny(cohort, split="split.json"))
+    assert run.config.split == str(tmp_path / "split.json")
+
+
 def test_pairs_across_need_a_common_frame(cohort: Cohort) -> None:
     run = Run.create(tiny(cohort, pairs="across"))
     with pytest.raises(InputError, match="declares no common frame"):
