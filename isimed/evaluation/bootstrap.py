@@ -84,19 +84,24 @@ def bootstrap(
 def bootstrap_means(
     subjects: Sequence[str], rows: Sequence[Mapping[str, float]], *, draws: int | None = None, seed: int = 0
 ) -> dict[str, Figure]:
-    """Means over patients of figures that each volume has by itself (a patient's volumes are averaged first)."""
-    names = np.unique(np.asarray(subjects))
-    means = {
-        key: np.array(
-            [np.nanmean([r[key] for s, r in zip(subjects, rows, strict=True) if s == name]) for name in names]
-        )
-        for key in rows[0]
-    }
+    """Means over patients of figures that each volume has by itself (a patient's volumes are averaged first).
+
+    A volume without a figure holds NaN; ``n`` counts the patients that have it.
+    """
+    names, codes = np.unique(np.asarray(subjects), return_inverse=True)
     chosen = drawn_patients(len(names), draws=draws, seed=seed)
-    return {
-        key: Figure(float(np.mean(v)), len(names), v[chosen].mean(axis=1) if len(names) > 1 else None)
-        for key, v in means.items()
-    }
+    found = {}
+    for key in rows[0]:
+        values = np.array([row[key] for row in rows], dtype=np.float64)
+        known = np.isfinite(values)
+        count = np.bincount(codes[known], minlength=len(names))
+        total = np.bincount(codes[known], weights=values[known], minlength=len(names))
+        has = count > 0
+        means = np.where(has, total / np.maximum(count, 1), 0.0)
+        value = float(means.sum() / has.sum()) if has.any() else float("nan")
+        drawn = means[chosen].sum(axis=1) / np.where(has[chosen].any(axis=1), has[chosen].sum(axis=1), np.nan)
+        found[key] = Figure(value, int(has.sum()), drawn if has.sum() > 1 else None)
+    return found
 
 
 def jackknife(subjects: ArrayLike, statistic: Statistic, *, blocks: int = 10) -> dict[str, Figure]:

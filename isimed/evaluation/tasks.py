@@ -157,7 +157,7 @@ TASKS: dict[str, Task] = {
             (),
             {"position_only": measure_organs.segmentation_from_position},
             measure_organs.lacks_organs,
-            version=2,
+            version=3,
         ),
     )
 }

@@ -31,6 +31,20 @@ def test_means_give_every_patient_the_same_weight() -> None:
     assert figure.n == 2
 
 
+def test_a_patient_without_a_figure_is_left_out_of_its_mean() -> None:
+    rows = [{"x": 1.0, "y": np.nan}, {"x": 2.0, "y": np.nan}, {"x": 3.0, "y": 5.0}, {"x": 4.0, "y": 7.0}]
+    found = bootstrap_means(["a", "b", "c", "c"], rows)
+    assert found["x"].value == pytest.approx((1 + 2 + 3.5) / 3)
+    assert found["y"].value == pytest.approx(6)
+    assert (found["x"].n, found["y"].n) == (3, 1)
+    more = bootstrap_means(["a", "b", "c", "d"], rows)
+    assert (more["y"].value, more["y"].n) == (6, 2)
+    low, high = more["y"].interval()
+    assert (low, high) == (5, 7)
+    nobody = bootstrap_means(["a", "b"], [{"x": np.nan}, {"x": np.nan}])["x"]
+    assert nobody.to_json() == {"value": None, "low": None, "high": None, "n": 0}
+
+
 def test_one_patient_has_no_interval() -> None:
     figure = bootstrap(["a", "a"], lambda rows: {"x": 1.0})["x"]
     assert figure.to_json() == {"value": 1.0, "low": None, "high": None, "n": 1}

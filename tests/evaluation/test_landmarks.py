@@ -95,3 +95,13 @@ def test_few_shots_of_perfect_features_segment_perfectly() -> None:
     assert figures["dice_1_shot"].value == pytest.approx(1)
     assert figures["dice_3_shot"].n == 2
     assert set(by_organ) == {"one", "two"}
+
+
+def test_an_organ_that_some_patients_lack_has_its_dice_over_the_others() -> None:
+    labels = [(np.arange(1000).reshape(10, 10, 10) // 250 % 3).astype(np.uint16) for _ in range(6)]
+    labels[4] = np.where(labels[4] == 2, 0, labels[4]).astype(np.uint16)
+    features = [np.eye(3)[x].transpose(3, 0, 1, 2) for x in labels]
+    bodies = [np.ones(x.shape, bool) for x in labels]
+    _, by_organ = few_shot_dice(features, labels, bodies, list("abcdef"), {1: "one", 2: "two"}, shots=(1, 3))
+    assert by_organ["two"].value == pytest.approx(1)
+    assert (by_organ["one"].n, by_organ["two"].n) == (3, 2)
