@@ -4,7 +4,8 @@ The network says which part of the body this is, ``isimed.explore.agree`` puts a
 by some millimetres that are the network's, and asking it again around the place errs the same way. Here a ball of
 voxels around the clicked point is slid over the target around the place so far, and normalised cross-correlation
 (Lewis, "Fast normalized cross-correlation", 1995) says where it fits. The new place is the mean over the shifts, each
-weighted by ``exp(correlation / TEMPERATURE)``: sharp where one shift fits best, nearly unmoved where none does.
+weighted by ``exp((correlation - (shift / FAR_MM)^2 / 2) / TEMPERATURE)``: sharp where one shift fits best, nearly
+unmoved where none does. The constants were chosen on synthetic patients and on patients that no figure is told of.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from isimed.data.preprocess import Prepared
 VOXEL_MM = 3.0
 BALL_MM = 24.0  # what is compared: up to here in each direction, weighted by a Gaussian of half of it
 REACH_MM = 18.0  # how far it is slid
+FAR_MM = 40.0
 TEMPERATURE = 0.03
 LEAST_VARIANCE = 1e-4
 STRETCH = (0.5, 2.0)
@@ -51,7 +53,8 @@ def sharpen(source: Prepared, point_mm: ArrayLike, target: Prepared, near_mm: Ar
     weights = np.exp(-0.5 * np.square(ball).sum(axis=-1) / (BALL_MM / 2) ** 2)
     pattern = _sample(source, np.asarray(point_mm) + ball @ back)
     fit = _correlation(pattern, weights, _sample(target, np.asarray(near_mm) + region))
-    shares = np.exp((fit - fit.max()) / TEMPERATURE)
+    score = fit - np.square(shifts / FAR_MM).sum(axis=-1) / 2
+    shares = np.exp((score - score.max()) / TEMPERATURE)
     shares = (shares / shares.sum())[..., None]
     shift = (shares * shifts).sum(axis=(0, 1, 2))
     spread = float(np.sqrt((shares * np.square(shifts - shift)).sum()))
@@ -94,4 +97,4 @@ def _inverse(turn: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of a map under which one body can be the other; an untrained network's often is none: then no turn at all."""
     sizes = np.linalg.svd(turn, compute_uv=False)
     plausible = STRETCH[0] < sizes.min() and sizes.max() < STRETCH[1] and np.linalg.det(turn) > 0
-    return np.linalg.inv(turn) if plausible else np.eye(3)
+    return np.asarray(np.linalg.inv(turn)) if plausible else np.eye(3)

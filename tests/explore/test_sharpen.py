@@ -25,7 +25,7 @@ def test_it_finds_the_place_that_looks_the_same() -> None:
     here, there = volume(0, (0, 0, 0)), volume(0, (40, -25, 7))
     for miss in ((9, -6, 3), (-12, 0, 12), (0, 0, 0)):
         found = sharpen(here, (10, 20, -5), there, np.add((50, -5, 2), miss), np.eye(3))
-        assert np.linalg.norm(found.mm - (50, -5, 2)) < 1
+        assert np.linalg.norm(found.mm - (50, -5, 2)) < 2  # of a miss of 11 to 17
         assert found.spread_mm < 4
         assert found.correlation > 0.9
 
@@ -73,8 +73,9 @@ def test_the_whole_search_is_finer_than_its_first_two_steps() -> None:
     assert {found.volume for found in fine} == {"B", "C", "C2"}
     for found in fine:
         truth = clicked + SHIFTS[found.volume]
-        assert np.linalg.norm(np.array(found.mm) - truth) < 1
-        assert np.linalg.norm(np.array(coarse[found.volume].mm) - truth) > 1
+        assert np.linalg.norm(np.array(found.mm) - truth) < 0.5 * np.linalg.norm(
+            np.array(coarse[found.volume].mm) - truth
+        )
         assert found.round_trip_mm is not None
-        assert found.round_trip_mm < 1
+        assert found.round_trip_mm < 2
         assert locate(*arguments, found.volume, round_trip=True) == found
