@@ -1,15 +1,20 @@
-"""Click to shown matches on the Viewer page, in Chromium: median and 95th percentile of 50 clicks, and bytes a click.
+"""Click to shown matches on the Viewer page, in Chromium: median and 95th percentile, bytes a click, and the wheel.
 
 streamlit run app.py &  # with a cohort that is embedded
-python benchmarks/click_latency.py http://localhost:8501 --cohort demo-brain
+python benchmarks/click_latency.py http://localhost:8501 --cohort demo-brain --json click.json
+
+`strip`: until the row of still pictures has changed; `best`: until the four refined matches have. `wheel_frames`: what
+the browser sent to the server while slices were scrolled by the wheel; 0 means no rerun.
 """
 
 import argparse
+import json
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, WebSocket, sync_playwright
 
 SHOWN = {  # what must change: selector, and what of it
     "strip": (".strip img", "(all) => all.map((one) => one.src).join()"),
@@ -37,36 +42,79 @@ def click(page: Page, rng: np.random.Generator) -> dict[str, float]:
     return taken
 
 
+def wheel(page: Page, counts: dict[str, int], turns: int = 20) -> int:
+    """Frames that the browser sends while the wheel turns over the axial plane."""
+    canvas = page.locator("canvas[data-plane=axial]").first
+    canvas.hover()
+    page.wait_for_timeout(1000)
+    before, label = counts["frames_sent"], canvas.get_attribute("aria-label")
+    for turn in range(turns):
+        page.mouse.wheel(0, -100 if turn < turns / 2 else 50)
+        page.wait_for_timeout(20)
+    page.wait_for_timeout(1000)
+    if canvas.get_attribute("aria-label") == label:
+        raise RuntimeError("the wheel did not scroll")
+    return counts["frames_sent"] - before
+
+
+def count_frames(page: Page) -> dict[str, int]:
+    """Frames and bytes on the page's websockets; counted from now on."""
+    counts = {"frames_sent": 0, "bytes_sent": 0, "bytes_received": 0}
+
+    def sent(frame: str | bytes) -> None:
+        counts["frames_sent"] += 1
+        counts["bytes_sent"] += len(frame)
+
+    def received(frame: str | bytes) -> None:
+        counts["bytes_received"] += len(frame)
+
+    def opened(socket: WebSocket) -> None:
+        socket.on("framesent", sent)
+        socket.on("framereceived", received)
+
+    page.on("websocket", opened)
+    return counts
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url")
     parser.add_argument("--cohort", default="demo-brain")
+    parser.add_argument("--checkpoint", help="by default the one that fits best")
     parser.add_argument("--clicks", type=int, default=50)
+    parser.add_argument("--json", help="write the figures to this file")
     options = parser.parse_args()
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        received = [0]
-
-        def count(socket) -> None:
-            socket.on("framereceived", lambda frame: received.__setitem__(0, received[0] + len(frame)))
-
-        page.on("websocket", count)
-        page.goto(f"{options.url}/viewer?cohort={options.cohort}")
+        counts = count_frames(page)
+        chosen = f"&checkpoint={options.checkpoint}" if options.checkpoint else ""
+        page.goto(f"{options.url}/viewer?cohort={options.cohort}{chosen}")
         page.locator(".strip .picture").first.wait_for(timeout=600_000)
+        page.wait_for_timeout(3000)
         rng = np.random.default_rng(0)
         click(page, rng)
-        received[0] = 0
-        times = []
+        before, times = dict(counts), []
         for _ in range(options.clicks):
             page.wait_for_timeout(500)
             times.append(click(page, rng))
+        page.wait_for_timeout(500)
+        result: dict[str, object] = {"cohort": options.cohort, "clicks": options.clicks}
+        for name in SHOWN:
+            values = [1000 * one[name] for one in times]
+            result[name] = {
+                "p50_ms": round(float(np.median(values))),
+                "p95_ms": round(float(np.quantile(values, 0.95))),
+            }
+        for name in ("bytes_received", "bytes_sent"):
+            result[f"{name}_a_click"] = round((counts[name] - before[name]) / options.clicks)
+        result["wheel_frames"] = wheel(page, counts)
         browser.close()
-    for name in SHOWN:
-        values = [1000 * one[name] for one in times]
-        print(f"{name}: median {np.median(values):.0f} ms, 95th percentile {np.quantile(values, 0.95):.0f} ms")
-    print(f"bytes a click: {received[0] / options.clicks:.0f}")
+    text = json.dumps(result, indent=1)
+    print(text)
+    if options.json:
+        Path(options.json).write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
