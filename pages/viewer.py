@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from isimed.ui import clicked, kept_points, layers, matches, search, state, viewer_style, wishes
+from isimed.ui import box, clicked, kept_points, layers, matches, search, state, viewer_style, wishes
 
 HEIGHT = 535  # pixels of the planes: the strip below them is still seen on a laptop
 
@@ -26,29 +26,36 @@ with there:
 code = search.code_of(cohort, checkpoint, volume_id, point_mm) if table is not None else None
 
 
-def overlays(volume: str) -> dict:
+def overlays(volume: str, place_mm: search.Point) -> dict:
     heat = layers.heat_map(cohort, table, preparation, volume, layer, code) if table is not None else None
     labels = layers.label_map(cohort, volume, layer)
-    return {"heat": heat, "labels": labels, "markers": kept_points.markers(cohort, volume)}
+    markers = kept_points.markers(cohort, volume) + box.marks(table, volume, place_mm)
+    return {"heat": heat, "labels": labels, "markers": markers}
 
 
 with here:
     viewer_style.line(f"Click any place in {volume_id}", help=clicked.HELP.format(edge_mm=edge_mm))
-    clicked.show(cohort, volume_id, point_mm, edge_mm, height=HEIGHT, overlays=overlays(volume_id))
-    said, settings, kept = st.columns([6, 4, 4], vertical_alignment="center")
+    clicked.show(
+        cohort, volume_id, point_mm, edge_mm, height=HEIGHT, overlays=overlays(volume_id, point_mm),
+        boxes=box.boxes(table, volume_id),
+    )  # fmt: skip
+    said, settings, kept, chosen = st.columns([5, 3, 3, 3], vertical_alignment="center")
 if table is None:
     st.stop()
 with settings:
     where = wishes.panel(cohort, volume_id, state.prepared_scan(cohort, volume_id, preparation), point_mm)
 with there, st.spinner("Searching the other patients…"):
     found = search.find(cohort, preparation, table, code, volume_id, point_mm, where)
+with below:
+    matches.show_strip(cohort, preparation, found[matches.BEST :], edge_mm, plane=plane)
+with there:
+    best = search.refine(cohort, preparation, table, found[: matches.BEST], volume_id, point_mm, where)
+    height = HEIGHT // 2 - 30
+    matches.show_best(cohort, best, edge_mm, plane=plane, height=height, overlays=overlays)
+found = [*best, *found[matches.BEST :]]
 with said:
     clicked.say_where(cohort, preparation, table, code, volume_id, point_mm, found)
 with kept:
     kept_points.panel(cohort, kept_points.Place(volume_id, point_mm), found)
-with below:
-    matches.show_strip(cohort, preparation, found[matches.BEST :], edge_mm, plane=plane)
-with there:
-    best = found[: matches.BEST]
-    height = HEIGHT // 2 - 30
-    matches.show_best(cohort, best, edge_mm, plane=plane, height=height, overlays=overlays)
+with chosen:
+    box.panel(table, volume_id, point_mm, best)

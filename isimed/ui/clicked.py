@@ -21,7 +21,14 @@ HELP = (
 
 
 def show(
-    cohort: Cohort, volume_id: str, point_mm: search.Point, edge_mm: float, *, height: int, overlays: dict
+    cohort: Cohort,
+    volume_id: str,
+    point_mm: search.Point,
+    edge_mm: float,
+    *,
+    height: int,
+    overlays: dict,
+    boxes: Sequence[Box] = (),
 ) -> None:
     """Three linked planes; a click moves the cursor and so the search."""
     slice_viewer(
@@ -30,7 +37,7 @@ def show(
         volume_key=f"{cohort.fingerprint}/{volume_id}",
         modality=cohort.modality,
         cursor_mm=point_mm,
-        boxes=[Box(point_mm, edge_mm)],
+        boxes=[Box(point_mm, edge_mm), *boxes],
         layout="grid",
         height=height,
         link=matches.LINK,

@@ -21,16 +21,12 @@ from isimed.ui.slices import slice_picture
 
 PICTURES = 24
 MARKERS = 400
-SELECTION, CROP, VIEWER_BOX = "selection", "map_crop", "viewer_box"
+SELECTION, CROP = "selection", "map_crop"
 LIT = "#5cc8e0"
 
 
 def current(table: Table) -> Selection | None:
-    """The selection of this session if it is about this table; a box drawn in the viewer becomes one first."""
-    box = st.session_state.get(VIEWER_BOX)
-    if box and box != st.session_state.get("map_box_seen") and box.get("volume") in table.volumes:
-        st.session_state["map_box_seen"] = box
-        choose(table, selections.rows_in_box(table, box["volume"], box["low_mm"], box["high_mm"]))
+    """The selection of this session, if it is about this table."""
     chosen = st.session_state.get(SELECTION)
     return chosen.of(table) if isinstance(chosen, Selection) else None
 

@@ -20,7 +20,7 @@ BEST = 4
 STRIP = 16
 LEGEND = (
     "Latent: how far apart the two crops are for the network, in mm where it was trained on mm. "
-    "±: how well all crops around agree on the place, the size of error to expect. "
+    "±: how far the places that fit about equally well lie apart. "
     "Error: distance to the true place, which is known for synthetic patients only."
 )
 
@@ -51,13 +51,13 @@ def show_best(
     *,
     plane: Plane,
     height: int,
-    overlays: Callable[[str], dict],
+    overlays: Callable[[str, search.Point], dict],
 ) -> None:
     """The best matches as linked viewers, two by two.
 
     Args:
         found: rows of ``search.find``.
-        overlays: volume id -> ``labels``, ``heat`` and ``markers`` for its viewer.
+        overlays: volume id and place -> ``labels``, ``heat`` and ``markers`` for its viewer.
     """
     columns = st.columns(2, gap="small")
     for number, match in enumerate(found):
@@ -77,7 +77,7 @@ def show_best(
                 link=LINK,
                 reports_clicks=False,
                 on_action=_opener(match.volume),
-                **overlays(match.volume),
+                **overlays(match.volume, match.mm),
             )
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -56,15 +55,6 @@ def test_a_selection_survives_colouring(app: AppTest, table: Table, colour: str)
     assert not app.exception
     assert any("3 chosen crops" in text.value for text in app.markdown)
     assert len(app.session_state["selection"]) == 3
-
-
-def test_a_box_in_the_viewer_lights_its_crops(app: AppTest, table: Table) -> None:
-    app.session_state["viewer_box"] = {"volume": "P1", "low_mm": (-30, -30, -30), "high_mm": (30, 30, 30)}
-    app.run()
-    expected = selections.rows_in_box(table, "P1", (-30, -30, -30), (30, 30, 30))
-    assert np.array_equal(app.session_state["selection"].rows, expected)
-    next(button for button in app.button if button.label == "Clear").click().run()
-    assert app.session_state["selection"] is None  # and the same box does not light up again
 
 
 def test_a_selection_is_kept_and_lit_again(app: AppTest, table: Table) -> None:

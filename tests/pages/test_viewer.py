@@ -6,8 +6,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from isimed.data.cohort import Cohort, register
+from isimed.explore import selection as selections
 from isimed.explore.embed import checkpoint_for, embed_cohort
-from isimed.ui import kept_points, search, state
+from isimed.explore.store import Table
+from isimed.ui import box, crops, kept_points, search, state
 from tests.small import write_cohort
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "viewer.py"
@@ -19,9 +21,11 @@ def page(tmp_path, monkeypatch) -> AppTest:
     cohort = Cohort.load("small")
     checkpoint = checkpoint_for("untrained", cohort)
     monkeypatch.setattr(state, "checkpoint_choices", lambda cohort: ["untrained"])
-    embed_cohort(cohort, checkpoint, step_mm=48)
+    table = embed_cohort(cohort, checkpoint, step_mm=48)
     monkeypatch.setitem(state.table.__kwdefaults__, "step_mm", 48)
-    return AppTest.from_file(str(PAGE), default_timeout=60)
+    app = AppTest.from_file(str(PAGE), default_timeout=60)
+    app.session_state["of_the_test"] = table
+    return app
 
 
 def test_it_shows_matches_before_the_first_click_and_says_what_to_do(page: AppTest) -> None:
@@ -56,3 +60,45 @@ def test_overlays_filters_and_points_run(page: AppTest) -> None:
     page.toggle(key="search_tumour").set_value(True).run()
     page.toggle(key="search_others").set_value(False).run()
     assert not page.exception
+
+
+def press(page: AppTest, label: str) -> None:
+    next(button for button in page.button if button.label == label).click().run()
+    assert not page.exception
+
+
+def test_a_box_around_the_place_chooses_crops_for_the_map(page: AppTest) -> None:
+    table: Table = page.session_state["of_the_test"]
+    place = table.centre_mm[table.rows("P1")][4]
+    page.query_params.update({"cohort": "small", "volume": "P1", "mm": ",".join(map(str, place))})
+    page.run()
+    page.number_input(key="box_edge").set_value(100).run()
+    press(page, "Choose the crops in it")
+    chosen = page.session_state[crops.SELECTION]
+    expected = selections.rows_in_box(table, "P1", place - 50, place + 50)
+    assert len(expected) > 1
+    assert chosen.rows.tolist() == expected.tolist()
+    assert page.session_state[box.BOX]["places"] == [("P1", tuple(map(float, place)))]
+    page.toggle(key="box_matches").set_value(True).run()
+    press(page, "Choose the crops in it")
+    assert set(table.volume[page.session_state[crops.SELECTION].rows]) == {"P0", "P1", "P2"}
+    press(page, "Clear")
+    assert page.session_state[crops.SELECTION] is None
+
+
+def test_crops_chosen_in_the_map_are_marked_in_their_scans(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[str, list] = {}
+
+    def note(table: Table, volume: str, near_mm: search.Point) -> list:
+        shown[volume] = marks(table, volume, near_mm)
+        return shown[volume]
+
+    marks = box.marks
+    monkeypatch.setattr(box, "marks", note)
+    table: Table = page.session_state["of_the_test"]
+    rows = [table.rows("P0").start, table.rows("P2").start, table.rows("P2").start + 2]
+    page.session_state[crops.SELECTION] = selections.select(page.session_state["of_the_test"], rows)
+    page.run()
+    assert not page.exception
+    assert {volume: len(found) for volume, found in shown.items()} == {"P0": 1, "P1": 0, "P2": 2}
+    assert {tuple(mark.mm) for mark in shown["P2"]} == {tuple(table.centre_mm[row]) for row in rows[1:]}

@@ -28,7 +28,8 @@ export class Toolbar {
     const shown = JSON.stringify([convention, window, dragMode, labelMode, data.presets, !data.labels, data.heat, data.link, link.on]);
     if (!data.controls || shown === this.shown) return; // the keyboard's place survives a rerun
     this.shown = shown;
-    const parts = [this.convention(), this.presets(), this.dragMode(), this.link(), this.labels(), this.heat(), this.reset()];
+    // What an overlay means comes first: where the panel is low, the rest is scrolled.
+    const parts = [this.heat(), this.labels(), this.convention(), this.presets(), this.dragMode(), this.link(), this.reset()];
     this.root.replaceChildren(...parts.filter(Boolean));
   }
 
