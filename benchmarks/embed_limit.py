@@ -22,7 +22,7 @@ AGAINST = "the same network in fp32, default layout, on one constant batch"
 def measure(setting: Setting) -> Measured:
     checkpoint = checkpoint_for(setting.checkpoint, setting.cohort)
     volume = volume_of(setting, checkpoint)
-    centres = grid_of(volume, checkpoint, count=2 * BATCH if setting.quick else 8 * BATCH)
+    centres = grid_of(volume, checkpoint, count=2 * BATCH if setting.quick else 4 * BATCH)
     batches = len(centres) // BATCH
     ways = {"ours": our_way(checkpoint, volume, centres), "limit": constant_batch(checkpoint, volume, centres, batches)}
     rates = race(ways, repeats=2 if setting.quick else 7)

@@ -32,7 +32,7 @@ def measure(setting: Setting) -> Measured:
 
 
 def _train(setting: Setting, method: str) -> dict[str, float]:
-    crops, patients = ("2", "4") if setting.quick else ("4", "40")
+    crops, patients = ("2", "4") if setting.quick else ("3", "40")
     with tempfile.TemporaryDirectory() as home:
         settings.prepared_dir().mkdir(parents=True, exist_ok=True)
         (Path(home) / "prepared").symlink_to(settings.prepared_dir())

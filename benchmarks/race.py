@@ -79,18 +79,24 @@ class Measured:
     curves: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
 
 
-def race(ways: Mapping[str, Callable[[], float]], *, repeats: int, warm: int = 1) -> dict[str, list[float]]:
+def race(
+    ways: Mapping[str, Callable[[], float]], *, repeats: int, warm: int = 1, budget_s: float = 100.0
+) -> dict[str, list[float]]:
     """Run all ways in turn, again and again; each second round backwards, so that none always goes first.
 
     Args:
         ways: name -> what is run; it returns how much it did (crops, volumes, queries).
         warm: rounds that do not count.
+        budget_s: seconds after which three repeats are enough.
 
     Returns:
         Name -> how much it did a second, one value a repeat.
     """
     rates: dict[str, list[float]] = {name: [] for name in ways}
+    began = time.perf_counter()
     for turn in range(warm + repeats):
+        if turn >= warm + 3 and time.perf_counter() - began > budget_s:
+            break
         for name in list(ways)[:: -1 if turn % 2 else 1]:
             gc.collect()
             start = time.perf_counter()

@@ -57,7 +57,7 @@ def _efficiency(rates: dict[str, list[float]]) -> float:
 def _processes(setting: Setting, count: int) -> float:
     """Crops a second of a short training on so many processes."""
     size = (
-        ["--crops-per-volume", "4", "--volumes-per-step", "2", "--limit", "4"] if setting.quick else ["--limit", "24"]
+        ["--crops-per-volume", "4", "--volumes-per-step", "2", "--limit", "4"] if setting.quick else ["--limit", "16"]
     )
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)] if count > 1 else []
     with tempfile.TemporaryDirectory() as home:

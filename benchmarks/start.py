@@ -1,6 +1,7 @@
 """Cold start of the app to a usable viewer against `streamlit hello` to its first page, each server a new process.
 
-Seconds from starting the server to the last thing a person waits for: the viewer's strip of matches, hello's heading.
+Seconds from starting the server to the last thing a person waits for: the viewer's strip of matches in the demo cohort
+(made and embedded by a first start that does not count), hello's heading.
 """
 
 import os
@@ -16,6 +17,7 @@ from isimed.errors import InputError
 
 TITLE = "Cold start"
 AGAINST = "`streamlit hello` to its first page"
+DEMO = "demo-brain"
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic", "--no-first-run"]
 
@@ -31,10 +33,10 @@ def measure(setting: Setting) -> Measured:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         ways = {
-            "ours": (["run", str(ROOT / "app.py")], f"viewer?cohort={setting.cohort.name}", ".strip .picture"),
+            "ours": (["run", str(ROOT / "app.py")], f"viewer?cohort={DEMO}", ".strip .picture"),
             "hello": (["hello"], "", "h1"),
         }
-        for turn in range(3 if setting.quick else 6):
+        for turn in range(2 if setting.quick else 4):
             for name, (arguments, path, shown) in ways.items():
                 taken = _seconds(page, arguments, path, shown)
                 if turn:  # the first fills the disk's cache, and the home

@@ -19,7 +19,7 @@ def measure(setting: Setting) -> Measured:
     for workers in (0, 2):
         data = monai_way.loader(setting.cohort, config, count=count, workers=workers)
         ways[f"{workers} workers"] = monai_way.epoch_of(data, config)
-    rates = race(ways, repeats=2 if setting.quick else 4)
+    rates = race(ways, repeats=2 if setting.quick else 3)
     ratios = [
         Ratio(f"MONAI Dataset, {name}", rates["ours"], rates[name], "crops/s", target=1.1) for name in list(ways)[1:]
     ]

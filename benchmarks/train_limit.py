@@ -29,10 +29,10 @@ def measure(setting: Setting) -> Measured:
 
 
 def make_trainer(setting: Setting, *, threads: int | None = None) -> Trainer:
-    """A training of `isimed` with the defaults: 16 crops a volume, 8 volumes a step, 3 steps an epoch."""
+    """A training of `isimed` with the defaults: 16 crops a volume, 8 volumes a step, 2 steps an epoch."""
     quick = {"crops_per_volume": 4, "volumes_per_step": 2} if setting.quick else {}
     config = TrainConfig(cohort=str(setting.cohort.root), epochs=10_000, device="cpu", threads=threads, **quick)
-    return Trainer(config, training_volumes(setting, 3 * config.volumes_per_step))
+    return Trainer(config, training_volumes(setting, 2 * config.volumes_per_step))
 
 
 def training_volumes(setting: Setting, count: int) -> list[Prepared]:
