@@ -94,3 +94,26 @@ def test_a_kept_point_is_exported_for_slicer(viewer, tmp_path):
     assert markup["coordinateSystem"] == "LPS"
     assert markup["controlPoints"][0]["label"] == "the spot"
     assert markup["controlPoints"][0]["position"] == pytest.approx([50, 60, -50])
+
+
+def test_crops_chosen_here_are_lit_in_the_map_and_stay_chosen(viewer):
+    viewer.get_by_role("button", name=re.compile(r"Crops \(0\)")).click()
+    viewer.get_by_role("button", name="Choose the crops in it").click()
+    button = viewer.get_by_role("button", name=re.compile(r"Crops \([1-9]\d*\)"))
+    button.wait_for()
+    count = int(re.search(r"\((\d+)\)", button.inner_text()).group(1))
+    viewer.get_by_role("button", name="See them in the map").click()
+    viewer.get_by_text(re.compile(rf"^{count} chosen crops?$")).wait_for(timeout=120_000)
+    viewer.get_by_role("button", name="Open in the viewer").click()
+    viewer.get_by_role("button", name=re.compile(rf"Crops \({count}\)")).wait_for(timeout=60_000)
+
+
+def test_the_opacity_of_an_overlay_is_seen_without_scrolling(viewer):
+    viewer.get_by_role("combobox", name=re.compile("Overlay")).click()
+    viewer.get_by_role("option", name="Likeness to the click").click()
+    slider = viewer.get_by_label(re.compile("Opacity of")).first
+    slider.wait_for()
+    box, panel = slider.bounding_box(), viewer.locator(".panel").first.bounding_box()
+    assert panel["y"] <= box["y"]
+    assert box["y"] + box["height"] <= panel["y"] + panel["height"]
+    assert panel["y"] + panel["height"] <= 900
