@@ -5,8 +5,8 @@ a body is one piece: neighbours move together. So crops from all over the source
 other way round, and one affine map of scanner millimetres is fitted to these pairs, robustly. Network and tables
 stay as they are: this costs some milliseconds a pair of volumes, once.
 
-Codes were trained within volumes, so two volumes' codes may be shifted against each other (another contrast,
-another scanner): before matching, the mean code of the part of the body that both show is made equal.
+Making the mean codes of two volumes equal before matching was tried and left out: patients whose fields of view
+differ are then moved against each other (headneck-ct, validation patients: 31 mm with it, 12 mm without).
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,6 @@ NEIGHBOURS = 32
 CODE_COMPONENTS = 8
 LOCAL_COMPONENTS = 6
 RIDGE = 1e-2
-ROUNDS = 3
 FAR = 2.5  # times the median latent distance
 LOCAL_MM = 25.0
 
@@ -60,17 +59,12 @@ def correspondence(table: Table, source: str, target: str) -> Correspondence:
     codes, places = _thin(scores[here]), _thin(table.centre_mm[here])
     target_codes, target_places = scores[there], table.centre_mm[there].astype(np.float64)
     some_codes, some_places = _thin(target_codes), _thin(target_places)
-    shift = np.zeros(codes.shape[1], dtype=codes.dtype)
-    for _ in range(ROUNDS):
-        forward, away_there = _match(codes + shift, target_codes, target_places)
-        back, away_here = _match(some_codes - shift, scores[here], table.centre_mm[here].astype(np.float64))
-        x, y = np.concatenate([places, back]), np.concatenate([forward, some_places])
-        shown = _shown(np.concatenate([away_there, away_here]))
-        matrix = _affine(x[shown], y[shown])
-        seen_there, seen_here = np.split(shown, [len(codes)])
-        if min(seen_there.sum(), seen_here.sum()) >= NEIGHBOURS:
-            shift = some_codes[seen_here].mean(axis=0) - codes[seen_there].mean(axis=0)
+    forward, away_there = _match(codes, target_codes, target_places)
+    back, away_here = _match(some_codes, scores[here], table.centre_mm[here].astype(np.float64))
+    x, y = np.concatenate([places, back]), np.concatenate([forward, some_places])
+    shown = _shown(np.concatenate([away_there, away_here]))
     x, y = x[shown], y[shown]
+    matrix = _affine(x, y)
     misses = np.linalg.norm(y - _extended(x) @ matrix, axis=1)
     return Correspondence(matrix, x, misses)
 
