@@ -10,15 +10,16 @@ COARSE_MM = 6.0
 LPS = np.diag([-1.0, -1.0, 1.0])
 
 
-def affine_transform(source: Prepared, target: Prepared, *, seed: int = 0) -> sitk.Transform:
-    """A map from points of the source to points of the target (both LPS mm), by Mattes mutual information.
+def start_transform(source: Prepared, target: Prepared) -> sitk.AffineTransform:
+    """A map from points of the source to points of the target (both LPS mm): centre of mass to centre of mass."""
+    method = sitk.CenteredTransformInitializerFilter.MOMENTS
+    start = sitk.CenteredTransformInitializer(_image(source), _image(target), sitk.AffineTransform(3), method)
+    return sitk.AffineTransform(start)
 
-    Centres of the images first, then three levels of gradient descent with 10 % of the voxels.
-    """
+
+def affine_transform(source: Prepared, target: Prepared, *, seed: int = 0) -> sitk.Transform:
+    """The same after Mattes mutual information: three levels of gradient descent with 10 % of the voxels."""
     fixed, moving = _image(source), _image(target)
-    start = sitk.CenteredTransformInitializer(
-        fixed, moving, sitk.AffineTransform(3), sitk.CenteredTransformInitializerFilter.MOMENTS
-    )
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricSamplingStrategy(method.RANDOM)
@@ -28,7 +29,7 @@ def affine_transform(source: Prepared, target: Prepared, *, seed: int = 0) -> si
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([4, 2, 1])
     method.SetSmoothingSigmasPerLevel([2, 1, 0])
-    method.SetInitialTransform(start, inPlace=False)
+    method.SetInitialTransform(start_transform(source, target), inPlace=False)
     return method.Execute(fixed, moving)
 
 
