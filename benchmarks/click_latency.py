@@ -49,7 +49,7 @@ def wheel(page: Page, counts: dict[str, int], turns: int = 20) -> int:
     page.wait_for_timeout(1000)
     before, label = counts["frames_sent"], canvas.get_attribute("aria-label")
     for turn in range(turns):
-        page.mouse.wheel(0, -100 if turn < turns / 2 else 50)
+        page.mouse.wheel(0, -100 if turn < 0.7 * turns else 100)  # and part of the way back
         page.wait_for_timeout(20)
     page.wait_for_timeout(1000)
     if canvas.get_attribute("aria-label") == label:

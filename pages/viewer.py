@@ -39,7 +39,8 @@ with here:
         cohort, volume_id, point_mm, edge_mm, height=HEIGHT, overlays=overlays(volume_id, point_mm),
         boxes=box.boxes(table, volume_id),
     )  # fmt: skip
-    said, settings, kept, chosen = st.columns([5, 3, 3, 3], vertical_alignment="center")
+    said = st.container()
+    settings, kept, chosen = st.columns(3)
 if table is None:
     st.stop()
 with settings:

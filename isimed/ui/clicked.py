@@ -74,8 +74,8 @@ def _organ(cohort: Cohort, preparation: Preparation, found: Sequence[Found]) -> 
     label, count = votes.most_common(1)[0]
     name = cohort.organs.get(label, "").replace("_", " ")
     if not name:
-        return "No labelled organ near.  \n"
-    return f"**{name[0].upper()}{name[1:]}**, {count} of {sum(votes.values())} say.  \n"
+        return "No labelled organ near. "
+    return f"**{name[0].upper()}{name[1:]}**, {count} of {sum(votes.values())} say. "
 
 
 def _position(mm: tuple[float, float, float]) -> str:
