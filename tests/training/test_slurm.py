@@ -44,7 +44,9 @@ def on_slurm(cohort: Cohort, **changes: Any) -> TrainConfig:
 
 
 def told(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
 
 
 def until_step(run: Run, step: int) -> None:
