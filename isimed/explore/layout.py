@@ -26,7 +26,7 @@ from isimed.explore.project import Map, Progress
 
 REFERENCE_LIMIT = 50_000
 SAME_PLACE = 1e-4  # of the distance to the k-th neighbour: nearer than this is the same crop
-CHUNK = 50_000
+CHUNK = 10_000
 _one_at_a_time = threading.Lock()  # numba's threading layer must not be entered twice
 
 
@@ -61,8 +61,8 @@ class Layout:
         result = np.empty((len(pcs), 2), dtype=np.float32)
         for start in range(0, len(pcs), CHUNK):
             part = np.ascontiguousarray(pcs[start : start + CHUNK], dtype=np.float32)
-            squared, near = index.search(part, k)
-            distance = np.sqrt(np.maximum(squared, 0))
+            _, near = index.search(part, min(2 * k, len(self.reference)))
+            near, distance = _exactly(part, self.reference, near, k)
             weights = _edge_weights(distance)
             places = (weights[..., None] * self.places[near]).sum(axis=1) / weights.sum(axis=1, keepdims=True)
             same = distance[:, 0] <= SAME_PLACE * np.maximum(distance[:, -1], 1e-12)
@@ -172,6 +172,17 @@ def _neighbours(points: NDArray[np.float32], k: int, report: Progress) -> tuple[
         near[start:stop, 0], distance[start:stop, 0] = own[:, 0], 0
         report(0.3 * stop / len(points), "Looking for neighbours")
     return near, distance
+
+
+def _exactly(points: NDArray, reference: NDArray, near: NDArray, k: int) -> tuple[NDArray, NDArray]:
+    """The k nearest among candidates, and their distances, each computed from its own two rows only.
+
+    The search's own distances come from a product of matrices: rounded, so that a crop is not quite 0 from itself, and
+    differently with other crops beside it, so that crops would move when a patient is added.
+    """
+    distance = np.sqrt(np.square(points[:, None] - reference[near]).sum(axis=2))
+    order = np.argsort(distance, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(near, order, axis=1), np.take_along_axis(distance, order, axis=1)
 
 
 def _start(pcs: NDArray[np.float32]) -> NDArray[np.float32]:

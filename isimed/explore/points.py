@@ -78,7 +78,7 @@ def open_points(table: Table, fitted: Map, *, progress: Progress | None = None) 
     report(0.6, "Measuring the map")
     vectors = getattr(table, fitted.info.source)
     quality = {
-        f"pca{size}": map_quality(vectors, components[:, :size], group=table.volume)
+        f"pca{size}": map_quality(vectors, components[:, :size], group=table.group)
         for size in (2, SHOWN)
         if len(pcs) >= size
     }
@@ -102,13 +102,13 @@ def open_umap(
     layout = read_layout(folder)
     if layout is None:
         reference = np.flatnonzero(np.isin(table.volume, fitted.info.reference_volumes))
-        chosen = reference[sample_rows(table.volume[reference], REFERENCE_LIMIT, seed=parameters.seed)]
+        chosen = reference[sample_rows(table.group[reference], REFERENCE_LIMIT, seed=parameters.seed)]
         layout = fit_layout(points.pcs[chosen], parameters, progress=lambda share, text: report(0.85 * share, text))
         if folder:
             write_layout(layout, folder)
     places = layout.place(points.pcs, progress=lambda share, text: report(0.85 + 0.1 * share, text))
     report(0.95, "Measuring the UMAP")
-    quality = map_quality(getattr(table, fitted.info.source), places, group=table.volume)
+    quality = map_quality(getattr(table, fitted.info.source), places, group=table.group)
     found = UmapPoints(places, quality, len(layout.reference))
     if kept:
         _save(kept, lambda path: np.savez(path, places=places, about=_about(found)))

@@ -32,7 +32,6 @@ from isimed.explore.store import Table, TableInfo, read_info
 from isimed.models.checkpoint import replace_folder, versions
 
 COMPONENTS = 50
-SIGNS = "each component correlates positively with the body axis it follows most, on the reference patients"
 Source = Literal["code", "embedding"]
 Progress = Callable[[float, str], None]
 
@@ -56,7 +55,7 @@ class MapInfo(BaseModel):
     reference_subjects: list[str]
     rows: int
     explained: list[float]
-    signs: str = SIGNS
+    signs: str = "each component correlates positively with the body axis it follows most, on the reference patients"
     created: str
     versions: dict[str, str] = {}
 
@@ -98,8 +97,7 @@ def open_map(table: Table, *, source: Source | None = None, progress: Progress |
     """
     source = source or default_source(table.info)
     folder = map_folder(table, source)
-    found = read_map(folder) or _inherit(table, source, folder)
-    return found or fit_map(table, source=source, progress=progress)
+    return read_map(folder) or _inherit(table, source, folder) or fit_map(table, source=source, progress=progress)
 
 
 def fit_map(
@@ -136,7 +134,7 @@ def fit_map(
         source=source,
         checkpoint_fingerprint=table.info.checkpoint_fingerprint,
         reference_volumes=volumes,
-        reference_subjects=list(dict.fromkeys(str(table.subject[part.start]) for part in rows)),
+        reference_subjects=[name for name in table.subjects if wanted is None or name in wanted],
         rows=count,
         explained=(values / total).tolist(),
         created=datetime.now(UTC).isoformat(),
@@ -230,10 +228,9 @@ def _inherit(table: Table, source: Source, folder: Path) -> Map | None:
     newest = max(found, key=lambda candidate: candidate.info.created)
     written = write_map(newest, folder)
     if newest.folder:
+        old = shutil.ignore_patterns("places-*", ".*")  # places are those of the other table
         for layout in newest.folder.glob("umap-*"):
-            shutil.copytree(
-                layout, folder / layout.name, dirs_exist_ok=True, ignore=shutil.ignore_patterns("places-*", ".*")
-            )
+            shutil.copytree(layout, folder / layout.name, dirs_exist_ok=True, ignore=old)
     return written
 
 

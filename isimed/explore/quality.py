@@ -12,6 +12,7 @@ NEIGHBOURS = 12
 QUERIES = 2000
 WORK = 100_000_000  # pairs of (query, row) that are compared at most
 BLOCK = 20_000_000
+ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ def map_quality(
         coordinates: (N, 2 or 3) on the map.
         group: (N,) volume of each row, for a stratified choice of queries.
     """
-    high = np.ascontiguousarray(vectors, dtype=np.float32)
-    low = np.ascontiguousarray(coordinates, dtype=np.float32)
+    high, low = np.asarray(vectors), np.asarray(coordinates)
     n = len(high)
     k = min(neighbours, max(1, (n - 2) // 2))
     queries = sample_rows(np.zeros(n) if group is None else group, int(np.clip(WORK // n, 100, QUERIES)))
@@ -62,9 +62,13 @@ def map_quality(
     return MapQuality(float(trust), float(continuity), k, len(queries))
 
 
-def _distances(points: NDArray[np.float32], queries: NDArray) -> NDArray[np.float32]:
-    """(Q, N) squared distances; a row is infinitely far from itself."""
-    distances = faiss.pairwise_distances(points[queries], points)
+def _distances(points: NDArray, queries: NDArray) -> NDArray[np.float32]:
+    """(Q, N) squared distances; a row is infinitely far from itself. No more rows are float32 at a time than needed."""
+    asked = np.ascontiguousarray(points[queries], dtype=np.float32)
+    distances = np.empty((len(queries), len(points)), dtype=np.float32)
+    for start in range(0, len(points), ROWS):
+        part = np.ascontiguousarray(points[start : start + ROWS], dtype=np.float32)
+        distances[:, start : start + ROWS] = faiss.pairwise_distances(asked, part)
     distances[np.arange(len(queries)), queries] = np.inf
     return distances
 

@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -67,9 +67,20 @@ class Table:
 
     def _column(self, name: str) -> NDArray:
         if name not in self._columns:
-            parts = [pq.read_table(file, columns=[name]).column(name) for file in self.files]
-            self._columns[name] = np.concatenate([_to_numpy(part, name) for part in parts])
+            parts = (_to_numpy(pq.read_table(file, columns=[name]).column(name), name) for file in self.files)
+            self._columns[name] = self._joined(parts) if name in _VECTORS else np.concatenate(list(parts))
         return self._columns[name]
+
+    def _joined(self, parts: Iterable[NDArray]) -> NDArray:
+        """The files' vectors in one array, each file freed before the next is read: a million rows are gigabytes."""
+        counts = [pq.read_metadata(file).num_rows for file in self.files]
+        start = 0
+        for count, part in zip(counts, parts, strict=True):
+            if not start:
+                joined = np.empty((sum(counts), part.shape[1]), dtype=part.dtype)
+            joined[start : start + count] = part
+            start += count
+        return joined
 
     subject = property(lambda self: self._column("subject"))
     volume = property(lambda self: self._column("volume"))
@@ -84,6 +95,17 @@ class Table:
     def volumes(self) -> list[str]:
         """Volume ids in the order of their rows."""
         return list(dict.fromkeys(self.volume.tolist()))
+
+    @cached_property
+    def subjects(self) -> list[str]:
+        """Patients in the order of their rows."""
+        return list(dict.fromkeys(str(self.subject[rows.start]) for rows in self._slices.values()))
+
+    @cached_property
+    def group(self) -> NDArray[np.int32]:
+        """(N,) the number of each row's volume: a million strings would take seconds to sort."""
+        rows = self._slices.values()
+        return np.repeat(np.arange(len(rows), dtype=np.int32), [part.stop - part.start for part in rows])
 
     @cached_property
     def _slices(self) -> dict[str, slice]:

@@ -12,7 +12,7 @@ from sklearn.manifold import trustworthiness
 
 from isimed.errors import InputError
 from isimed.explore.axes import axis_correlation, fit_axes, match_axes
-from isimed.explore.layout import UmapParameters, fit_layout
+from isimed.explore.layout import Layout, UmapParameters, fit_layout
 from isimed.explore.points import open_points, open_umap
 from isimed.explore.project import default_source, fit_map, open_map, project, read_map, sample_rows
 from isimed.explore.quality import map_quality
@@ -217,3 +217,20 @@ def test_projection_of_a_volume_does_not_depend_on_the_others():
     fitted = open_map(table)
     alone = open_table(table.info, ["P1"])
     assert np.array_equal(project(alone, fitted), project(table, fitted)[:, table.rows("P1")])
+
+
+def test_rows_know_their_volume_and_patient():
+    table = made_table(info(), patients=3, rows=5)
+    assert table.subjects == ["S0", "S1", "S2"]
+    assert np.array_equal(np.array(table.volumes)[table.group], table.volume)
+
+
+def test_reference_crops_lie_where_they_lay_whoever_is_placed_with_them():
+    rng = np.random.default_rng(0)
+    reference = (1000 + rng.normal(0, 0.01, (400, 20))).astype(np.float32)  # near each other, far from the origin
+    layout = Layout(UmapParameters(), reference, rng.normal(size=(400, 2)).astype(np.float32))
+    assert np.array_equal(layout.place(reference), layout.places)
+    others = (1000 + rng.normal(0, 0.01, (50, 20))).astype(np.float32)
+    together = layout.place(np.concatenate([others, reference[::-1]]))
+    assert np.array_equal(together[50:], layout.places[::-1])
+    assert np.array_equal(together[:50], layout.place(others))
