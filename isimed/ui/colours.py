@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import plotly.express as px
 from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
@@ -92,7 +93,8 @@ def error_colour(error_mm: NDArray, rows: Rows = ALL) -> Colour:
 
 
 def _categories(title: str, names: NDArray, rows: Rows, *, grey: str | None = None) -> Colour:
-    order, codes, counts = np.unique(names, return_inverse=True, return_counts=True)
+    codes, order = pd.factorize(names, sort=True)
+    counts = np.bincount(codes)
     shades = [NONE if name == grey else PALETTE[n % len(PALETTE)] for n, name in enumerate(order)]
     shown = np.sort(np.argsort(-counts, kind="stable")[:LEGEND_LIMIT])  # the largest, by name
     legend = [(str(order[n]), shades[n]) for n in shown]

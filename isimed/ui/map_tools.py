@@ -1,7 +1,6 @@
-"""Around the map: opening it in the background, its settings, downloads, kept selections, the other panels."""
+"""Around the map: opening it in the background, its settings, kept selections, the other panels."""
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,6 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from isimed.data.cohort import Cohort
-from isimed.explore import export
 from isimed.explore import selection as selections
 from isimed.explore.align import linear_cka, neighbour_overlap, procrustes, same_crops
 from isimed.explore.axes import match_axes
@@ -19,7 +17,7 @@ from isimed.explore.project import Map, Source, default_source, fit_map, open_ma
 from isimed.explore.selection import Selection
 from isimed.explore.store import AXES, Table
 from isimed.models.checkpoint import Checkpoint
-from isimed.ui import background, colours, crops, map_view, plots, state
+from isimed.ui import background, colours, crops, map_files, map_view, plots, state
 
 SOURCES = {"code": "the code (512)", "embedding": "the embedding (1024)"}
 COMPARED = 4_000
@@ -58,36 +56,11 @@ def settings_panel(table: Table, fitted: Map) -> None:
         f"Fitted on {len(fitted.info.reference_subjects)} patients on {fitted.info.created[:10]} and kept: new "
         "patients are placed into it and nobody moves."
     )
-    subjects = st.multiselect("Fit it anew on", sorted(set(table.subject.tolist())), placeholder="all patients")
+    subjects = st.multiselect("Fit it anew on", sorted(table.subjects), placeholder="all patients")
     if st.button("Fit anew", help="Replaces the kept map; coordinates will change."):
         fit_map(table, source=fitted.info.source, subjects=subjects or None)
         background.forget(f"map-{_id(table)}")
         st.rerun()
-
-
-def download_panel(
-    cohort: Cohort, table: Table, points: Points, umap: UmapPoints | None, chosen: Selection | None, figure: go.Figure
-) -> None:
-    """Coordinates of all crops or of the selection, and the figure."""
-    scope = st.radio("Which crops", ["all", "selected"], disabled=chosen is None, horizontal=True, key="map_scope")
-    rows = chosen.rows if chosen is not None and scope == "selected" else None
-    what = "crops" if rows is None or chosen is None else chosen.name or "selection"
-    name = f"{table.info.cohort}-{table.info.checkpoint}-{what}"
-
-    def frame() -> pd.DataFrame:
-        return export.crop_frame(table, points, rows=rows, organs=cohort.organs, umap=umap.places if umap else None)
-
-    makers: dict[str, tuple[Callable[[], bytes], str]] = {
-        "CSV": (lambda: export.as_csv(frame()), "csv"),
-        "Parquet": (lambda: export.as_parquet(frame()), "parquet"),
-        "TensorBoard projector": (lambda: export.as_projector(frame(), points.pcs), "zip"),
-    }
-    for label, (make, suffix) in makers.items():
-        st.download_button(label, make, f"{name}.{suffix}", on_click="ignore", width="stretch", key=f"get-{suffix}")
-    for kind in plots.FORMATS:
-        make_figure = partial(plots.figure_file, figure, kind)
-        label = f"Figure as {kind.upper()}"
-        st.download_button(label, make_figure, f"{name}.{kind}", on_click="ignore", width="stretch", key=f"get-{kind}")
 
 
 def chosen_panel(
@@ -108,7 +81,7 @@ def chosen_panel(
     with names.popover("Kept selections", icon=":material/bookmark:", width="stretch"):
         kept_panel(table)
     with files.popover("Download", icon=":material/download:", width="stretch"):
-        download_panel(cohort, table, points, umap, chosen, figure)
+        map_files.download_panel(cohort, table, points, umap, chosen, figure)
     if chosen is None:
         st.info(
             "Click a point, or take the lasso above the map and draw around some: their crops appear here.",
@@ -176,8 +149,8 @@ def axes_panel(points: Points, table: Table) -> None:
             f"{axes.angles[2]:.0f}° (coronal-axial); 90° is independent. "
             "Per mm: how far a crop moves in the latent space for 1 mm in the body."
         )
-    some = sample_rows(table.volume, 2_000)
-    figure = plots.axes_figure(points.pcs[some][:, :3], table.position[some], points.r, matched)
+    some = sample_rows(table.group, 2_000)
+    figure = plots.axes_figure(points.pcs[:, :3][some], table.position[some], points.r, matched)
     right.plotly_chart(figure, theme=None, key="axes", config=plots.CONFIG)
     right.caption(f"{len(some):,} of {len(table):,} crops drawn; r is over all.")
 
@@ -208,7 +181,7 @@ def compare_panel(cohort: Cohort, first: Checkpoint, table: Table, fitted: Map, 
     }
     for column, (label, (value, help_)) in zip(st.columns(len(figures)), figures.items(), strict=True):
         column.metric(label, value, help=help_)
-    some = sample_rows(table.volume[ours], 5_000)
+    some = sample_rows(table.group[ours], 5_000)
     rows = ours[some]
     pair = match_axes(points.r)[[0, 2]]
     colour = colours.rgb_colour(table, rows)
@@ -228,7 +201,7 @@ def compare_panel(cohort: Cohort, first: Checkpoint, table: Table, fitted: Map, 
 def _likeness(
     table: Table, other: Table, ours: NDArray, theirs: NDArray, fitted: Map, other_fitted: Map
 ) -> tuple[float, float]:
-    some = sample_rows(table.volume[ours], COMPARED)
+    some = sample_rows(table.group[ours], COMPARED)
     a = np.asarray(getattr(table, fitted.info.source)[ours[some]], dtype=np.float32)
     b = np.asarray(getattr(other, other_fitted.info.source)[theirs[some]], dtype=np.float32)
     return linear_cka(a, b), neighbour_overlap(a, b)

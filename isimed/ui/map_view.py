@@ -14,10 +14,9 @@ from isimed.explore.axes import match_axes
 from isimed.explore.layout import UmapParameters
 from isimed.explore.points import Points, UmapPoints
 from isimed.explore.project import Map, sample_rows
-from isimed.explore.quality import MapQuality
 from isimed.explore.selection import Selection, organ_name
 from isimed.explore.store import AXES, Table
-from isimed.ui import colours, crops, plots
+from isimed.ui import colours, crops, map_words, plots
 from isimed.ui.colours import Colour
 
 MAPS = {"pca": "PCA", "pca3": "PCA in 3D", "turned": "Turned to the body", "umap": "UMAP"}
@@ -127,7 +126,7 @@ def show_map(
     """The figure, linked both ways with the selection; below it whatever ``show_chosen(selection, figure)`` shows."""
     chosen = crops.current(table)
     three = view.kind == "pca3"
-    drawn = view.rows[sample_rows(table.volume[view.rows], plots.POINTS_3D if three else plots.POINTS)]
+    drawn = view.rows[sample_rows(table.group[view.rows], plots.POINTS_3D if three else plots.POINTS)]
     if not len(drawn):
         st.info("No crop passes the filter: widen it.")
         return
@@ -138,7 +137,7 @@ def show_map(
         colour = colour_of(view.colour, cohort, table, points, drawn)
         unit = _unit(table, fitted)
         labels = (f"PC1{unit}", f"PC2{unit}", f"PC3{unit}")
-        figure = plots.cloud_figure(points.pcs[drawn][:, :3], labels, colour, **about)
+        figure = plots.cloud_figure(points.pcs[:, :3][drawn], labels, colour, **about)
         st.plotly_chart(figure, theme=None, key="map_cloud", config=plots.CONFIG)
     else:
         panels = panels_of(view, drawn, cohort, table, points, umap, unit=_unit(table, fitted))
@@ -146,37 +145,10 @@ def show_map(
         st.plotly_chart(
             figure, theme=None, key=CHART, config=plots.CONFIG, on_select=partial(_selected, table, drawn, view.key)
         )
-    st.caption(" ".join(words(view, table, fitted, points, umap, shown=len(drawn))))
+    st.caption(
+        " ".join(map_words.said_of(view.kind, table, fitted, points, umap, rows=len(view.rows), shown=len(drawn)))
+    )
     show_chosen(chosen, figure)
-
-
-def words(view: View, table: Table, fitted: Map, points: Points, umap: UmapPoints | None, *, shown: int) -> list[str]:
-    """What must be known about a map, in short sentences: what it is of, its quality, what is not drawn."""
-    info = fitted.info
-    vectors = "codes (512 numbers whose distances are mm)" if table.info.in_mm else "codes"
-    vectors = vectors if info.source == "code" else "embeddings (1024 numbers)"
-    said = [f"{len(table):,} crops of {len(set(table.subject))} patients, from their {vectors}."]
-    if len(info.reference_volumes) < len(table.volumes):
-        said.append(f"Fitted on {len(info.reference_subjects)} patients; the others are placed into their map.")
-    if view.kind == "umap" and umap:
-        said += ["UMAP keeps neighbours; its distances are not millimetres.", _quality(umap.quality)]
-        if umap.reference_rows < info.rows:
-            said.append(f"Laid out from {umap.reference_rows:,} crops, the others are placed among them.")
-    elif view.kind == "turned":
-        r2 = ", ".join(f"{axis} {value:.2f}" for axis, value in zip(AXES, points.axes.r2, strict=True))
-        angles = ", ".join(f"{angle:.0f}°" for angle in points.axes.angles)
-        known = np.isfinite(points.axes.r2).all()
-        said.append(f"R² on patients left out: {r2}." if known else "R² needs at least two patients.")
-        said.append(f"Angles between the latent axes (sagittal-coronal, sagittal-axial, coronal-axial): {angles}.")
-    else:
-        dimensions = 3 if view.kind == "pca3" else 2
-        first = ", ".join(f"PC{n + 1} {share:.0%}" for n, share in enumerate(info.explained[:3]))
-        said += [f"Variance: {first}.", _quality(points.quality[f"pca{dimensions}"])]
-    if view.kind == "pca3":
-        said.append("Drag to turn; to choose crops use a flat map.")
-    if shown < len(view.rows):
-        said.append(f"Drawn: {shown:,} of {len(view.rows):,}, every scan with its share; all figures use all crops.")
-    return said
 
 
 def _base(view: View, chosen: Selection | None) -> Selection | None:
@@ -232,15 +204,8 @@ def _unit(table: Table, fitted: Map) -> str:
     return ", mm" if table.info.in_mm and fitted.info.source == "code" else ""
 
 
-def _quality(quality: MapQuality) -> str:
-    return (
-        f"Trustworthiness {quality.trustworthiness:.3f}, continuity {quality.continuity:.3f} "
-        f"({quality.neighbours} neighbours, 1 is perfect)."
-    )
-
-
 def _filters(cohort: Cohort, table: Table) -> dict:
-    subjects = st.multiselect("Patients", sorted(set(table.subject.tolist())), key="map_patients", placeholder="all")
+    subjects = st.multiselect("Patients", sorted(table.subjects), key="map_patients", placeholder="all")
     labels = [int(label) for label in np.unique(table.organ)]
     organs = st.multiselect(
         "Organs",

@@ -89,7 +89,7 @@ def map_figure(
     _legend(figure, panels[0].colour)
     figure.update_layout(dragmode="pan", **_look(height))  # Streamlit lets a point be clicked only while not drawing
     continuous = not all(panel.colour.legend for panel in panels)
-    figure.update_layout(margin={"l": 10, "r": 10, "t": 54 if any(titles) else 32, "b": 74 if continuous else 44})
+    figure.update_layout(margin={"l": 10, "r": 10, "t": 54 if any(titles) else 32, "b": 92 if continuous else 44})
     return figure
 
 
@@ -203,8 +203,8 @@ def _marker(colour: Colour, count: int, *, domain: Sequence[float], rows: NDArra
     title = f"{low}  ←  {colour.title}  →  {high}" if low else colour.title
     bar = {
         "orientation": "h", "thickness": 10, "len": min((domain[1] - domain[0]) * 0.92, 0.42), "x": sum(domain) / 2,
-        "y": 0, "yanchor": "top", "ypad": 50, "title": {"text": title, "side": "bottom", "font": {"size": 12}},
-        "outlinewidth": 0, "nticks": 6,
+        "y": 0, "yref": "container", "yanchor": "bottom", "ypad": 4, "outlinewidth": 0, "nticks": 6,
+        "title": {"text": title, "side": "bottom", "font": {"size": 12}},
     }  # fmt: skip
     return marker | {"colorbar": bar, "showscale": True}
 

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -116,3 +117,53 @@ def test_lasso_shows_the_crops_and_survives_a_colour_change(map_page, made) -> N
     )
     lit = map_page.evaluate("() => document.querySelector('.js-plotly-plot')._fullData[0].selectedpoints.length")
     assert (lit, chosen(map_page)) == (count, count)
+
+
+def download(page, part: str, label: str) -> Path:
+    panel = page.get_by_test_id("stPopoverBody")
+    place = panel.get_by_test_id("stColumn").filter(has_text=part) if part else panel
+    with page.expect_download() as waiting:
+        place.get_by_role("button", name=label, exact=True).click()
+    return waiting.value.path()
+
+
+def test_chosen_crops_are_saved_and_a_click_in_the_scan_lights_its_points(map_page, made) -> None:
+    table = made[1]
+    choose_colour(map_page, "Axial")
+    map_page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullData?.length == 1")
+    map_page.wait_for_timeout(500)
+    lasso(map_page)
+    map_page.get_by_text("chosen crops").first.wait_for()
+    lit = map_page.evaluate("() => Array.from(document.querySelector('.js-plotly-plot')._fullData[0].selectedpoints)")
+
+    map_page.get_by_test_id("stPopoverButton").filter(has_text="Download").click()
+    frame = pd.read_csv(download(map_page, f"{len(lit)} chosen", "CSV"))
+    assert frame["row"].tolist() == sorted(lit)  # all crops are drawn, so a point's number is its row
+    assert frame["volume"].tolist() == table.volume[frame["row"]].tolist()
+    places = frame[["sagittal_mm", "coronal_mm", "axial_mm"]].to_numpy()
+    assert np.allclose(places, table.position[frame["row"]], atol=1e-3)
+    whole = pd.read_parquet(download(map_page, f"All {len(table)}", "Parquet"))
+    assert np.array_equal(whole["axial_mm"], table.position[:, 2])
+    page_file = download(map_page, "", "HTML").read_text(encoding="utf-8")
+    assert "plotly" in page_file
+    map_page.keyboard.press("Escape")
+
+    map_page.get_by_text("A click in this scan selects the crops around it").click()
+    canvas = map_page.locator("canvas[data-plane=axial]").first
+    canvas.scroll_into_view_if_needed()
+    map_page.wait_for_timeout(1000)
+    box = canvas.bounding_box()
+    canvas.click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.5})
+    map_page.wait_for_function(
+        "count => { const lit = document.querySelector('.js-plotly-plot')?._fullData?.[0]?.selectedpoints;"
+        " return lit?.length && lit.length < count; }",
+        arg=len(lit),
+    )
+    around = map_page.evaluate(
+        "() => Array.from(document.querySelector('.js-plotly-plot')._fullData[0].selectedpoints)"
+    )
+    map_page.get_by_text(re.compile(rf"^{len(around)} chosen crops?$")).first.wait_for()
+    assert len(set(table.volume[around])) == 1  # of the clicked scan
+    assert np.ptp(table.centre_mm[around], axis=0).max() <= 40  # the box's edge
+    map_page.get_by_role("button", name="Clear").click()
+    map_page.wait_for_function("() => !document.querySelector('.js-plotly-plot')?._fullData?.[0]?.selectedpoints")

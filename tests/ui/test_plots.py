@@ -12,7 +12,8 @@ from isimed.explore.points import open_points
 from isimed.explore.project import open_map
 from isimed.explore.store import Table
 from isimed.ui import colours, plots
-from isimed.ui.map_view import COLOURS, SIDE_BY_SIDE, View, colour_of, filtered_rows, panels_of, picked, words
+from isimed.ui.map_view import COLOURS, SIDE_BY_SIDE, View, colour_of, filtered_rows, panels_of, picked
+from isimed.ui.map_words import said_of
 from tests.small import write_cohort
 from tests.tables import info, table_in_memory
 
@@ -152,13 +153,12 @@ def test_filters_hold_together(table):
 
 
 def test_words_name_the_vectors_the_quality_and_what_is_not_drawn(table, fitted, points):
-    view = View("pca", "Axial", "12", np.arange(len(table)))
-    said = " ".join(words(view, table, fitted, points, None, shown=100))
+    said = " ".join(said_of("pca", table, fitted, points, None, rows=180, shown=100))
     assert "180 crops of 3 patients, from their codes (512 numbers whose distances are mm)" in said
     assert "Trustworthiness 0.9" in said
     assert "Variance: PC1" in said
     assert "Drawn: 100 of 180" in said
-    turned = " ".join(words(View("turned", "Axial", "12", view.rows), table, fitted, points, None, shown=180))
+    turned = " ".join(said_of("turned", table, fitted, points, None, rows=180, shown=180))
     assert "R² on patients left out: sagittal 1.00" in turned
     assert "°" in turned
 
