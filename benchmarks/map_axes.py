@@ -1,0 +1,68 @@
+"""How a cohort's map follows the body: r of PC1-3 with the three axes, R², angles, quality; per checkpoint, as JSON.
+
+    python -m benchmarks.map_axes headneck-test --checkpoint headneck-ct untrained --step-mm 48 --json axes.json
+
+The same figures as on the Embeddings page, over all crops of the patients whom no checkpoint was trained or selected
+on (`--all`: of every patient); what is not embedded yet is embedded first.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from isimed.data.cohort import Cohort
+from isimed.evaluation.subjects import choose_subjects
+from isimed.explore.axes import match_axes
+from isimed.explore.embed import checkpoint_for, embed_cohort
+from isimed.explore.points import open_points
+from isimed.explore.project import open_map
+from isimed.explore.store import AXES
+from isimed.models.checkpoint import Checkpoint
+
+
+def axes_of(cohort: Cohort, checkpoint: Checkpoint, entries: list, step_mm: float | None) -> dict[str, Any]:
+    table = embed_cohort(cohort, checkpoint, step_mm=step_mm, entries=entries)
+    fitted = open_map(table)
+    points = open_points(table, fitted)
+    matched = match_axes(points.r)
+    return {
+        "crops": len(table),
+        "patients": len(set(table.subject.tolist())),
+        "vectors": fitted.info.source,
+        "explained": [round(share, 3) for share in fitted.info.explained[:3]],
+        "r": {f"PC{n + 1}": dict(zip(AXES, row.round(3).tolist(), strict=True)) for n, row in enumerate(points.r)},
+        "matched": {axis: f"PC{n + 1}" for axis, n in zip(AXES, matched, strict=True)},
+        "r2_on_patients_left_out": dict(zip(AXES, points.axes.r2.round(3).tolist(), strict=True)),
+        "angles_degrees": points.axes.angles.round(1).tolist(),
+        "latent_distance_per_mm": points.axes.scale.round(3).tolist(),
+        "quality": {name: vars(value) for name, value in points.quality.items()},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cohort")
+    parser.add_argument("--checkpoint", nargs="+", required=True, help="the first gives `untrained` its preparation")
+    parser.add_argument("--split", type=Path)
+    parser.add_argument("--all", action="store_true", help="patients of the training too")
+    parser.add_argument("--step-mm", type=float)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    cohort = Cohort.load(options.cohort)
+    checkpoints: list[Checkpoint] = []
+    for name in options.checkpoint:
+        checkpoints.append(checkpoint_for(name, cohort, like=checkpoints[0] if checkpoints else None))
+    cards = [] if options.all else [checkpoint.card for checkpoint in checkpoints]
+    used = set(choose_subjects(cohort, cards, split=options.split).used)
+    entries = [entry for entry in cohort.volumes if entry.subject in used]
+    found: dict[str, Any] = {}
+    for name, checkpoint in zip(options.checkpoint, checkpoints, strict=True):
+        found[name] = axes_of(cohort, checkpoint, entries, options.step_mm)
+        print(json.dumps({name: found[name]}), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
