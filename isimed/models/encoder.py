@@ -5,12 +5,28 @@ from collections.abc import Mapping
 import torch
 from monai.networks.nets import DenseNet121
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 EMBEDDING_SIZE = 1024
 CODE_SIZE = 512
 DISTANCE_HEAD = "distance"
+PROTOTYPES_HEAD = "prototypes"
 EMBEDDING = "embedding"
 DEFAULT_MM_PER_UNIT = 20.0
+
+
+class Prototypes(nn.Linear):
+    """Cosines between an embedding and each prototype: DINO's last layer (arXiv 2104.14294), bounded by 1.
+
+    Plain linear logits grew without bound within a dozen steps, and DINO's loss with them.
+    """
+
+    def __init__(self, size_in: int, size_out: int) -> None:
+        super().__init__(size_in, size_out, bias=False)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """(N, 1024) embeddings -> (N, K) cosines."""
+        return F.linear(F.normalize(embeddings, dim=1), F.normalize(self.weight, dim=1))
 
 
 class Encoder(nn.Module):
@@ -21,8 +37,8 @@ class Encoder(nn.Module):
     one while the code's L2 distances are millimetres.
 
     Args:
-        heads: name -> size of each linear head; ``distance`` makes the code (of 512, or of 3 where it is
-            trained to be the position itself).
+        heads: name -> size of each linear head; ``prototypes`` gives cosines; ``distance`` makes the code (of 512,
+            or of 3 where it is trained to be the position itself).
         mm_per_unit: mm that one unit of the distance head's output stands for.
     """
 
@@ -31,7 +47,7 @@ class Encoder(nn.Module):
         self.backbone = DenseNet121(spatial_dims=3, in_channels=1, out_channels=1)
         self.backbone.class_layers.out = nn.Identity()
         sizes = {DISTANCE_HEAD: CODE_SIZE} if heads is None else heads
-        self.heads = nn.ModuleDict({name: nn.Linear(EMBEDDING_SIZE, size) for name, size in sizes.items()})
+        self.heads = nn.ModuleDict({name: _head(name)(EMBEDDING_SIZE, size) for name, size in sizes.items()})
         self.mm_per_unit = mm_per_unit
 
     def forward(self, crops: Tensor) -> Tensor:
@@ -63,6 +79,10 @@ class Encoder(nn.Module):
     @property
     def has_distance_head(self) -> bool:
         return DISTANCE_HEAD in self.heads
+
+
+def _head(name: str) -> type[nn.Linear]:
+    return Prototypes if name == PROTOTYPES_HEAD else nn.Linear
 
 
 def untrained_encoder(seed: int = 0) -> Encoder:

@@ -38,5 +38,5 @@ def for_inference(encoder: Encoder) -> nn.Module:
                     setattr(part, next_name, layer)
     on_cpu = next(backbone.parameters()).device.type == "cpu"
     if on_cpu and "AVX512" in torch.backends.cpu.get_cpu_capability():
-        backbone.to(memory_format=torch.channels_last_3d)
+        backbone.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return backbone

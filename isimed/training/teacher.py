@@ -22,7 +22,8 @@ class Teacher:
     def __init__(self, student: Encoder, head: str) -> None:
         self.encoder = copy.deepcopy(student).requires_grad_(False)
         self.head = head
-        self.centre = torch.zeros_like(self.encoder.get_parameter(f"heads.{head}.bias"))
+        weight = self.encoder.get_parameter(f"heads.{head}.weight")
+        self.centre = weight.new_zeros(len(weight))
 
     @torch.no_grad()
     def logits(self, crops: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ BEST = 4
 STRIP = 16
 LEGEND = (
     "Latent: how far apart the two crops are for the network, in mm where it was trained on mm. "
-    "±: how far the places that fit about equally well lie apart. "
+    "±: how far the places that fit about equally well lie apart; on real patients it follows the error only weakly. "
     "Error: distance to the true place, which is known for synthetic patients only."
 )
 
