@@ -8,6 +8,7 @@ import functools
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ class Work:
     folder: str
 
     def __call__(self) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # submitit ignores it; who is told to stop while importing, ends
         from isimed.training.run import main
 
         main(self.folder)

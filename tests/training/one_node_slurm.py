@@ -84,11 +84,19 @@ def one_node_slurm(folder: Path, *, cpus: int) -> Iterator[Path]:
             daemon = subprocess.Popen(
                 command, env=environment, stdout=subprocess.DEVNULL, stderr=(folder / f"{command[0]}.err").open("wb")
             )
-            stack.callback(daemon.wait, 20)
-            stack.callback(daemon.terminate)
+            stack.callback(_end, daemon)
             _wait_for(folder / "munge.socket", daemon)
         _wait_for_idle(folder, environment)
         yield conf
+
+
+def _end(daemon: subprocess.Popen) -> None:
+    daemon.terminate()
+    try:
+        daemon.wait(20)
+    except subprocess.TimeoutExpired:  # slurmd waits for a job that does not end
+        daemon.kill()
+        daemon.wait(5)
 
 
 def _wait_for(path: Path, daemon: subprocess.Popen) -> None:

@@ -1,4 +1,4 @@
-"""SLURM as the second place to work: a real one of one node, with room for one task, so that the next one waits."""
+"""SLURM as the second place to work: a real one of one node, with room for one training, so that the next one waits."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def conf() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="slurm-") as folder, one_node_slurm(Path(folder), cpus=1) as conf:
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder, one_node_slurm(Path(folder), cpus=2) as conf:
         yield conf
 
 
@@ -40,7 +40,7 @@ def cluster(conf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def on_slurm(cohort: Cohort, **changes: Any) -> TrainConfig:
-    return tiny(cohort, on="slurm", hours=1, **changes)
+    return tiny(cohort, on="slurm", hours=1, threads=2, **changes)
 
 
 def told(*command: str) -> str:
@@ -113,7 +113,7 @@ def test_what_slurm_refuses_is_one_sentence(cohort: Cohort, cluster: None) -> No
 
 def test_the_command_line_queues(cohort: Cohort, cluster: None) -> None:
     command = [sys.executable, "-m", "isimed", "train", str(cohort.root), "--on", "slurm", "--gpus", "0"]
-    said = json.loads(told(*command, "--epochs", "1", "--spacing-mm", "5", "--threads", "1"))
+    said = json.loads(told(*command, "--epochs", "1", "--spacing-mm", "5", "--threads", "2"))
     run = Run.find(said["run"])
     assert run.job["slurm_job"] == said["slurm_job"]
     assert said["state"] in ("starting", "queued")
@@ -123,7 +123,7 @@ def test_the_command_line_queues(cohort: Cohort, cluster: None) -> None:
 
 def test_tasks_of_srun_are_one_training(cohort: Cohort, cluster: None) -> None:
     run = Run.create(tiny(cohort, epochs=1, volumes_per_step=2))
-    srun = ["srun", "--overcommit", "--ntasks", "2", "--chdir", str(ROOT)]
+    srun = ["srun", "--ntasks-per-node", "2", "--chdir", str(ROOT)]
     said = told(*srun, sys.executable, "-m", "isimed.training.run", str(run.folder))
     assert said.count("step 1/1") == 1  # only the first one talks
     assert run.status.state == "finished"
