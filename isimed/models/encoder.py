@@ -18,15 +18,18 @@ DEFAULT_MM_PER_UNIT = 20.0
 class Prototypes(nn.Linear):
     """Cosines between an embedding and each prototype: DINO's last layer (arXiv 2104.14294), bounded by 1.
 
-    Plain linear logits grew without bound within a dozen steps, and DINO's loss with them.
+    Plain linear logits grew without bound within a dozen steps, and DINO's loss with them. The batch norm before them
+    (the paper's option for convolutional networks) takes out what all crops share: pooled features of an untrained
+    DenseNet point nearly the same way.
     """
 
     def __init__(self, size_in: int, size_out: int) -> None:
         super().__init__(size_in, size_out, bias=False)
+        self.norm = nn.BatchNorm1d(size_in, affine=False)
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """(N, 1024) embeddings -> (N, K) cosines."""
-        return F.linear(F.normalize(embeddings, dim=1), F.normalize(self.weight, dim=1))
+        return F.linear(F.normalize(self.norm(embeddings), dim=1), F.normalize(self.weight, dim=1))
 
 
 class Encoder(nn.Module):
