@@ -11,9 +11,11 @@ import argparse
 import json
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from playwright.sync_api import Page, WebSocket, sync_playwright
 
 SHOWN = {  # what must change: selector, and what of it
@@ -22,15 +24,24 @@ SHOWN = {  # what must change: selector, and what of it
 }
 
 
-def click(page: Page, rng: np.random.Generator) -> dict[str, float]:
+def places(rng: np.random.Generator) -> Iterator[NDArray]:
+    """(2,) shares of the plane's width and height, each so far from the last that another voxel is clicked."""
+    last = np.zeros(2)
+    while True:
+        place = rng.uniform(0.3, 0.7, 2)
+        if np.abs(place - last).max() > 0.04:
+            yield place
+            last = place
+
+
+def click(page: Page, place: NDArray) -> dict[str, float]:
     """Seconds from one click on the axial plane until the strip and the four best have changed."""
     canvas = page.locator("canvas[data-plane=axial]").first
     box = canvas.bounding_box()
     assert box is not None
     before = {name: page.locator(selector).evaluate_all(look) for name, (selector, look) in SHOWN.items()}
     start = time.perf_counter()
-    x, y = rng.uniform(0.3, 0.7, 2)
-    canvas.click(position={"x": box["width"] * x, "y": box["height"] * y})
+    canvas.click(position={"x": box["width"] * place[0], "y": box["height"] * place[1]})
     taken: dict[str, float] = {}
     while len(taken) < len(SHOWN):
         for name, (selector, look) in SHOWN.items():
@@ -93,12 +104,12 @@ def main() -> None:
         page.goto(f"{options.url}/viewer?cohort={options.cohort}{chosen}")
         page.locator(".strip .picture").first.wait_for(timeout=600_000)
         page.wait_for_timeout(3000)
-        rng = np.random.default_rng(0)
-        click(page, rng)
+        at = places(np.random.default_rng(0))
+        click(page, next(at))
         before, times = dict(counts), []
         for _ in range(options.clicks):
             page.wait_for_timeout(500)
-            times.append(click(page, rng))
+            times.append(click(page, next(at)))
         page.wait_for_timeout(500)
         result: dict[str, object] = {"cohort": options.cohort, "clicks": options.clicks}
         for name in SHOWN:
