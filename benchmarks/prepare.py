@@ -40,7 +40,7 @@ def _in_a_child(way: str, cohort: Path, count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "ISIMED_HOME": home}
         command = [sys.executable, "-m", "benchmarks.prepare", way, str(cohort), str(count)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 

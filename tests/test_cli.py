@@ -115,5 +115,7 @@ def test_a_run_is_reproduced_by_its_config(cohort: Cohort) -> None:
 def test_importing_the_package_is_instant() -> None:
     code = "import sys, isimed.__main__; print([m for m in ('torch', 'streamlit', 'monai') if m in sys.modules])"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True, env=environment
+    )
     assert printed.stdout.strip() == "[]"

@@ -22,6 +22,9 @@ th { font-weight: 600 } .quiet { color: #5b6673; font-size: 13.5px } .row { disp
 details { margin: 8px 0 } code { font-size: 13px }
 """
 
+# A chart is drawn when the browser reads it, before its neighbours take their share of the row.
+SETTLE = '<script>addEventListener("load", () => dispatchEvent(new Event("resize")))</script>'
+
 
 def write_html(result: dict[str, Any], path: str | Path) -> Path:
     """Write the report of a result.
@@ -53,7 +56,7 @@ def to_html(result: dict[str, Any]) -> str:
     head = f'<meta charset="utf-8"><title>isimed: {name}</title><style>{STYLE}</style>'
     return (
         f'<!doctype html><html lang="en"><head>{head}<script>{get_plotlyjs()}</script></head>'
-        f"<body>{''.join(body)}</body></html>\n"
+        f"<body>{''.join(body)}{SETTLE}</body></html>\n"
     )
 
 

@@ -124,7 +124,7 @@ def ask(job: str, *, fresh: bool = False) -> Answer | None:
 def _ask(job: str, _: int) -> Answer | None:
     command = ["squeue", "--jobs", job, "--states", "all", "--noheader", "--format", "%T %r"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     if done.returncode:

@@ -230,6 +230,8 @@ def _code_version() -> str:
     folder: Path = settings.PACKAGE
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, text=True, encoding="utf-8", timeout=5, check=True
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "installed"

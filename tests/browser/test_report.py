@@ -33,6 +33,11 @@ def result(browser, home: Path) -> dict[str, Any]:
     return found
 
 
+# How many charts are wider than the place they stand in.
+OVERLAPPING = """() => Array.from(document.querySelectorAll('.js-plotly-plot')).filter(g => g.offsetParent &&
+    g.querySelector('.main-svg').getBoundingClientRect().width > g.parentElement.clientWidth + 1).length"""
+
+
 def test_the_report_needs_no_network(browser, result: dict[str, Any], tmp_path: Path) -> None:
     file = report.write_html(result, tmp_path / "report.html")
     text = file.read_text(encoding="utf-8")
@@ -61,6 +66,7 @@ def test_the_report_needs_no_network(browser, result: dict[str, Any], tmp_path: 
             assert words.group_label(group) in shown
     for name in ("mine", "untrained network", "position only", "affine registration", "Research use only"):
         assert name in shown
+    page.wait_for_function(f"({OVERLAPPING})() === 0")
     assert "WebGL" not in shown
     assert broken == []
     assert asked == [file.as_uri()]

@@ -66,7 +66,7 @@ def test_killed_at_any_moment_and_resumed(tmp_path: Path, home: Path) -> None:
     repository = str(Path(__file__).resolve().parents[2])
     environment = os.environ | {"PYTHONPATH": repository, "ISIMED_HOME": str(home)}
     command = [sys.executable, "-c", SCRIPT, str(manifest)]
-    process = subprocess.Popen([*command, "0.4"], env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*command, "0.4"], env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not ((home / "prepared").is_dir() and len(folders(home)) >= 2):
         time.sleep(0.02)
@@ -74,7 +74,9 @@ def test_killed_at_any_moment_and_resumed(tmp_path: Path, home: Path) -> None:
     process.wait()
     finished = {folder.name: (folder / "meta.json").stat().st_mtime_ns for folder in folders(home)}
     assert 2 <= len(finished) < 6
-    again = subprocess.run([*command, "0"], env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    again = subprocess.run(
+        [*command, "0"], env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=True
+    )
     assert again.stdout.count(".nii.gz") == 6 - len(finished)
     assert len(folders(home)) == 6
     for name, changed in finished.items():

@@ -22,6 +22,7 @@ def embed(home: Path, *launcher: str) -> Table:
         env=os.environ | {"ISIMED_HOME": str(home), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
+        encoding="utf-8",
         check=False,
         cwd=ROOT,
     )

@@ -113,5 +113,10 @@ def _wait_for_idle(folder: Path, environment: dict[str, str]) -> None:
             pytest.skip(f"SLURM does not come up here: {logs}")
         time.sleep(0.3)
         said = subprocess.run(
-            ["sinfo", "--noheader", "--format", "%T"], env=environment, capture_output=True, text=True, check=False
+            ["sinfo", "--noheader", "--format", "%T"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
         ).stdout

@@ -26,7 +26,9 @@ def process(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen]]:
     started: list[subprocess.Popen] = []
 
     def start(name: str) -> subprocess.Popen:
-        child = subprocess.Popen([sys.executable, "-c", HOLDER, name], stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, name], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
         started.append(child)
         return child
 

@@ -110,7 +110,11 @@ def test_a_full_disk_keeps_the_checkpoint_and_more_space_lets_it_go_on(
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=250m", "none", str(disk)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=250m", "none", str(disk)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
     )
     if mounted.returncode:
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")

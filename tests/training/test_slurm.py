@@ -44,7 +44,7 @@ def on_slurm(cohort: Cohort, **changes: Any) -> TrainConfig:
 
 
 def told(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
