@@ -20,6 +20,13 @@ def codes_of(table: Table) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=4)
+def squared_lengths_of(table: Table) -> NDArray[np.float32]:
+    """(N,) of ``codes_of``, kept: with them all distances from a code are one product of matrices."""
+    codes = codes_of(table)
+    return np.einsum("nd,nd->n", codes, codes)
+
+
+@lru_cache(maxsize=4)
 def index_of(table: Table) -> faiss.Index:
     """The index of a table, kept for the next query."""
     return build_index(codes_of(table))

@@ -1,10 +1,13 @@
 """The clicked point in every other patient.
 
-1. The clicked crop's code is compared with the codes of a target's grid. Codes are laid out like the body, so the
-   point between grid crops follows from a local linear map code -> mm around the best matches (``interpolated``).
+1. The clicked crop's code is compared with the codes of a target's grid: how alike the best crop is ranks the
+   targets (``isimed.explore.retrieve``).
 2. All other crops of the two volumes are asked as well, and the place follows from what they agree on
-   (``isimed.explore.agree``). Both need the table alone: some milliseconds a volume.
+   (``isimed.explore.agree``). Both need the table alone: some milliseconds a volume, once.
 3. The voxels around that place are compared with those around the clicked point (``isimed.explore.sharpen``).
+
+Where only some crops may be found, what all of them agree on is no answer. Codes are laid out like the body, so the
+point between the allowed crops follows from a local linear map code -> mm around the best of them (``interpolated``).
 
 How sure: the spread of what a place stands on (``uncertainty_mm``), and how far the same search from the found
 point back misses the clicked one (``round_trip_mm``).
@@ -20,6 +23,7 @@ from isimed.data.preprocess import Prepared
 from isimed.explore.agree import correspondence
 from isimed.explore.filters import Filter
 from isimed.explore.index import codes_of
+from isimed.explore.retrieve import Match, nearest_in_each
 from isimed.explore.sharpen import sharpen
 from isimed.explore.store import Table
 
@@ -67,13 +71,15 @@ def locate_everywhere(
         volumes: id -> prepared volume; opened only where they are needed.
         code: (512,) of the clicked crop, see ``isimed.explore.retrieve.code_at``.
         source, point_mm: the clicked volume and point, scanner mm.
-        where: what else a found crop must be; by default of another patient.
+        where: what a found crop must be; by default of another patient.
         refine: compare the voxels too; about 50 ms a volume.
         round_trip: also search back from each place; twice the work.
     """
     where = where or Filter(not_subject=str(table.subject[table.rows(source).start]))
-    found = agree(table, interpolated(table, code, where=where), source, point_mm, round_trip=round_trip)
-    return refined(table, volumes, found, source, point_mm, round_trip=round_trip) if refine else found
+    found = from_table(table, code, source, point_mm, where=where, round_trip=round_trip)
+    if not refine or not all_crops_may_agree(table, source, where):
+        return found
+    return refined(table, volumes, found, source, point_mm, round_trip=round_trip)
 
 
 def locate(
@@ -87,17 +93,36 @@ def locate(
     Raises:
         InputError: the target is not in the table.
     """
-    rows = table.rows(target)
-    one = _interpolated(table, np.asarray(code, dtype=np.float32), target, np.ones(rows.stop - rows.start, dtype=bool))
+    allowed = np.zeros(len(table), dtype=bool)
+    allowed[table.rows(target)] = True
     round_trip = options.get("round_trip", False)
-    found = agree(table, [one], source, point_mm, round_trip=round_trip)
+    found = agree(table, nearest_in_each(table, code, allowed), source, point_mm, round_trip=round_trip)
     if options.get("refine", True):
         found = refined(table, volumes, found, source, point_mm, round_trip=round_trip)
     return found[0]
 
 
+def from_table(
+    table: Table, code: ArrayLike, source: str, point_mm: ArrayLike, *, where: Filter, round_trip: bool = False
+) -> list[Location]:
+    """Steps 1 and 2: the clicked place in every volume that the filter lets through, best first.
+
+    Under a filter that asks for crops each place is that of the best allowed ones. The arguments are those of
+    ``locate_everywhere``.
+    """
+    if not all_crops_may_agree(table, source, where):
+        return interpolated(table, code, where=where)
+    found = nearest_in_each(table, code, where.mask(table))
+    return agree(table, found, source, point_mm, round_trip=round_trip)
+
+
+def all_crops_may_agree(table: Table, source: str, where: Filter) -> bool:
+    """Whether steps 2 and 3 answer what is asked: any crop will do, and the clicked volume is embedded too."""
+    return not where.asks_for_crops and source in table.volumes  # a table may still be growing
+
+
 def interpolated(table: Table, code: ArrayLike, *, where: Filter | None = None) -> list[Location]:
-    """Step 1: the place of a code in every volume, best first, from the best crops that the filter lets through.
+    """The place of a code in every volume, best first, from the best crops that the filter lets through.
 
     Args:
         code: (512,) of the clicked crop.
@@ -114,28 +139,28 @@ def interpolated(table: Table, code: ArrayLike, *, where: Filter | None = None) 
 
 
 def agree(
-    table: Table, found: Sequence[Location], source: str, point_mm: ArrayLike, *, round_trip: bool = False
+    table: Table, found: Sequence[Match | Location], source: str, point_mm: ArrayLike, *, round_trip: bool = False
 ) -> list[Location]:
-    """Step 2: move found places to where all crops of the two volumes agree that the clicked point is.
+    """Step 2: where all crops of two volumes agree that the clicked point is.
 
     Args:
-        found: from ``interpolated``, in any order; kept.
+        found: which volumes, in any order, which is kept.
         source, point_mm: the clicked volume and point, scanner mm.
         round_trip: also how far the way back, fitted for itself, lands from the clicked point; twice the work.
 
     Returns:
-        The same volumes and latent distances with a finer place and the spread of the agreement around it.
+        The same volumes and latent distances with the place and the spread of the agreement around it.
     """
     point = np.asarray(point_mm, dtype=np.float64)
-    moved = []
-    for location in found:
-        there = correspondence(table, source, location.volume)
+    agreed = []
+    for one in found:
+        there = correspondence(table, source, one.volume)
         mm = there.map(point)
-        home = correspondence(table, location.volume, source).map(mm) if round_trip else None
-        moved.append(
-            replace(location, mm=_point(mm), uncertainty_mm=there.spread(point), round_trip_mm=_miss(home, point))
+        home = correspondence(table, one.volume, source).map(mm) if round_trip else None
+        agreed.append(
+            Location(one.subject, one.volume, _point(mm), one.distance, there.spread(point), _miss(home, point))
         )
-    return moved
+    return agreed
 
 
 def refined(

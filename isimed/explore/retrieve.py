@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-import faiss
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.data.preprocess import Prepared
 from isimed.explore.embed import embed_crops
 from isimed.explore.filters import Filter
-from isimed.explore.index import codes_of, index_of, search
+from isimed.explore.index import codes_of, index_of, search, squared_lengths_of
 from isimed.explore.store import Table
 from isimed.models.checkpoint import Checkpoint
 from isimed.patches import nearest_centres
@@ -48,17 +47,21 @@ def nearest_in_others(table: Table, code: ArrayLike, *, subject: str, where: Fil
         subject: the patient to leave out: all of this patient's volumes are.
         where: what else a crop must be; volumes without such a crop are left out.
     """
-    allowed = replace(where or Filter(), not_subject=subject).mask(table)
-    query = np.asarray(code, dtype=np.float32)
-    distances = np.where(allowed, faiss.pairwise_distances(query[None], codes_of(table))[0], np.inf)
-    best = []
-    for volume in table.volumes:
-        rows = table.rows(volume)
-        row = rows.start + int(distances[rows].argmin())
-        if allowed[row]:
-            best.append(row)
-    best.sort(key=lambda row: distances[row])
-    return [_match(table, row, distances[row]) for row in best]
+    return nearest_in_each(table, code, replace(where or Filter(), not_subject=subject).mask(table))
+
+
+def nearest_in_each(table: Table, code: ArrayLike, allowed: NDArray[np.bool_]) -> list[Match]:
+    """The nearest allowed crop of every volume that has one, nearest volume first.
+
+    Args:
+        allowed: (N,) which rows of the table may be found.
+    """
+    codes, query = codes_of(table), np.asarray(code, dtype=np.float32)
+    scores = np.where(allowed, squared_lengths_of(table) - 2 * (codes @ query), np.inf)  # |c - q|² less |q|²
+    best = [rows.start + int(scores[rows].argmin()) for rows in map(table.rows, table.volumes)]
+    best = [row for row in best if allowed[row]]
+    squared = np.square(codes[best] - query).sum(axis=1)
+    return [_match(table, best[n], squared[n]) for n in np.argsort(squared, kind="stable")]
 
 
 def nearest_crops(

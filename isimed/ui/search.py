@@ -12,7 +12,7 @@ from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Preparation, Prepared
 from isimed.data.warp import true_point
 from isimed.explore.filters import Filter
-from isimed.explore.locate import Location, agree, interpolated, refined
+from isimed.explore.locate import Location, all_crops_may_agree, from_table, refined
 from isimed.explore.retrieve import code_at
 from isimed.explore.store import Table
 from isimed.models.checkpoint import Checkpoint
@@ -87,13 +87,8 @@ def _code(
 def find(
     cohort: Cohort, preparation: Preparation, table: Table, code: NDArray, source: str, point_mm: Point, where: Filter
 ) -> list[Found]:
-    """A code's place in every volume that the filter lets through, best first, from the table alone.
-
-    Under a filter each place is that of the best allowed crops; else it is what all crops agree on.
-    """
-    found = interpolated(table, code, where=where)
-    if _finer(table, source, where):
-        found = agree(table, found, source, point_mm)
+    """A point's place in every volume that the filter lets through, best first, from the table alone."""
+    found = from_table(table, code, source, point_mm, where=where)
     return with_errors(cohort, preparation, source, point_mm, found)
 
 
@@ -108,17 +103,13 @@ def refine(
 ) -> list[Found]:
     """Places moved to where the voxels look like those around the clicked point; not under a filter for crops."""
     places = [match.location for match in found]
-    if not _finer(table, source, where):
+    if not all_crops_may_agree(table, source, where):
         return list(found)
 
     def volumes(name: str) -> Prepared:
         return state.prepared_scan(cohort, name, preparation)
 
     return with_errors(cohort, preparation, source, point_mm, refined(table, volumes, places, source, point_mm))
-
-
-def _finer(table: Table, source: str, where: Filter) -> bool:
-    return not where.asks_for_crops and source in table.volumes  # a table may still be growing
 
 
 def with_errors(
