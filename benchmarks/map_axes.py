@@ -3,7 +3,8 @@
     python -m benchmarks.map_axes headneck-test --checkpoint headneck-ct untrained --step-mm 48 --json axes.json
 
 The same figures as on the Embeddings page, over all crops of the patients whom no checkpoint was trained or selected
-on (`--all`: of every patient); what is not embedded yet is embedded first.
+on (`--all`: of every patient); what is not embedded yet is embedded first. `true_positions` is the same matrix for PCA
+of where the crops really are: even a perfect space looks turned where a body's axes are correlated or alike in length.
 """
 
 import argparse
@@ -11,32 +12,45 @@ import json
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from isimed.data.cohort import Cohort
 from isimed.evaluation.subjects import choose_subjects
-from isimed.explore.axes import match_axes
+from isimed.explore.axes import body_correlation, match_axes
 from isimed.explore.embed import checkpoint_for, embed_cohort
 from isimed.explore.points import open_points
 from isimed.explore.project import open_map
-from isimed.explore.store import AXES
+from isimed.explore.store import AXES, Table
 from isimed.models.checkpoint import Checkpoint
 
+COLUMNS = ("subject", "volume", "position", "embedding", "code")
 
-def axes_of(cohort: Cohort, checkpoint: Checkpoint, entries: list, step_mm: float | None) -> dict[str, Any]:
-    table = embed_cohort(cohort, checkpoint, step_mm=step_mm, entries=entries)
+
+def axes_of(table: Table) -> dict[str, Any]:
+    """All figures of one table, on a map fitted on its own crops: one that is kept may be of other patients."""
+    table = Table(table.info, {name: getattr(table, name) for name in COLUMNS})
     fitted = open_map(table)
     points = open_points(table, fitted)
-    matched = match_axes(points.r)
     return {
         "crops": len(table),
-        "patients": len(set(table.subject.tolist())),
+        "patients": len(table.subjects),
         "vectors": fitted.info.source,
+        "step_mm": table.info.step_mm,
         "explained": [round(share, 3) for share in fitted.info.explained[:3]],
-        "r": {f"PC{n + 1}": dict(zip(AXES, row.round(3).tolist(), strict=True)) for n, row in enumerate(points.r)},
-        "matched": {axis: f"PC{n + 1}" for axis, n in zip(AXES, matched, strict=True)},
+        **matrix(points.r),
+        "true_positions": matrix(body_correlation(table.position)),
         "r2_on_patients_left_out": dict(zip(AXES, points.axes.r2.round(3).tolist(), strict=True)),
         "angles_degrees": points.axes.angles.round(1).tolist(),
         "latent_distance_per_mm": points.axes.scale.round(3).tolist(),
         "quality": {name: vars(value) for name, value in points.quality.items()},
+    }
+
+
+def matrix(r: NDArray) -> dict[str, Any]:
+    """The 3×3 correlations, and which PC follows which axis."""
+    return {
+        "r": {f"PC{n + 1}": dict(zip(AXES, row.round(3).tolist(), strict=True)) for n, row in enumerate(r)},
+        "matched": {axis: f"PC{n + 1}" for axis, n in zip(AXES, match_axes(r), strict=True)},
     }
 
 
@@ -58,7 +72,8 @@ def main() -> None:
     entries = [entry for entry in cohort.volumes if entry.subject in used]
     found: dict[str, Any] = {}
     for name, checkpoint in zip(options.checkpoint, checkpoints, strict=True):
-        found[name] = axes_of(cohort, checkpoint, entries, options.step_mm)
+        table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, entries=entries)
+        found[name] = axes_of(table)
         print(json.dumps({name: found[name]}), flush=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -28,6 +28,36 @@ def axis_correlation(components: ArrayLike, position: ArrayLike) -> NDArray[np.f
     return np.divide(c.T @ p, norms, out=np.zeros((c.shape[1], p.shape[1])), where=norms > 0)
 
 
+def body_correlation(position: ArrayLike) -> NDArray[np.float64]:
+    """What ``axis_correlation`` would be in a latent space that is the body itself: PCs of the true positions.
+
+    Positions are correlated over the crops of a body and may spread alike along two axes, so even these PCs are turned
+    against the axes. A yardstick rather than a limit: a space that stretches one axis can come closer.
+
+    Args:
+        position: (N, 3) mm.
+
+    Returns:
+        (3, 3), PCs in rows, each pointing along the axis that it follows most.
+    """
+    true = np.asarray(position, dtype=np.float64)
+    centred = true - true.mean(axis=0)
+    _, directions = np.linalg.eigh(centred.T @ centred)
+    r = axis_correlation(centred @ directions[:, ::-1], centred)
+    return r * axis_signs(r)[:, None]
+
+
+def axis_signs(r: ArrayLike) -> NDArray[np.int64]:
+    """(C,) 1 or -1: times it, each component correlates positively with the axis it follows most.
+
+    Args:
+        r: (C, 3) correlations.
+    """
+    array = np.asarray(r)
+    strongest = np.take_along_axis(array, np.abs(array).argmax(axis=1)[:, None], axis=1)[:, 0]
+    return np.where(strongest < 0, -1, 1)
+
+
 def match_axes(r: ArrayLike) -> NDArray[np.int64]:
     """Which component follows each axis, each used once, so that the sum of |r| is largest.
 

@@ -27,7 +27,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.linalg import eigh
 
 from isimed.errors import InputError
-from isimed.explore.axes import axis_correlation
+from isimed.explore.axes import axis_correlation, axis_signs
 from isimed.explore.store import Table, TableInfo, read_info
 from isimed.models.checkpoint import replace_folder, versions
 
@@ -143,9 +143,7 @@ def fit_map(
     fitted = Map(info, mean.astype(np.float32), directions.astype(np.float32))
     pcs = np.concatenate([fitted.pcs(vectors[part]) for part in rows])
     position = np.concatenate([table.position[part] for part in rows])
-    r = np.nan_to_num(axis_correlation(pcs, position))
-    follows = np.abs(r).argmax(axis=1)
-    signs = np.where(r[np.arange(kept), follows] < 0, -1, 1)
+    signs = axis_signs(axis_correlation(pcs, position))
     fitted = Map(info, fitted.mean, np.ascontiguousarray(fitted.components * signs[:, None], dtype=np.float32))
     return fitted if not table.files else write_map(fitted, map_folder(table, source))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from isimed.data.cohort import Cohort
 from isimed.explore import selection as selections
 from isimed.explore.align import linear_cka, neighbour_overlap, procrustes, same_crops
-from isimed.explore.axes import match_axes
+from isimed.explore.axes import body_correlation, match_axes
 from isimed.explore.points import Points, UmapPoints, open_points, open_umap
 from isimed.explore.project import Map, Source, default_source, fit_map, open_map, sample_rows
 from isimed.explore.selection import Selection
@@ -21,6 +21,10 @@ from isimed.ui import background, colours, crops, map_files, map_view, plots, st
 
 SOURCES = {"code": "the code (512)", "embedding": "the embedding (1024)"}
 COMPARED = 4_000
+BODY_HELP = (
+    "PCA of where the crops really are, as if the network knew it in mm. Even these PCs are turned against the body's "
+    "axes, where positions are correlated over the crops or spread alike along two axes: a yardstick for the matrix."
+)
 
 
 def open_map_of(table: Table, source: Source | None = None) -> tuple[Map, Points] | None:
@@ -58,7 +62,12 @@ def settings_panel(table: Table, fitted: Map) -> None:
     )
     subjects = st.multiselect("Fit it anew on", sorted(table.subjects), placeholder="all patients")
     if st.button("Fit anew", help="Replaces the kept map; coordinates will change."):
-        fit_map(table, source=fitted.info.source, subjects=subjects or None)
+        bar = st.progress(0.0)
+
+        def report(share: float, text: str) -> None:
+            bar.progress(share, text)
+
+        fit_map(table, source=fitted.info.source, subjects=subjects or None, progress=report)
         background.forget(f"map-{_id(table)}")
         st.rerun()
 
@@ -149,6 +158,10 @@ def axes_panel(points: Points, table: Table) -> None:
             f"{axes.angles[2]:.0f}° (coronal-axial); 90° is independent. "
             "Per mm: how far a crop moves in the latent space for 1 mm in the body."
         )
+        st.markdown("**The same of the true positions**", help=BODY_HELP)
+        body = body_correlation(table.position)
+        matrix = plots.matrix_figure(body, match_axes(body), height=150)
+        st.plotly_chart(matrix, theme=None, key="matrix-body", config={"displayModeBar": False})
     some = sample_rows(table.group, 2_000)
     figure = plots.axes_figure(points.pcs[:, :3][some], table.position[some], points.r, matched)
     right.plotly_chart(figure, theme=None, key="axes", config=plots.CONFIG)

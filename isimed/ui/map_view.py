@@ -81,6 +81,16 @@ def filtered_rows(
     return np.flatnonzero(keep)
 
 
+def drawn_rows(table: Table, rows: NDArray, lit: Selection | None, limit: int) -> NDArray[np.int64]:
+    """At most ``limit`` of some rows: those that are lit, as far as they pass, and a sample of every scan.
+
+    A smaller sample is part of a larger one, so a new selection leaves the points around it where they are.
+    """
+    must = rows[:0] if lit is None or len(rows) <= limit else np.intersect1d(lit.rows, rows)
+    must = must[sample_rows(table.group[must], limit)]
+    return np.union1d(must, rows[sample_rows(table.group[rows], limit - len(must))])
+
+
 def colour_of(name: str, cohort: Cohort, table: Table, points: Points, rows: NDArray) -> Colour:
     """The colouring that a choice on the page means; side by side means the axial axis where only one fits."""
     if name.lower() in AXES or name == SIDE_BY_SIDE:
@@ -126,11 +136,11 @@ def show_map(
     """The figure, linked both ways with the selection; below it whatever ``show_chosen(selection, figure)`` shows."""
     chosen = crops.current(table)
     three = view.kind == "pca3"
-    drawn = view.rows[sample_rows(table.group[view.rows], plots.POINTS_3D if three else plots.POINTS)]
+    base = _base(view, chosen)
+    drawn = drawn_rows(table, view.rows, base, plots.POINTS_3D if three else plots.POINTS)
     if not len(drawn):
         st.info("No crop passes the filter: widen it.")
         return
-    base = _base(view, chosen)
     selected = None if base is None else np.flatnonzero(np.isin(drawn, base.rows))
     about = {"names": table.subject[drawn], "position": table.position[drawn], "selected": selected}
     if three:

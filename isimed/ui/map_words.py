@@ -40,7 +40,9 @@ def said_of(
     if kind == "pca3":
         said.append("Drag to turn; to choose crops use a flat map.")
     if shown < rows:
-        said.append(f"Drawn: {shown:,} of {rows:,}, every scan with its share; all figures use all crops.")
+        said.append(
+            f"Drawn: {shown:,} of {rows:,}, every scan with its share and all that are lit; all figures use all crops."
+        )
     return said
 
 

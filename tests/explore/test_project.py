@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
 from isimed.errors import InputError
-from isimed.explore.axes import axis_correlation, fit_axes, match_axes
+from isimed.explore.axes import axis_correlation, body_correlation, fit_axes, match_axes
 from isimed.explore.layout import Layout, UmapParameters, fit_layout
 from isimed.explore.points import open_points, open_umap
 from isimed.explore.project import default_source, fit_map, open_map, project, read_map, sample_rows
@@ -46,6 +46,19 @@ def test_matching_uses_each_component_once():
 
 def test_a_constant_column_correlates_with_nothing():
     assert np.array_equal(axis_correlation(np.zeros((5, 2)), np.random.default_rng(0).random((5, 3))), np.zeros((2, 3)))
+
+
+def test_true_positions_show_how_far_a_perfect_space_is_turned():
+    position = np.random.default_rng(0).normal(0, SPREAD, (4000, 3))
+    r = body_correlation(position)
+    assert np.allclose(r[match_axes(r), [0, 1, 2]], 1, atol=0.02)  # nothing is correlated: PCs are the axes
+    assert list(match_axes(r)) == [2, 1, 0]
+    leaning = position + position[:, [2]] * [0.0, 0.9, 0.0]  # the neck leans forward
+    turned = body_correlation(leaning)
+    assert turned[match_axes(turned), [0, 1, 2]].min() < 0.9
+    assert np.allclose(np.square(turned).sum(axis=0), 1)  # three PCs together say all
+    table = Table(info(), columns(0, 400, noise=0.01))
+    assert np.allclose(open_points(table, open_map(table)).r, body_correlation(table.position), atol=0.01)
 
 
 def test_turned_axes_read_millimetres_and_know_their_error():

@@ -10,9 +10,10 @@ import pytest
 from isimed.explore.axes import match_axes
 from isimed.explore.points import open_points
 from isimed.explore.project import open_map
+from isimed.explore.selection import select
 from isimed.explore.store import Table
 from isimed.ui import colours, plots
-from isimed.ui.map_view import COLOURS, SIDE_BY_SIDE, View, colour_of, filtered_rows, panels_of, picked
+from isimed.ui.map_view import COLOURS, SIDE_BY_SIDE, View, colour_of, drawn_rows, filtered_rows, panels_of, picked
 from isimed.ui.map_words import said_of
 from tests.small import write_cohort
 from tests.tables import info, table_in_memory
@@ -150,6 +151,19 @@ def test_filters_hold_together(table):
     assert (table.organ[rows] == 1).all()
     assert (np.abs(table.position[rows, 0] - 5) <= 15).all()
     assert len(filtered_rows(table)) == len(table)
+
+
+def test_what_is_chosen_is_drawn_however_few_points_are(table):
+    rows = np.arange(0, len(table), 2)
+    plain = drawn_rows(table, rows, None, 30)
+    assert len(plain) == 30
+    chosen = select(table, [3, 4, 100, 150, 152])
+    drawn = drawn_rows(table, rows, chosen, 30)
+    assert {4, 100, 150, 152} <= set(drawn.tolist()) <= set(rows.tolist())  # 3 does not pass the filter
+    assert 26 <= len(drawn) <= 30
+    assert set(drawn.tolist()) - set(chosen.rows.tolist()) <= set(plain.tolist())  # the others stay where they are
+    assert len(drawn_rows(table, rows, select(table, rows), 30)) == 30
+    assert np.array_equal(drawn_rows(table, rows, chosen, 1000), rows)
 
 
 def test_words_name_the_vectors_the_quality_and_what_is_not_drawn(table, fitted, points):

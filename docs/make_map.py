@@ -1,0 +1,109 @@
+"""Write the tables of docs/map.md from the JSON files that the map's benchmarks left in docs/map.
+
+python docs/make_map.py
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent
+PAGE, DATA = DOCS / "map.md", DOCS / "map"
+AXES = ("sagittal", "coronal", "axial")
+STEPS = {
+    "pca": "PCA fitted",
+    "points": "all crops placed, axes turned, quality in 2D and 3D",
+    "umap": "UMAP fitted, all crops placed, its quality",
+    "quality": "one trustworthiness and continuity",
+    "opening": "second opening, all the page reads",
+}
+
+
+def main() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for name, lines in {"scale": scale(), "page": pages(), "axes": axes()}.items():
+        start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        before, rest = text.split(start)
+        text = before + "\n".join([start, "", *lines, "", end]) + rest.split(end)[1]
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def scale() -> Iterable[str]:
+    """Seconds and peak memory of each step, a column a table size."""
+    found = {data["rows"]: data for data in _read("scale-*.json")}
+    yield _row("step", *[f"{rows:,} × 1024" for rows in found])
+    yield _row(*["---"] * (len(found) + 1))
+    for step, words in STEPS.items():
+        yield _row(words, *[_seconds(step, data[step]) if step in data else "" for data in found.values()])
+
+
+def pages() -> Iterable[str]:
+    """What a person waits for in Chromium, a column a table size."""
+    found = {data["rows"]: data for data in _read("page-*.json")}
+    yield _row("in Chromium", *[f"{rows:,} crops" for rows in found])
+    yield _row(*["---"] * (len(found) + 1))
+    rows = {
+        "opening, new server": lambda data: f"{data['opening_new_server_s']:.1f} s",
+        "opening again, slowest of 5": lambda data: f"{max(data['opening_again_s']):.2f} s",
+        "change of colour, median / 95 %": lambda data: _spread(data["colour"]),
+        "lasso to gallery, median / 95 %": lambda data: _spread(data["lasso_to_gallery"]),
+        "the server's memory, at most": lambda data: f"{data['server_peak_gb']:.2f} GB",
+    }
+    for words, figure in rows.items():
+        yield _row(words, *[figure(data) for data in found.values()])
+
+
+def axes() -> Iterable[str]:
+    """The 3×3 matrix of every checkpoint and of the true positions, and the readings."""
+    for path in sorted(DATA.glob("axes-*.json")):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        first = next(iter(data.values()))
+        yield f"**{path.stem.removeprefix('axes-')}**: {first['patients']} patients, {first['crops']:,} crops"
+        yield ""
+        yield _row("r of", "", *AXES, "variance", "trustworthiness, continuity of PC1-2")
+        yield _row(*["---"] * 7)
+        for name, one in data.items():
+            quality = one["quality"]["pca2"]
+            yield from _matrix(
+                name, one, one["explained"], f"{quality['trustworthiness']:.3f}, {quality['continuity']:.3f}"
+            )
+        yield from _matrix("true positions", first["true_positions"], None, "")
+        yield ""
+        yield _row("position read linearly", *[f"R² {axis}" for axis in AXES], "angles", "latent distance per mm")
+        yield _row(*["---"] * 6)
+        for name, one in data.items():
+            r2 = [f"{one['r2_on_patients_left_out'][axis]:.3f}" for axis in AXES]
+            angles = ", ".join(f"{angle:.0f}°" for angle in one["angles_degrees"])
+            yield _row(name, *r2, angles, ", ".join(f"{value:.2g}" for value in one["latent_distance_per_mm"]))
+        yield ""
+
+
+def _matrix(name: str, one: dict[str, Any], explained: list[float] | None, quality: str) -> Iterable[str]:
+    """Three rows; matched pairs are bold."""
+    for n, (pc, r) in enumerate(one["r"].items()):
+        cells = [f"**{r[axis]:+.2f}**" if one["matched"][axis] == pc else f"{r[axis]:+.2f}" for axis in AXES]
+        share = f"{explained[n]:.0%}" if explained else ""
+        yield _row("" if n else name, pc, *cells, share, "" if n else quality)
+
+
+def _seconds(step: str, data: dict[str, Any]) -> str:
+    seconds = {"quality": "quality_s", "opening": "second_opening_s"}.get(step, "seconds")
+    return f"{data[seconds]:.1f} s, {data['peak_gb']:.1f} GB" if seconds == "seconds" else f"{data[seconds]:.2f} s"
+
+
+def _spread(data: dict[str, Any]) -> str:
+    return f"{data['median_s']:.2f} / {data['p95_s']:.2f} s"
+
+
+def _read(pattern: str) -> list[dict[str, Any]]:
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in DATA.glob(pattern)]
+    return sorted(found, key=lambda data: data["rows"])
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()
