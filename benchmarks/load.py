@@ -1,0 +1,325 @@
+"""People at work in the app, over a time: N browsers' tabs click in the viewer, the server is watched.
+
+python benchmarks/load.py --home HOME --sessions 8 --minutes 5 --pause 0.5 1.5 --json load.json
+
+HOME is an ISIMED_HOME with the cohort embedded. The server is the app's own, on a free port of the loopback. A click
+counts from the mouse to the moment when the best matches, which come last, have changed. `--kill-at`
+kills the server (SIGKILL) after so many seconds and starts it again; `--train` has a training at work all the while;
+`--visit N` leaves the viewer for another page after N clicks and comes back by a reload, as a new session.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":  # as a script: the repository is not on the path yet
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from playwright.async_api import Error, Page, async_playwright
+
+from benchmarks.app_server import ROOT, AppServer
+
+SHOWN = {  # what must change after a click: selector, and what of it
+    "strip": (".strip img", "(all) => all.map((one) => one.src).join()"),
+    "best": (".header .note", "(all) => all.map((one) => one.textContent).join()"),
+}
+WRONG = ("Something unexpected", "Traceback", "broke off")
+PAGES = ("", "volumes", "embeddings", "train", "evaluate", "compare")
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic", "--no-first-run"]
+PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is done to the app.
+
+    Attributes:
+        pause_s: least and most seconds between what a click showed and the next click.
+        checkpoint: by default the one that fits best.
+        kill_at_s: when the server is killed, and started again two seconds later.
+        visit_every: clicks after which a session looks at another page and comes back as a new one; 0 never.
+    """
+
+    home: str
+    cohort: str = "demo-brain"
+    checkpoint: str = ""
+    sessions: int = 8
+    seconds: float = 300.0
+    pause_s: tuple[float, float] = (0.5, 1.5)
+    kill_at_s: tuple[float, ...] = ()
+    visit_every: int = 0
+    train: bool = False
+    sample_every_s: float = 2.0
+    seed: int = 0
+
+
+class Clock:
+    """Seconds since all sessions had the viewer open."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self._began = time.perf_counter()
+
+    @property
+    def now(self) -> float:
+        return round(time.perf_counter() - self._began, 3)
+
+
+@dataclass
+class Seen:
+    """What happened, by the clock."""
+
+    clicks: list[dict[str, float]] = field(default_factory=list)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    memory: list[dict[str, float]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Client:
+    """One tab: goes to the viewer and clicks until the time is over."""
+
+    def __init__(self, number: int, page: Page, server: AppServer, scenario: Scenario, seen: Seen, clock: Clock):
+        self.number, self.page, self.server = number, page, server
+        self.scenario, self.seen, self.clock = scenario, seen, clock
+        self.random = random.Random(scenario.seed * 1000 + number)
+        self.places = places(self.random)
+
+    async def work(self) -> None:
+        """Click until the time is over; the viewer is open."""
+        done = 0
+        while self.clock.now < self.scenario.seconds:
+            await asyncio.sleep(self.random.uniform(*self.scenario.pause_s))
+            starts = self.server.starts
+            try:
+                await self._wait_for_server()
+                taken = await self._click()
+                if starts == self.server.starts:
+                    self.seen.clicks.append({"at": self.clock.now, "session": self.number, **taken})
+                done += 1
+                await self._look_for_errors()
+                if self.scenario.visit_every and done % self.scenario.visit_every == 0:
+                    await self._visit()
+            except (Error, TimeoutError) as error:
+                if starts == self.server.starts and self.server.up:
+                    self._wrong(f"{type(error).__name__}: {str(error).splitlines()[0][:200]}")
+                    await self.open_viewer()
+                else:
+                    await self._come_back()
+
+    async def open_viewer(self) -> None:
+        try:
+            await self._go("viewer")
+            await self._viewer_is_ready()
+        except (Error, TimeoutError) as error:
+            self._wrong(f"the viewer did not open: {type(error).__name__}: {str(error).splitlines()[0][:200]}")
+
+    async def _go(self, name: str) -> None:
+        chosen = f"&checkpoint={self.scenario.checkpoint}" if self.scenario.checkpoint else ""
+        address = f"{self.server.url}/{name}?cohort={self.scenario.cohort}{chosen}"
+        await self.page.goto(address, timeout=PATIENCE_S * 1000)
+
+    async def _viewer_is_ready(self) -> None:
+        await self.page.locator(".strip .picture").first.wait_for(timeout=4 * PATIENCE_S * 1000)
+        await self.page.locator(".readout .mm").first.wait_for(timeout=PATIENCE_S * 1000)
+
+    async def _click(self, *, patience_s: float = PATIENCE_S) -> dict[str, float]:
+        canvas = self.page.locator("canvas[data-plane=axial]").first
+        box = await canvas.bounding_box()
+        if box is None:
+            raise TimeoutError("there is no picture to click")
+        before = {name: await self._look(name) for name in SHOWN}
+        x, y = next(self.places)
+        start, starts = time.perf_counter(), self.server.starts
+        await canvas.click(position={"x": box["width"] * x, "y": box["height"] * y}, timeout=patience_s * 1000)
+        taken: dict[str, float] = {}
+        while "best" not in taken:
+            await asyncio.sleep(0.04)
+            for name in SHOWN:
+                if name not in taken and await self._look(name) not in ("", before[name]):
+                    taken[name] = round(time.perf_counter() - start, 3)
+            if time.perf_counter() - start > patience_s or starts != self.server.starts:
+                raise TimeoutError(f"a click showed nothing new within {patience_s:g} s")
+        return taken
+
+    async def _look(self, name: str) -> str:
+        selector, look = SHOWN[name]
+        return await self.page.locator(selector).evaluate_all(look)
+
+    async def _look_for_errors(self) -> None:
+        for words in WRONG:
+            if await self.page.get_by_text(words).count():
+                self._wrong(f"the page says: {words}")
+        if await self.page.get_by_test_id("stException").count():
+            self._wrong("the page shows an exception")
+
+    async def _visit(self) -> None:
+        name = self.random.choice(PAGES)
+        await self._go(name)
+        await self.page.wait_for_function(
+            "() => document.querySelector('[data-testid=stMain]')?.innerText.length > 60", timeout=PATIENCE_S * 1000
+        )
+        await self.page.wait_for_timeout(3000)
+        await self._look_for_errors()
+        await self.open_viewer()
+
+    async def _wait_for_server(self) -> None:
+        while not self.server.up:
+            await asyncio.sleep(0.1)
+
+    async def _come_back(self) -> None:
+        """After a restart: click until the page, which reconnects by itself, answers; else load it again.
+
+        A click while the page is not connected yet is lost, as any click on a page that says so.
+        """
+        await self._wait_for_server()
+        since, how = self.clock.now, "reconnected"
+        while self.clock.now - since < PATIENCE_S:
+            try:
+                await self._click(patience_s=PATIENCE_S / 4)
+                break
+            except (Error, TimeoutError):
+                continue
+        else:
+            how = "loaded again"
+            await self.open_viewer()
+        seconds = round(self.clock.now - since, 1)
+        self.seen.events.append({"at": self.clock.now, "what": f"session {self.number} {how}", "seconds": seconds})
+
+    def _wrong(self, words: str) -> None:
+        self.seen.errors.append({"at": self.clock.now, "session": self.number, "what": words})
+
+
+def places(draw: random.Random) -> Iterator[tuple[float, float]]:
+    """Shares of the plane's width and height, each so far from the last that another voxel is clicked."""
+    last = (0.0, 0.0)
+    while True:
+        place = (draw.uniform(0.3, 0.7), draw.uniform(0.3, 0.7))
+        if max(abs(place[0] - last[0]), abs(place[1] - last[1])) > 0.1:
+            yield place
+            last = place
+
+
+async def play(scenario: Scenario, server: AppServer, seen: Seen, keep: Path | None = None) -> None:
+    """Run the clients, the watcher and whoever kills the server, until the time is over."""
+    async with async_playwright() as playwright:
+        chromium = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        pages = [
+            await (await browser.new_context(viewport={"width": 1440, "height": 900})).new_page()
+            for _ in range(scenario.sessions)
+        ]
+        clock = Clock()
+        clients = [Client(number, page, server, scenario, seen, clock) for number, page in enumerate(pages)]
+        await asyncio.gather(*(client.open_viewer() for client in clients))
+        seen.events.append({"at": 0.0, "what": "every session has the viewer open", "seconds": clock.now})
+        clock.restart()
+        helpers = [asyncio.create_task(_watch(scenario, server, seen, clock, keep))]
+        helpers += [asyncio.create_task(_kill(server, seen, clock, at)) for at in scenario.kill_at_s]
+        try:
+            await asyncio.wait_for(
+                asyncio.gather(*(client.work() for client in clients)), scenario.seconds + 6 * PATIENCE_S
+            )
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await browser.close()
+
+
+async def _watch(scenario: Scenario, server: AppServer, seen: Seen, clock: Clock, keep: Path | None) -> None:
+    """Memory, threads and files of the server; every hundredth time also all so far to a file."""
+    while True:
+        if server.up:
+            seen.memory.append({"at": clock.now, **server.memory(), **server.counts()})
+        if keep and len(seen.memory) % 100 == 1:
+            keep.write_text(json.dumps(told(scenario, server, seen)), encoding="utf-8")
+        await asyncio.sleep(scenario.sample_every_s)
+
+
+async def _kill(server: AppServer, seen: Seen, clock: Clock, at: float) -> None:
+    await asyncio.sleep(at)
+    server.kill()
+    seen.events.append({"at": clock.now, "what": "server killed"})
+    await asyncio.sleep(2)
+    seconds = await asyncio.to_thread(server.start)
+    seen.events.append({"at": clock.now, "what": "server up again", "seconds": round(seconds, 1)})
+
+
+def told(scenario: Scenario, server: AppServer, seen: Seen) -> dict[str, Any]:
+    """Everything that a page can be made from."""
+    return {"scenario": asdict(scenario), **asdict(seen), "log": server.troubles()}
+
+
+def run_load(scenario: Scenario, folder: Path) -> dict[str, Any]:
+    """Start the app, play the scenario, and tell what was seen.
+
+    Args:
+        folder: for the server's log and what was seen so far (``load.json``, rewritten now and then).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    server, seen = AppServer(scenario.home, folder / "server.log"), Seen()
+    seen.events.append({"at": 0.0, "what": "server up", "seconds": round(server.start(), 1)})
+    training = _start_training(scenario) if scenario.train else None
+    try:
+        asyncio.run(play(scenario, server, seen, folder / "load.json"))
+        if training:
+            seen.events.append(
+                {"at": scenario.seconds, "what": "training still at work", "yes": training.poll() is None}
+            )
+    finally:
+        if training:
+            training.terminate()
+            training.wait(60)
+        server.stop()
+    found = told(scenario, server, seen)
+    (folder / "load.json").write_text(json.dumps(found), encoding="utf-8")
+    return found
+
+
+def _start_training(scenario: Scenario) -> subprocess.Popen:
+    """A small training that outlasts the load, as the Train page starts one: a process of its own."""
+    size = ["--epochs", "100000", "--limit", "4", "--crops-per-volume", "4", "--volumes-per-step", "2"]
+    command = [sys.executable, "-m", "isimed", "train", scenario.cohort, *size, "--threads", "1", "--device", "cpu"]
+    environment = os.environ | {"ISIMED_HOME": scenario.home}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", required=True)
+    parser.add_argument("--cohort", default="demo-brain")
+    parser.add_argument("--checkpoint", default="", help="by default the one that fits best")
+    parser.add_argument("--sessions", type=int, default=8)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--pause", type=float, nargs=2, default=(0.5, 1.5), metavar=("LEAST", "MOST"))
+    parser.add_argument("--kill-at", type=float, nargs="*", default=(), metavar="SECONDS")
+    parser.add_argument("--visit", type=int, default=0, metavar="CLICKS")
+    parser.add_argument("--train", action="store_true")
+    parser.add_argument("--sample", type=float, default=2.0, metavar="SECONDS")
+    parser.add_argument("--folder", type=Path, required=True, help="for load.json and the server's log")
+    options = parser.parse_args()
+    scenario = Scenario(
+        options.home, options.cohort, options.checkpoint, options.sessions, options.minutes * 60, tuple(options.pause),
+        tuple(options.kill_at), options.visit, options.train, options.sample,
+    )  # fmt: skip
+    found = run_load(scenario, options.folder)
+    with suppress(ValueError):
+        print(json.dumps({name: len(found[name]) for name in ("clicks", "errors", "log")}))
+
+
+if __name__ == "__main__":
+    main()
