@@ -24,7 +24,7 @@ from isimed.evaluation.kept_crops import Features, embedded_once
 from isimed.evaluation.matched import matched_centres
 from isimed.evaluation.perturb import Perturbation
 from isimed.evaluation.protocol import Protocol
-from isimed.evaluation.sample import CROPS_A_VOLUME, Crops, describe
+from isimed.evaluation.sample import CROPS_A_VOLUME, Crops, describe, nearest_voxels
 from isimed.explore.embed import BATCH, embed_crops
 from isimed.models.checkpoint import Checkpoint
 from isimed.patches import cut_crops
@@ -59,6 +59,7 @@ class Bench:
     advance: Callable[[float], None] = lambda share: None
     _volumes: dict[str, list[Prepared]] = field(default_factory=dict)
     _samples: dict[tuple, Crops] = field(default_factory=dict)
+    _places: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
 
     @cached_property
     def subjects(self) -> list[str]:
@@ -80,19 +81,31 @@ class Bench:
         return self._volumes[key]
 
     def crops(self, name: str, preparation: Preparation, crop_size: int) -> Crops:
-        """A sample of crops by name: ``body``, ``tumour``, ``matched`` or ``organ``."""
+        """A sample of crops by name: ``body``, ``tumour``, ``matched`` or ``organ``.
+
+        Places are drawn once, on the volumes as the cohort's modality is prepared by default, and are the same for
+        every preparation, to a voxel.
+        """
         key = (name, preparation.model_dump_json(), crop_size)
         if key not in self._samples:
-            volumes = self.volumes(preparation)
-            subjects, count = [entry.subject for entry in self.entries], self.crops_a_volume
-            if name == "matched":
-                centres = matched_centres(volumes, subjects, seed=self.seed, pairs=max(1, 3 * count // 8))
-            else:
-                draw = DRAWS[name]
-                pairs = zip(volumes, self.entries, strict=True)
-                centres = [draw(volume, entry.id, seed=self.seed, count=count) for volume, entry in pairs]
+            volumes, subjects = self.volumes(preparation), [entry.subject for entry in self.entries]
+            places = zip(volumes, self._drawn_mm(name), strict=True)
+            centres = [nearest_voxels(volume, points_mm) for volume, points_mm in places]
             self._samples[key] = describe(volumes, subjects, centres, crop_size=crop_size)
         return self._samples[key]
+
+    def _drawn_mm(self, name: str) -> list[NDArray[np.float64]]:
+        """V arrays (n, 3) scanner mm of a sample's places."""
+        if name not in self._places:
+            volumes = self.volumes(Preparation.for_modality(self.cohort.modality))
+            subjects, count = [entry.subject for entry in self.entries], self.crops_a_volume
+            if name == "matched":
+                voxels = matched_centres(volumes, subjects, seed=self.seed, pairs=max(1, 3 * count // 8))
+            else:
+                draw, pairs = DRAWS[name], zip(volumes, self.entries, strict=True)
+                voxels = [draw(volume, entry.id, seed=self.seed, count=count) for volume, entry in pairs]
+            self._places[name] = [volume.to_mm(v) for volume, v in zip(volumes, voxels, strict=True)]
+        return self._places[name]
 
     def crops_for(self, name: str, checkpoint: Checkpoint) -> Crops:
         return self.crops(name, checkpoint.card.preparation, checkpoint.card.crop_size)

@@ -21,13 +21,14 @@ class Figure:
         n: how many patients (or pairs, where the figure says so) it rests on.
         draws: (DRAWS,) its values on resampled patients, or None. The same patients in the same order give
             the same draws of patients, so that draws of two checkpoints can be subtracted.
-        bounds: the interval where it does not come from draws.
+        left_out: (B,) its values without one block of patients each, where drawing twice makes no sense; the same
+            patients give the same blocks.
     """
 
     value: float
     n: int
     draws: NDArray[np.float64] | None = None
-    bounds: tuple[float, float] | None = None
+    left_out: NDArray[np.float64] | None = None
 
     def to_json(self) -> dict[str, float | int | None]:
         """``{value, low, high, n}``; None where a number makes no sense."""
@@ -35,8 +36,10 @@ class Figure:
         return {"value": _number(self.value), "low": _number(low), "high": _number(high), "n": self.n}
 
     def interval(self) -> tuple[float, float]:
-        if self.bounds is not None:
-            return self.bounds
+        if self.left_out is not None:
+            count = len(self.left_out)
+            spread = 1.96 * np.sqrt((count - 1) / count * np.square(self.left_out - self.left_out.mean()).sum())
+            return float(self.value - spread), float(self.value + spread)
         kept = self.draws[np.isfinite(self.draws)] if self.draws is not None else np.empty(0)
         if len(kept) < 20:
             return float("nan"), float("nan")
@@ -45,15 +48,11 @@ class Figure:
 
     def pack(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
-        draws = None if self.draws is None else [_number(float(f"{x:.6g}")) for x in self.draws]
-        bounds = None if self.bounds is None else [_number(x) for x in self.bounds]
-        return {"value": _number(self.value), "n": self.n, "draws": draws, "bounds": bounds}
+        return {"value": _number(self.value), "n": self.n, "draws": _list(self.draws), "left_out": _list(self.left_out)}
 
     @classmethod
     def unpack(cls, packed: Mapping[str, Any]) -> "Figure":
-        draws = None if packed["draws"] is None else np.array([_float(x) for x in packed["draws"]])
-        bounds = None if packed["bounds"] is None else (_float(packed["bounds"][0]), _float(packed["bounds"][1]))
-        return cls(_float(packed["value"]), packed["n"], draws, bounds)
+        return cls(_float(packed["value"]), packed["n"], _array(packed["draws"]), _array(packed["left_out"]))
 
 
 def bootstrap(
@@ -116,24 +115,38 @@ def jackknife(subjects: ArrayLike, statistic: Statistic, *, blocks: int = 10) ->
     if count < 2:
         return {name: Figure(float(v), len(names)) for name, v in value.items()}
     left_out = [statistic(np.flatnonzero(codes % count != block)) for block in range(count)]
-    found = {}
-    for name, v in value.items():
-        parts = np.array([part[name] for part in left_out])
-        spread = 1.96 * np.sqrt((count - 1) / count * np.square(parts - parts.mean()).sum())
-        found[name] = Figure(float(v), len(names), bounds=(float(v - spread), float(v + spread)))
-    return found
+    return {
+        name: Figure(float(v), len(names), left_out=np.array([part[name] for part in left_out]))
+        for name, v in value.items()
+    }
 
 
 def difference(a: Figure, b: Figure) -> Figure:
-    """``a - b`` on the same patients, paired draw by draw; without an interval where they do not pair."""
-    paired = a.draws is not None and b.draws is not None and len(a.draws) == len(b.draws) and a.n == b.n
-    draws = a.draws - b.draws if paired and a.draws is not None and b.draws is not None else None
-    return Figure(a.value - b.value, min(a.n, b.n), draws)
+    """``a - b`` on the same patients, paired draw by draw (block by block); no interval where they do not pair."""
+    same = a.n == b.n
+    return Figure(
+        a.value - b.value,
+        min(a.n, b.n),
+        _gap(a.draws, b.draws) if same else None,
+        _gap(a.left_out, b.left_out) if same else None,
+    )
+
+
+def _gap(a: NDArray | None, b: NDArray | None) -> NDArray | None:
+    return a - b if a is not None and b is not None and len(a) == len(b) else None
 
 
 def drawn_patients(count: int, *, draws: int | None = None, seed: int = 0) -> NDArray[np.intp]:
     """(draws, count) patient numbers, the same for the same count and seed."""
     return np.random.default_rng(seed).integers(0, count, size=(draws or DRAWS, count))
+
+
+def _list(values: NDArray | None) -> list[float | None] | None:
+    return None if values is None else [_number(float(f"{x:.6g}")) for x in values]
+
+
+def _array(values: Sequence[float | None] | None) -> NDArray[np.float64] | None:
+    return None if values is None else np.array([_float(x) for x in values])
 
 
 def _number(x: float) -> float | None:

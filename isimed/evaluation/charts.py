@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from isimed.evaluation.words import CONTROLS, base_name, columns, figure_label, figures_of, group_label
+from isimed.evaluation.words import CONTROLS, UNITS, base_name, columns, figure_label, figures_of, group_label
 
 COLOURS = ("#3b9fd6", "#f2a93b", "#e8718d", "#5fbf77", "#b792e8", "#f08a4b")
 GREY = "#8a94a3"
@@ -42,7 +42,7 @@ def bars(result: dict[str, Any], group: str, figures: list[str]) -> go.Figure:
             error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.2, "width": 3},
             hovertemplate="%{x}: %{y:.3f}<extra>%{fullData.name}</extra>",
         )
-    chart.update_layout(title=group_label(group), barmode="group")
+    chart.update_layout(title=group_label(group), barmode="group", yaxis_title=UNITS.get(group, "0 to 1"))
     chart.update_xaxes(tickangle=0 if len(figures) < 7 else None, automargin=True)
     return _sized(chart)
 

@@ -12,7 +12,7 @@ from isimed.errors import InputError
 from isimed.evaluation.bench import Bench
 from isimed.evaluation.evaluate import Progress
 from isimed.evaluation.kept_crops import Features
-from isimed.evaluation.likeness import components, kept_likeness, same_places
+from isimed.evaluation.likeness import components, kept_likeness
 from isimed.evaluation.networks import load_all
 from isimed.evaluation.protocol import STRICT
 from isimed.evaluation.subjects import choose_subjects
@@ -32,8 +32,6 @@ def compare(
     say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Likeness of latent spaces, maps side by side, and differing options.
-
-    Crops are those of the first checkpoint; the others embed the crops nearest to the same places.
 
     Args: as in ``evaluate``.
 
@@ -63,7 +61,7 @@ def compare(
                 progress(int(90 * (number + share) / len(checkpoints)), 100)
 
         bench.advance = advance
-        spaces[name] = bench.embed(checkpoint, same_places(bench, crops, checkpoint))
+        spaces[name] = bench.features(checkpoint, "body")
     pairs = kept_likeness(bench, checkpoints)
     if progress:
         progress(100, 100)

@@ -16,6 +16,7 @@ from isimed.evaluation.plan import Plan, make_plan
 from isimed.evaluation.sample import CROPS_A_VOLUME
 from isimed.models.checkpoint import UNTRAINED, versions
 
+CONTROLS = (UNTRAINED, "position_only", "body_box", "affine_registration")  # in every result, empty if not asked for
 Progress = Callable[[int, int], None]
 Outcomes = dict[str, Outcome]
 FIT = 200  # what a part costs besides its crops, in crops; for the progress bar only
@@ -56,8 +57,9 @@ def evaluate(
 
     Returns:
         The result as JSON can hold it: ``cohort``, ``protocol``, ``seed``, ``versions``, ``checkpoints`` and
-        ``controls`` (name -> group -> figure -> ``{value, low, high, n}``), and besides ``subjects``,
-        ``split``, ``differences``, ``likeness``, ``notes``, ``details`` (what plots need) and ``seconds``.
+        ``controls`` (name -> group -> figure -> ``{value, low, high, n}``; a control that was not measured is
+        empty), and besides ``subjects``, ``split``, ``differences``, ``likeness``, ``notes``, ``details`` (what
+        plots need) and ``seconds``.
 
     Raises:
         InputError: a name is not known, a checkpoint does not fit, or no patient remains.
@@ -99,7 +101,7 @@ def evaluate(
         "crops": crops,
         "versions": versions(),
         "checkpoints": {name: _figures(found) for name, found in of.items()},
-        "controls": {name: _figures(found) for name, found in controls.items()},
+        "controls": {name: {} for name in CONTROLS} | {name: _figures(found) for name, found in controls.items()},
         "differences": _differences(of, controls),
         "likeness": likeness,
         "subjects": {

@@ -12,31 +12,29 @@ from isimed.evaluation.bench import Bench
 from isimed.evaluation.bootstrap import Figure, jackknife
 from isimed.evaluation.kept_crops import Features
 from isimed.evaluation.plan import kept_file, write_whole
-from isimed.evaluation.sample import Crops
 from isimed.explore.align import linear_cka, neighbour_overlap, procrustes
 from isimed.models.checkpoint import Checkpoint
-from isimed.patches import nearest_centres
 
 NEIGHBOURS = 10
 ALL_PAIRS = 6
+VERSION = "2"
 Json = dict[str, Any]
 
 
 def kept_likeness(bench: Bench, checkpoints: dict[str, Checkpoint]) -> dict[str, Json]:
     """``"a | b"`` -> figure -> ``{value, low, high, n}``, kept by pair. See ``chosen_pairs``."""
-    first, crops, found = next(iter(checkpoints.values())), None, {}
+    found: dict[str, Json] = {}
     for a, b in chosen_pairs(list(checkpoints)):
         ours, theirs = checkpoints[a], checkpoints[b]
-        drawn_by = first.card.preparation.model_dump_json()
-        file = kept_file(bench, "compare", drawn_by, ours.fingerprint, theirs.fingerprint)
+        file = kept_file(bench, "compare", VERSION, ours.fingerprint, theirs.fingerprint)
         try:
             found[f"{a} | {b}"] = json.loads(file.read_bytes())
             continue
         except (OSError, ValueError):
             pass
-        crops = crops or bench.crops_for("body", first)
-        spaces = [bench.embed(c, same_places(bench, crops, c)) for c in (ours, theirs)]
-        figures = {name: f.to_json() for name, f in likeness(spaces[0], spaces[1], crops.subject).items()}
+        spaces = [bench.features(c, "body") for c in (ours, theirs)]
+        subject = bench.crops_for("body", ours).subject
+        figures = {name: f.to_json() for name, f in likeness(spaces[0], spaces[1], subject).items()}
         write_whole(file, json.dumps(figures))
         found[f"{a} | {b}"] = figures
     return found
@@ -45,13 +43,6 @@ def kept_likeness(bench: Bench, checkpoints: dict[str, Checkpoint]) -> dict[str,
 def chosen_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     """Every two, or every one and the first where these would be too many to read."""
     return list(combinations(names, 2)) if len(names) <= ALL_PAIRS else [(names[0], other) for other in names[1:]]
-
-
-def same_places(bench: Bench, crops: Crops, checkpoint: Checkpoint) -> list[NDArray[np.int64]]:
-    """V arrays (n, 3): voxels of this checkpoint's volumes whose crops lie where the given crops lie."""
-    volumes = bench.volumes(checkpoint.card.preparation)
-    size = checkpoint.card.crop_size
-    return [nearest_centres(volume, crops.centre_mm[crops.volume == i], size) for i, volume in enumerate(volumes)]
 
 
 def likeness(a: Features, b: Features, subject: NDArray) -> dict[str, Figure]:

@@ -1,25 +1,19 @@
 """Task `landmarks` and its controls: the same place in the body box, and affine registration."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from isimed.data.preprocess import Preparation, Prepared
 from isimed.data.warp import load_warps
 from isimed.evaluation.bench import Bench
-from isimed.evaluation.landmarks import (
-    Places,
-    Transfer,
-    body_box_places,
-    choose_transfers,
-    found_places,
-    landmark_outcome,
-    organ_places,
-)
+from isimed.evaluation.landmarks import Places, Transfer, choose_transfers, landmark_outcome, organ_places
 from isimed.evaluation.outcome import Outcome
 from isimed.evaluation.registration import affine_transform, carry
+from isimed.evaluation.transfer import Found, box_map, mapped, searched
 from isimed.models.checkpoint import Checkpoint
 
-REGISTERED_PAIRS = 20
 TEMPLATE_POINTS = {  # MNI152 mm: places that a reader of brain scans can name
     "anterior commissure": (0.0, 2.0, -4.0),
     "posterior commissure": (0.0, -25.0, -2.0),
@@ -38,31 +32,23 @@ TEMPLATE_POINTS = {  # MNI152 mm: places that a reader of brain scans can name
 
 def landmarks(bench: Bench, checkpoint: Checkpoint) -> Outcome:
     places, transfers, subjects = _transfers(bench, checkpoint.card.preparation)
-    coarse, fine = found_places(bench, checkpoint, places, transfers)
-    return _landmark_figures(bench, fine, places, transfers, subjects, coarse_mm=coarse)
+    return _figures(bench, searched(bench, checkpoint, places, transfers), places, transfers, subjects)
 
 
 def body_box(bench: Bench, preparation: Preparation, crop_size: int) -> Outcome:
     places, transfers, subjects = _transfers(bench, preparation)
-    found = body_box_places(bench.volumes(preparation), places, transfers)
-    return _landmark_figures(bench, found, places, transfers, subjects)
+    volumes = bench.volumes(preparation)
+    maps = {(s, t): box_map(volumes[s], volumes[t]) for s, t in _pairs(transfers)}
+    return _figures(bench, mapped(volumes, maps, places, transfers), places, transfers, subjects)
 
 
 def affine_registration(bench: Bench, preparation: Preparation, crop_size: int) -> Outcome:
     places, transfers, subjects = _transfers(bench, preparation)
-    volumes = bench.volumes(preparation)
-    pairs = list(dict.fromkeys((t.source, t.target) for t in transfers))
-    order = np.random.default_rng([bench.seed, 5]).permutation(len(pairs))[:REGISTERED_PAIRS]
-    maps = {}
-    for done, i in enumerate(order):
-        source, target = pairs[i]
-        maps[pairs[i]] = affine_transform(volumes[source], volumes[target], seed=bench.seed)
-        bench.advance((done + 1) / len(order))
-    kept = [t for t in transfers if (t.source, t.target) in maps]
-    found = np.concatenate([carry(maps[t.source, t.target], places[t.source][t.name]) for t in kept])
-    outcome = _landmark_figures(bench, found, places, kept, subjects)
-    outcome.details["notes"] = [f"affine_registration: {len(maps)} of {len(pairs)} pairs of patients, to save time."]
-    return outcome
+    volumes, pairs, maps = bench.volumes(preparation), _pairs(transfers), {}
+    for done, (source, target) in enumerate(pairs):
+        maps[source, target] = partial(carry, affine_transform(volumes[source], volumes[target], seed=bench.seed))
+        bench.advance((done + 1) / len(pairs))
+    return _figures(bench, mapped(volumes, maps, places, transfers), places, transfers, subjects)
 
 
 def lacks_landmarks(bench: Bench) -> str:
@@ -91,15 +77,14 @@ def _inside(volume: Prepared, points_mm: NDArray) -> list[bool]:
     return [bool(((v >= 0) & (v < np.array(volume.image.shape))).all()) for v in voxels]
 
 
-def _landmark_figures(
-    bench: Bench,
-    found: NDArray,
-    places: list[Places],
-    transfers: list[Transfer],
-    subjects: list[str],
-    coarse_mm: NDArray | None = None,
+def _pairs(transfers: list[Transfer]) -> list[tuple[int, int]]:
+    return list(dict.fromkeys((t.source, t.target) for t in transfers))
+
+
+def _figures(
+    bench: Bench, found: Found, places: list[Places], transfers: list[Transfer], subjects: list[str]
 ) -> Outcome:
-    outcome = landmark_outcome(found, places, transfers, subjects, coarse_mm=coarse_mm, seed=bench.seed)
-    for case in outcome.details["worst"]:
+    outcome = landmark_outcome(found.refined, places, transfers, subjects, before_mm=found.before, seed=bench.seed)
+    for case in outcome.details["worst"]["landmarks"]:
         case["volume"] = bench.entries[case.pop("number")].id
     return outcome

@@ -68,5 +68,7 @@ def _organ_probe(
 ) -> Outcome:
     crops, names = bench.crops("organ", preparation, crop_size), bench.cohort.organs
     outcome = organ_outcome(features, crops.organ, crops.subject, bench.protocol, names, place=place, seed=bench.seed)
-    add_places(outcome.details["worst"], [e.id for e in bench.entries], crops.volume, crops.centre_mm)
+    add_places(
+        outcome.details.get("worst", {}).get("organs", ()), [e.id for e in bench.entries], crops.volume, crops.centre_mm
+    )
     return outcome

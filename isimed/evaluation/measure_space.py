@@ -1,18 +1,17 @@
 """Tasks `distance`, `position`, `collapse` and `robustness`, on crops from anywhere in the body."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isimed.data.preprocess import Preparation
-from isimed.data.warp import load_warps
 from isimed.evaluation.bench import Bench
 from isimed.evaluation.collapse import collapse_outcome
+from isimed.evaluation.common_frame import common_places
 from isimed.evaluation.distance import distance_outcome
 from isimed.evaluation.outcome import Outcome
 from isimed.evaluation.perturb import ALIGNMENT_NOISE, PERTURBATIONS
-from isimed.evaluation.position import add_places, position_outcome
+from isimed.evaluation.position import add_places, component_figures, position_outcome
 from isimed.evaluation.robustness import robustness_outcome
-from isimed.evaluation.sample import Crops, first_rows
+from isimed.evaluation.sample import first_rows
 from isimed.models.checkpoint import Checkpoint
 
 ALIGNED_CROPS = 4
@@ -21,28 +20,18 @@ ROBUST_CROPS, ROBUST_VOLUMES = 8, 16
 
 def distance(bench: Bench, checkpoint: Checkpoint) -> Outcome:
     crops, (_, codes) = bench.crops_for("body", checkpoint), bench.features(checkpoint, "body")
-    return distance_outcome(
-        codes, crops.centre_mm, crops.volume, crops.subject, common_mm=common_places(bench, crops), seed=bench.seed
+    common_mm, how = common_places(bench, checkpoint.card.preparation, crops)
+    outcome = distance_outcome(
+        codes, crops.centre_mm, crops.volume, crops.subject, common_mm=common_mm, seed=bench.seed
     )
-
-
-def common_places(bench: Bench, crops: Crops) -> NDArray[np.float64] | None:
-    """(N, 3) mm in a frame that patients share: the cohort's own, or the template of virtual patients."""
-    if bench.cohort.frame:
-        return crops.centre_mm
-    if not all(getattr(entry, "warp", None) for entry in bench.entries):
-        return None
-    warps = load_warps(bench.cohort.root, bench.subjects)
-    places = np.empty_like(crops.centre_mm)
-    for name, warp in warps.items():
-        places[crops.subject == name] = warp.to_template(crops.centre_mm[crops.subject == name])
-    return places
+    outcome.details["notes"] = [how] if how else []
+    return outcome
 
 
 def position(bench: Bench, checkpoint: Checkpoint) -> Outcome:
     crops, (embeddings, codes) = bench.crops_for("body", checkpoint), bench.features(checkpoint, "body")
     outcome = position_outcome(embeddings, crops.position, crops.subject, bench.protocol, codes=codes, seed=bench.seed)
-    add_places(outcome.details["worst"], [e.id for e in bench.entries], crops.volume, crops.centre_mm)
+    add_places(outcome.details["worst"]["position"], [e.id for e in bench.entries], crops.volume, crops.centre_mm)
     return outcome
 
 
@@ -50,6 +39,14 @@ def mean_position(bench: Bench, preparation: Preparation, crop_size: int) -> Out
     crops = bench.crops("body", preparation, crop_size)
     nothing = np.zeros((len(crops), 1))
     return position_outcome(nothing, crops.position, crops.subject, bench.protocol, seed=bench.seed)
+
+
+def components_of_position(bench: Bench, preparation: Preparation, crop_size: int) -> Outcome:
+    """The principal components of the true positions: what a code that is the position itself would have."""
+    crops = bench.crops("body", preparation, crop_size)
+    figures, matrix = component_figures(crops.position, crops.position, crops.subject, seed=bench.seed)
+    single = {name: figure for name, figure in figures.items() if name.startswith("pc_r")}
+    return Outcome({"position": single}, {"pc_matrix": matrix})
 
 
 def position_from_histogram(bench: Bench, preparation: Preparation, crop_size: int) -> Outcome:

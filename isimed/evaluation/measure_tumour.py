@@ -119,7 +119,7 @@ def _probes(
 ) -> Outcome:
     """The paper's question, the same crops with a local label, and crops matched by place."""
     crops, pairs = _samples(bench, preparation, crop_size)
-    outcome, notes = Outcome(), []
+    outcome, notes = Outcome(details={"worst": {}}), []
     cases = (
         ("probe", standard, crops, crops.has_tumour, crops.subject),
         ("probe_near", standard, crops, crops.near_tumour, crops.subject),
@@ -139,11 +139,10 @@ def _probes(
             near=near[1 if sample is pairs else 0] if near else None,
             seed=bench.seed,
         )
-        if name == "probe_matched":
-            worst = worst_rows(wrong, sample.subject, extra={})
-            for case in worst:
-                case["unit"] = "tumour, missed" if labels[case["row"]] else "no tumour, taken for one"
-            add_places(worst, [e.id for e in bench.entries], sample.volume, sample.centre_mm)
-            outcome.details["worst"] = worst
+        worst = worst_rows(wrong, sample.subject, extra={})
+        for case in worst:
+            case["unit"] = "tumour, missed" if labels[case["row"]] else "no tumour, taken for one"
+        add_places(worst, [e.id for e in bench.entries], sample.volume, sample.centre_mm)
+        outcome.details["worst"][name] = worst
     outcome.details["notes"] = notes
     return outcome

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from isimed.evaluation.bootstrap import Figure, bootstrap
+from isimed.evaluation.bootstrap import Figure, bootstrap, bootstrap_means
 from isimed.evaluation.outcome import Outcome
 from isimed.evaluation.protocol import Protocol
 from isimed.evaluation.ridge import out_of_fold
@@ -15,6 +15,7 @@ from isimed.explore.store import AXES
 
 WORST = 12
 COMPONENTS = 3
+FEWEST = 3  # crops of a patient that a correlation needs
 
 
 def position_outcome(
@@ -37,7 +38,9 @@ def position_outcome(
     figures = position_figures(predicted, position, subject, seed=seed)
     error = np.linalg.norm(predicted - position, axis=1)
     details: dict[str, Any] = {"error_mm": [round(float(e), 2) for e in np.sort(error)[:: max(1, len(error) // 200)]]}
-    details["worst"] = worst_rows(error, subject, extra={"predicted_mm": predicted, "position_mm": position})
+    details["worst"] = {
+        "position": worst_rows(error, subject, extra={"predicted_mm": predicted, "position_mm": position})
+    }
     if codes is not None:
         found, matrix = component_figures(codes, position, subject, seed=seed)
         figures |= found
@@ -68,39 +71,50 @@ def position_figures(predicted: NDArray, position: NDArray, subject: NDArray, *,
 def component_figures(
     codes: NDArray, position: NDArray, subject: NDArray, *, seed: int = 0
 ) -> tuple[dict[str, Figure], dict[str, Any]]:
-    """|r| of each axis with the principal component matched to it one to one, and with the three together.
+    """|r| of each axis with a principal component of the codes, components matched to axes one to one.
 
-    Where a body is about as wide as it is deep, two components may turn freely in their plane: ``pc_r_*`` then is
-    low although the axes are there. ``pcs_r_*`` is the multiple correlation of an axis with all three components
-    and does not depend on how they are turned. Components and weights stay fixed in draws.
+    ``pc_r_*``: over all crops. Where axes go together in the body (the head stands before the shoulders), components
+    of the true positions are turned themselves: read it beside the same figure of the control ``position_only``.
+    ``pc_r_within_*``: the same component and axis in each patient alone, mean over patients; it does not mind that
+    fields of view, and with them the centres of the body boxes, differ. ``pcs_r_*``: multiple correlation with the
+    three leading components together, which does not depend on how they are turned.
+    The components are those of the crops that are measured; they and the weights stay fixed in draws.
 
     Returns:
-        ``pc_r_*`` and ``pcs_r_*`` figures, and the matrix of |r| (components x axes) with the shares of variance.
+        ``pc_r_*``, ``pc_r_within_*`` and ``pcs_r_*`` figures, and the matrix of |r| (components x axes) with the
+        shares of variance.
     """
     centred = np.asarray(codes, dtype=np.float64) - np.mean(codes, axis=0, dtype=np.float64)
     left, singular, _ = np.linalg.svd(centred, full_matrices=False)
     scores = left[:, :COMPONENTS] * singular[:COMPONENTS]
     matrix = _correlations(scores, position)
     component, axis = linear_sum_assignment(-matrix)
+    matched = sorted(zip(axis.tolist(), component.tolist(), strict=True))
 
     around = np.column_stack([scores, np.ones(len(scores))])
     together = around @ np.linalg.lstsq(around, position, rcond=None)[0]
 
+    def single(rows: NDArray, name: str) -> dict[str, float]:
+        here = _correlations(scores[rows], position[rows])
+        return {f"{name}_{AXES[a]}": float(here[c, a]) for a, c in matched}
+
     def statistic(rows: NDArray) -> dict[str, float]:
-        here, all_three = _correlations(scores[rows], position[rows]), _correlations(together[rows], position[rows])
-        single = {f"pc_r_{AXES[a]}": float(here[c, a]) for c, a in zip(component, axis, strict=True)}
-        return single | {f"pcs_r_{name}": float(all_three[i, i]) for i, name in enumerate(AXES)}
+        all_three = _correlations(together[rows], position[rows])
+        return single(rows, "pc_r") | {f"pcs_r_{name}": float(all_three[i, i]) for i, name in enumerate(AXES)}
 
     share = np.square(singular) / max(float(np.square(singular).sum()), 1e-30)
     details = {
         "abs_r": np.round(matrix, 3).tolist(),
         "axes": list(AXES),
         "variance": [round(float(s), 4) for s in share[:COMPONENTS]],
-        "matched": {AXES[a]: int(c) + 1 for c, a in zip(component, axis, strict=True)},
+        "matched": {AXES[a]: c + 1 for a, c in matched},
     }
+    names = [name for name in np.unique(subject) if (subject == name).sum() >= FEWEST]
+    alone = [single(np.flatnonzero(subject == name), "pc_r_within") for name in names]
     found = bootstrap(subject, statistic, seed=seed)
-    ordered = [f"{kind}_{name}" for kind in ("pc_r", "pcs_r") for name in AXES]
-    return {name: found[name] for name in ordered if name in found}, details
+    within = bootstrap_means([str(name) for name in names], alone, seed=seed) if alone else {}
+    ordered = {name: figure for name, figure in found.items() if name.startswith("pc_r")}
+    return ordered | within | {name: figure for name, figure in found.items() if name not in ordered}, details
 
 
 def worst_rows(score: NDArray, subject: NDArray, *, extra: Mapping[str, NDArray]) -> list[dict[str, Any]]:

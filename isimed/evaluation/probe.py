@@ -76,7 +76,7 @@ def organ_outcome(
     rows = np.flatnonzero(np.isin(organ, kept))
     true = np.searchsorted(kept, organ[rows])
     if len(kept) < 2:
-        return Outcome(details={"notes": ["organs: left out, fewer than two organs have enough crops."], "worst": []})
+        return Outcome(details={"notes": ["organs: left out, fewer than two organs have enough crops."]})
     scores, predicted = _classes(features[rows], true, subject[rows], protocol, seed=seed)
     found = bootstrap(subject[rows], lambda some: class_figures(true[some], predicted[some], len(kept)), seed=seed)
     if place is not None:
@@ -91,7 +91,9 @@ def organ_outcome(
     for case in worst:
         case["unit"] = f"{labels[true[case['row']]]}, taken for {labels[predicted[case['row']]]}"
         case["row"] = int(rows[case["row"]])
-    return Outcome({"organs": found}, {"confusion": {"labels": labels, "counts": matrix.tolist()}, "worst": worst})
+    return Outcome(
+        {"organs": found}, {"confusion": {"labels": labels, "counts": matrix.tolist()}, "worst": {"organs": worst}}
+    )
 
 
 def _classes(

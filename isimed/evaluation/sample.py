@@ -1,4 +1,4 @@
-"""Which crops are measured: drawn once from a seed, the same for every checkpoint of one preparation.
+"""Which crops are measured: drawn once from a seed, the same for every checkpoint.
 
 A smaller ``count`` draws the first crops of a greater one, so that what was embedded serves both.
 """
@@ -99,6 +99,12 @@ def organ_centres(volume: Prepared, name: str, *, seed: int, count: int = CROPS_
             inside, rng = np.flatnonzero(organs == label), _rng(seed, name, 100 + int(label))
             found.append(_draw(inside, max(1, count // 8), organs.shape, rng))
     return np.concatenate(found) if found else np.empty((0, 3), np.int64)
+
+
+def nearest_voxels(volume: Prepared, places_mm: NDArray) -> NDArray[np.int64]:
+    """(n, 3) voxels of a volume that are nearest to places in scanner mm."""
+    voxels = np.rint(volume.to_voxel(np.asarray(places_mm).reshape(-1, 3))).astype(np.int64)
+    return np.clip(voxels, 0, np.array(volume.body.shape) - 1)
 
 
 def first_rows(volume: NDArray, count: int) -> NDArray[np.intp]:

@@ -39,6 +39,9 @@ FIGURES = {
     "pc_r_sagittal": "|r| of one PC, sagittal",
     "pc_r_coronal": "|r| of one PC, coronal",
     "pc_r_axial": "|r| of one PC, axial",
+    "pc_r_within_sagittal": "|r| of one PC within patients, sagittal",
+    "pc_r_within_coronal": "|r| of one PC within patients, coronal",
+    "pc_r_within_axial": "|r| of one PC within patients, axial",
     "pcs_r_sagittal": "r of three PCs together, sagittal",
     "pcs_r_coronal": "r of three PCs together, coronal",
     "pcs_r_axial": "r of three PCs together, axial",
@@ -47,7 +50,8 @@ FIGURES = {
     "dice_1_shot": "Dice, 1 labelled patient",
     "dice_3_shot": "Dice, 3 labelled patients",
     "dice_5_shot": "Dice, 5 labelled patients",
-    "coarse_median_mm": "median on the grid, mm",
+    "coarse_median_mm": "median of the nearest crop, or of a control's map, mm",
+    "agreed_median_mm": "median of what all codes agree on, mm",
     "within_5mm": "within 5 mm",
     "within_10mm": "within 10 mm",
     "within_20mm": "within 20 mm",
@@ -104,9 +108,22 @@ BARS = {
     "distance": ["pearson", "spearman"],
     "distance_between": ["pearson", "spearman"],
     "position": ["r2_sagittal", "r2_coronal", "r2_axial"],
-    "landmarks": ["median_mm", "mean_mm", "coarse_median_mm"],
+    "landmarks": ["coarse_median_mm", "agreed_median_mm", "median_mm", "mean_mm"],
     "collapse": ["rankme", "code_rankme", "participation_ratio", "code_participation_ratio"],
 } | {probe: ["auc", "average_precision", "sensitivity_at_90"] for probe in ("probe", "probe_near", "probe_matched")}
+
+UNITS = {  # of the figures that share a bar chart
+    "distance": "correlation",
+    "distance_between": "correlation",
+    "position": "R²",
+    "landmarks": "mm",
+    "landmarks_by_organ": "mm",
+    "organs": "0 to 1",
+    "collapse": "dimensions",
+    "robustness": "mm",
+    "segmentation": "Dice, 0 to 1",
+    "segmentation_by_organ": "Dice, 0 to 1",
+}
 
 
 def bar_figures(group: str, found: list[str]) -> list[str]:

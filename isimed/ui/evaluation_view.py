@@ -82,10 +82,11 @@ def _group(result: dict[str, Any], group: str, cohort: Cohort) -> None:
         plot(charts.distance_scatter(result), "scatter")
     result_table(result, group)
     if group == "position":
-        names = [n for n in words.columns(result) if charts.component_matrix(result, n) is not None][:3]
-        for column, name in zip(st.columns(max(len(names), 1)), names, strict=False):
-            with column:
-                plot(charts.component_matrix(result, name), f"pc-{name}")
+        names = [n for n in words.columns(result) if charts.component_matrix(result, n) is not None]
+        for start in range(0, len(names), 3):
+            for column, name in zip(st.columns(3), names[start : start + 3], strict=False):
+                with column:
+                    plot(charts.component_matrix(result, name), f"pc-{name}")
     paired = group in ("distance", "position", "collapse")
     left, right = st.columns(2) if paired else (st.container(), st.container())
     with left:
@@ -101,14 +102,14 @@ def _group(result: dict[str, Any], group: str, cohort: Cohort) -> None:
     for child in words.children(result, group):
         with st.expander(words.group_label(child)):
             result_table(result, child)
-    if group in result["details"].get(next(iter(result["checkpoints"])), {}):
-        worst_crops(result, group, cohort)
+    worst_crops(result, group, cohort)
 
 
-def worst_crops(result: dict[str, Any], task: str, cohort: Cohort) -> None:
+def worst_crops(result: dict[str, Any], group: str, cohort: Cohort) -> None:
     """The crops that the first checkpoint gets most wrong, as slices; a button opens one in the viewer."""
     name = next(iter(result["checkpoints"]))
-    cases = result["details"][name][task].get("worst", [])[:6]
+    tasks = result["details"].get(name, {}).values()
+    cases = [case for found in tasks for case in found.get("worst", {}).get(group, [])[:6]]
     card = result["cards"][name]
     edge = card["crop_size"] * card["preparation"]["spacing_mm"]
     cases = [case for case in cases if case.get("volume") in {entry.id for entry in cohort.volumes}]
@@ -122,7 +123,7 @@ def worst_crops(result: dict[str, Any], task: str, cohort: Cohort) -> None:
         with column:
             st.image(picture, caption=f"{case['subject']} · {words.number(case['score'])} {case.get('unit', 'mm')}")
             x, y, z = case["centre_mm"]
-            if st.button("Open", key=f"{task}-{case['row']}", help=f"{case['volume']} at {x:g}, {y:g}, {z:g} mm"):
+            if st.button("Open", key=f"{group}-{case['row']}", help=f"{case['volume']} at {x:g}, {y:g}, {z:g} mm"):
                 search.set_point(case["volume"], (x, y, z))
                 st.switch_page(page_file("viewer"))
 

@@ -13,6 +13,8 @@ from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Preparation, Prepared
 from isimed.evaluation import bench, bootstrap, measure_organs
 from isimed.evaluation.segmentation import place_of_voxels
+from isimed.explore import embed as explore_embed
+from isimed.explore import retrieve
 from isimed.models.checkpoint import Card, Checkpoint
 from isimed.patches import crop_centre_mm
 from tests.small import write_cohort
@@ -43,7 +45,7 @@ def replace_network(patch: pytest.MonkeyPatch) -> list[int]:
     basis, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(16, 16)))
 
     def embed(
-        checkpoint: Checkpoint, volume: Prepared, centres: NDArray, perturbation: object, *, seed: int
+        checkpoint: Checkpoint, volume: Prepared, centres: NDArray, *ignored: object, **also: object
     ) -> tuple[NDArray, NDArray]:
         calls.append(len(centres))
         position = volume.position(crop_centre_mm(volume, centres, checkpoint.card.crop_size))
@@ -51,6 +53,8 @@ def replace_network(patch: pytest.MonkeyPatch) -> list[int]:
         return code, code
 
     patch.setattr(bench, "_embed", embed)
+    for module in (explore_embed, retrieve):
+        patch.setattr(module, "embed_crops", embed)
     patch.setattr(measure_organs, "dense_features", lambda encoder, volume: place_of_voxels(volume))
     patch.setattr(bootstrap, "DRAWS", 40)
     return calls

@@ -72,8 +72,8 @@ def test_packing_keeps_everything_to_six_digits() -> None:
     back = Figure.unpack(figure.pack())
     assert back.value == 1.5
     np.testing.assert_array_equal(back.draws, figure.draws)
-    bounded = Figure.unpack(Figure(1.0, 2, bounds=(0.5, 1.5)).pack())
-    assert bounded.interval() == (0.5, 1.5)
+    blocks = Figure(1.0, 2, left_out=np.array([0.5, 1.5]))
+    assert Figure.unpack(blocks.pack()).interval() == blocks.interval() == pytest.approx((1 - 0.98, 1 + 0.98))
 
 
 def test_jackknife_of_a_mean_is_the_standard_error() -> None:
@@ -81,3 +81,14 @@ def test_jackknife_of_a_mean_is_the_standard_error() -> None:
     subjects = np.array([f"S{i:03d}" for i in range(200)])
     low, high = jackknife(subjects, lambda rows: {"x": values[rows].mean()}, blocks=200)["x"].interval()
     assert (high - low) / 2 == pytest.approx(1.96 * values.std() / np.sqrt(200), rel=0.02)
+
+
+def test_differences_of_ranks_are_paired_block_by_block() -> None:
+    rng = np.random.default_rng(0)
+    subjects = np.array([f"S{i:02d}" for i in range(40)])
+    a = rng.normal(0, 5, 40)
+    b = a + 1 + rng.normal(0, 0.1, 40)
+    first, second = (jackknife(subjects, lambda rows, v=v: {"x": v[rows].mean()})["x"] for v in (b, a))
+    low, high = difference(first, second).interval()
+    assert 0.9 < low < high < 1.1
+    assert np.ptp(first.interval()) > 1.5

@@ -47,6 +47,8 @@ def test_alignment_and_uniformity() -> None:
     assert alignment(x, -x) == pytest.approx(4, rel=1e-6)
     assert uniformity(np.ones((20, 4))) == pytest.approx(0, abs=1e-6)
     assert uniformity(x) < -2
+    assert uniformity(np.eye(12)) == pytest.approx(-4, rel=1e-6)  # every pair at a right angle: |x - y|^2 = 2
+    assert uniformity(np.array([[1.0, 0], [-5, 0]])) == pytest.approx(-8, rel=1e-6)
 
 
 def test_interval_holds_the_value() -> None:

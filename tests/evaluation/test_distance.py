@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist, squareform
+from sklearn.manifold import smacof
 
 from isimed.evaluation.distance import between_patients, distance_outcome
 from isimed.evaluation.metrics import within_volume_figures
@@ -49,6 +51,15 @@ def test_crops_without_a_common_place_are_left_out() -> None:
     known = position.copy()
     known[::2] = np.nan
     assert between_patients(lifted(position), known, subject)["rmse_mm"].value == pytest.approx(0, abs=1e-6)
+
+
+def test_stress_agrees_with_scikit_learn() -> None:
+    position, _ = crops(1, 25)
+    physical = squareform(pdist(position))
+    found, theirs = smacof(physical, n_components=2, n_init=1, random_state=0, normalized_stress=True)[:2]
+    assert theirs > 0.05
+    # theirs is that of the step before the last, which hardly moves
+    assert within_volume_figures(found, position)["stress"] == pytest.approx(theirs, rel=0.01)
 
 
 def test_details_hold_pairs_to_draw() -> None:

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from isimed.data.cohort import Cohort
+from isimed.data.preprocess import Preparation
 from isimed.errors import InputError
-from isimed.evaluation import compare, evaluate, plan, report, words
+from isimed.evaluation import bench, compare, evaluate, plan, report, words
+from isimed.evaluation.protocol import STRICT
 from isimed.models.checkpoint import Checkpoint
 from tests.evaluation.network import known, replace_network, write_scattered
 from tests.small import write_cohort
@@ -57,7 +60,20 @@ def test_the_result_is_the_contract(five: Cohort, embedded: list[int], load: Cal
     assert gap["high"] < 0
     assert told[-1] == (100, 100)
     assert [a for a, _ in told] == sorted(a for a, _ in told)
+    assert result["controls"]["body_box"] == {}  # not asked for
     json.dumps(result, allow_nan=False)
+
+
+CONTRACT = {  # names and nesting that scripts read
+    "distance": ("pearson", "spearman", "stress", "rmse_mm"),
+    "position": (
+        *("r2_sagittal", "r2_coronal", "r2_axial", "median_mm", "pc_r_sagittal", "pc_r_coronal", "pc_r_axial"),
+    ),
+    "landmarks": (*("median_mm", "mean_mm", "within_10mm", "within_20mm", "left_right_confusion", "coarse_median_mm"),),
+    "probe": ("auc", "average_precision", "sensitivity_at_90"),
+    "organs": ("accuracy", "macro_f1"),
+    "collapse": ("rankme", "participation_ratio"),
+}
 
 
 @pytest.fixture
@@ -100,6 +116,39 @@ def test_every_task_has_figures_with_intervals_and_what_stands_beside(
     assert matched["value"] == pytest.approx(0.5, abs=0.15)
     assert result["likeness"]["a | b"]["cka"]["value"] == pytest.approx(1, abs=1e-4)
     json.dumps(result, allow_nan=False)
+    assert set(result["cohort"]) == {"name", "fingerprint", "subjects"}
+    for name, found in (*result["checkpoints"].items(), ("untrained", controls["untrained"])):
+        for group, figures in CONTRACT.items():
+            for figure in figures:
+                assert set(found[group][figure]) == {"value", "low", "high", "n"}, f"{name} {group}.{figure}"
+    for control, group in (("position_only", "probe"), ("body_box", "landmarks"), ("affine_registration", "landmarks")):
+        figures = [f for f in CONTRACT[group] if f in controls[control][group]]
+        assert figures == list(CONTRACT[group]), control
+    for axis in ("sagittal", "coronal", "axial"):
+        for kind in ("pc_r", "pc_r_within"):
+            truth, code = (found["position"][f"{kind}_{axis}"]["value"] for found in (controls["position_only"], ours))
+            assert code == pytest.approx(truth, abs=1e-3)  # this network's code is the position
+    # patients lie differently in the scanner; their organs say how
+    assert ours["distance_between"]["rmse_mm"]["value"] < 8
+    assert any(note.startswith("Between patients: 8 volumes") for note in result["notes"])
+
+
+def test_checkpoints_of_other_preparations_are_measured_at_the_same_places(
+    scattered: Cohort, embedded: list[int], load: Callable
+) -> None:
+    coarse, fine = known("coarse"), known("fine")
+    finer = fine.card.model_copy(update={"preparation": Preparation(spacing_mm=5.0)})
+    fine = replace(fine, card=finer)
+    one = bench.Bench(scattered, scattered.volumes, STRICT, 0)
+    for name in ("body", "tumour", "matched", "organ"):
+        here, there = (one.crops_for(name, checkpoint) for checkpoint in (coarse, fine))
+        gap = np.linalg.norm(here.centre_mm - there.centre_mm, axis=1)
+        assert gap.max() <= np.sqrt(3) * (8 + 5), name  # each within a voxel of the place, and a crop's half voxel
+        assert (here.subject == there.subject).all()
+    load({"coarse": coarse, "fine": fine})
+    found = evaluate.evaluate(scattered, ["coarse", "fine"], tasks=["distance", "compare"])
+    assert found["likeness"]["coarse | fine"]["code_cka"]["value"] > 0.98
+    assert found["differences"]["coarse - fine"]["distance"]["spearman"]["low"] is not None
 
 
 def test_position_only_stands_beside_every_auc(scattered: Cohort, embedded: list[int], load: Callable) -> None:

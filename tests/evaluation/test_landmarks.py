@@ -3,9 +3,10 @@ import pytest
 from scipy import ndimage
 
 from isimed.data.preprocess import Prepared
-from isimed.evaluation.landmarks import Transfer, body_box_places, choose_transfers, landmark_outcome, organ_places
+from isimed.evaluation.landmarks import Transfer, choose_transfers, landmark_outcome, organ_places
 from isimed.evaluation.registration import affine_transform, carry
 from isimed.evaluation.segmentation import dice, few_shot_dice, place_of_voxels
+from isimed.evaluation.transfer import box_map, mapped
 
 PLACES = [
     {"left ear": np.array([-50.0, 0, 0]), "right ear": np.array([50.0, 0, 0]), "nose": np.array([0.0, 80, 0])},
@@ -22,18 +23,31 @@ def test_transfers_never_stay_in_a_patient() -> None:
     assert transfers == choose_transfers(PLACES, subjects, seed=0)
 
 
+def test_every_volume_is_source_and_target_equally_often() -> None:
+    places = [{"nose": np.zeros(3)}] * 9
+    transfers = choose_transfers(places, [f"S{i}" for i in range(9)], seed=0, volumes=6, sources=3)
+    assert len(transfers) == 18
+    for role in ("source", "target"):
+        used = [getattr(t, role) for t in transfers]
+        assert len(set(used)) == 6
+        assert all(used.count(number) == 3 for number in used)
+
+
 def test_figures_of_known_errors() -> None:
     transfers = [Transfer(1, 0, name) for name in PLACES[0]] + [Transfer(0, 1, name) for name in PLACES[1]]
     true = np.array([PLACES[t.target][t.name] for t in transfers])
     found = true + np.array([[4.0, 0, 0]] * 3 + [[0, 0, 15.0]] * 3)
     found[0] = [49.0, 0, 0]  # the left ear found at the right one
-    outcome = landmark_outcome(found, PLACES, transfers, ["a", "b", "c"], coarse_mm=true)
+    outcome = landmark_outcome(
+        found, PLACES, transfers, ["a", "b", "c"], before_mm={"coarse": true, "agreed": true + 1}
+    )
     figures = outcome.figures["landmarks"]
     assert figures["median_mm"].value == pytest.approx(15)
     assert figures["within_5mm"].value == pytest.approx(2 / 6)
     assert figures["within_20mm"].value == pytest.approx(5 / 6)
     assert figures["left_right_confusion"].value == pytest.approx(1 / 4)
     assert figures["coarse_median_mm"].value == 0
+    assert figures["agreed_median_mm"].value == pytest.approx(3**0.5)
     assert outcome.figures["landmarks_by_organ"]["nose"].value == pytest.approx((4 + 15) / 2)
     assert figures["mean_mm"].value == pytest.approx((99 + 4 + 4 + 3 * 15) / 6)
     assert figures["within_10mm"].value == pytest.approx(2 / 6)
@@ -41,7 +55,7 @@ def test_figures_of_known_errors() -> None:
     assert outcome.figures["left_right_by_organ"]["right ear"].value == 0
     assert "nose" not in outcome.figures["left_right_by_organ"]
     assert outcome.figures["landmarks_within_20mm_by_organ"]["left ear"].value == pytest.approx(1 / 2)
-    assert outcome.details["worst"][0]["unit"] == "mm from the left ear"
+    assert outcome.details["worst"]["landmarks"][0]["unit"] == "mm from the left ear"
 
 
 def blob(shift: float, *, size: int = 48) -> Prepared:
@@ -68,8 +82,19 @@ def test_body_box_is_exact_for_the_same_box() -> None:
     places = [organ_places(source, {2: "core"}), organ_places(target, {2: "core"})]
     expected = source.to_mm(np.array(ndimage.center_of_mass(source.labels["organs"])))
     np.testing.assert_allclose(places[0]["core"], expected)
-    found = body_box_places([source, target], places, [Transfer(0, 1, "core")])
-    np.testing.assert_allclose(found[0], expected, atol=1e-6)
+    found = mapped([source, target], {(0, 1): box_map(source, target)}, places, [Transfer(0, 1, "core")])
+    np.testing.assert_allclose(found.before["coarse"][0], expected, atol=1e-6)
+    np.testing.assert_allclose(found.refined[0], expected, atol=0.5)
+
+
+def test_a_control_gets_the_comparison_of_voxels_that_the_search_gets() -> None:
+    source, target = blob(0), blob(3)
+    places = [organ_places(volume, {2: "core"}) for volume in (source, target)]
+    off = places[1]["core"] - places[0]["core"] + np.array([5.0, 4.0, -6.0])
+    found = mapped([source, target], {(0, 1): lambda points: points + off}, places, [Transfer(0, 1, "core")])
+    missed = [np.linalg.norm(mm[0] - places[1]["core"]) for mm in (found.before["coarse"], found.refined)]
+    assert missed[0] == pytest.approx(np.sqrt(25 + 16 + 36))
+    assert missed[1] < 3
 
 
 def test_dice() -> None:

@@ -57,6 +57,30 @@ def test_components_are_matched_one_to_one() -> None:
     assert figures["pc_r_sagittal"].value == pytest.approx(1, abs=0.05)
 
 
+def test_correlated_axes_turn_the_components_of_the_true_positions_too() -> None:
+    """A perfect code reaches no higher |r| than the positions themselves: that is what position_only says."""
+    rng = np.random.default_rng(0)
+    position = rng.normal(size=(600, 3)) * [80, 50, 80]
+    position[:, 1] += 0.5 * position[:, 2]  # the head stands before the shoulders
+    subject = np.repeat(np.arange(10), 60)
+    truth, _ = component_figures(position, position, subject)
+    code, _ = component_figures(lifted(position), position, subject)
+    assert truth["pc_r_coronal"].value < 0.9
+    assert code["pc_r_coronal"].value == pytest.approx(truth["pc_r_coronal"].value, abs=1e-6)
+    assert code["pcs_r_coronal"].value == pytest.approx(1)
+
+
+def test_components_within_patients_do_not_mind_other_fields_of_view() -> None:
+    """Codes say where in the anatomy a crop is; the centre of the body box moves with the field of view."""
+    anatomy, subject = crops()
+    moved = anatomy + np.repeat(np.random.default_rng(1).normal(0, 60, (10, 3)), 20, axis=0)
+    figures, _ = component_figures(lifted(anatomy), moved, subject)
+    for axis in ("sagittal", "coronal", "axial"):
+        assert figures[f"pc_r_{axis}"].value < 0.9
+        assert figures[f"pc_r_within_{axis}"].value > 0.93
+        assert figures[f"pc_r_within_{axis}"].n == 10
+
+
 def test_three_components_together_do_not_mind_a_turn() -> None:
     rng = np.random.default_rng(0)
     position = rng.normal(size=(400, 3)) * [10, 30, 10]  # two axes of the same width: their components turn freely
@@ -68,7 +92,7 @@ def test_three_components_together_do_not_mind_a_turn() -> None:
 
 def test_worst_crops_hold_at_most_two_a_patient() -> None:
     position, subject = crops()
-    worst = position_outcome(np.zeros((200, 1)), position, subject, STRICT).details["worst"]
+    worst = position_outcome(np.zeros((200, 1)), position, subject, STRICT).details["worst"]["position"]
     names = [case["subject"] for case in worst]
     assert max(names.count(name) for name in names) <= 2
     assert worst[0]["score"] >= worst[-1]["score"]

@@ -110,7 +110,7 @@ def test_organs(protocol: Protocol) -> None:
     outcome = organ_outcome(features, organ, np.repeat(np.arange(12), 20), protocol, {1: "a", 2: "b", 3: "c"})
     assert outcome.figures["organs"]["accuracy"].value == pytest.approx(1)
     assert outcome.details["confusion"]["labels"] == ["a", "b", "c"]
-    assert outcome.details["worst"] == []
+    assert outcome.details["worst"]["organs"] == []
 
 
 def healthy_and_not() -> tuple[np.ndarray, ...]:

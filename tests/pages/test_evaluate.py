@@ -26,7 +26,7 @@ def kept_result(cohort: Cohort) -> dict[str, Any]:
     bins = [{"from_mm": 0.0, "to_mm": 20.0, "pairs": 3, "low": 1.0, "median": 9.0, "high": 12.0, "rmse_mm": 3.0}]
     scatter = {"physical_mm": [1.0, 5.0, 9.0], "latent": [2.0, 4.0, 9.0]}
     case = {"row": 0, "subject": "S0", "score": 12.0, "volume": "P0", "centre_mm": [0.0, 0.0, 0.0]}
-    details = {"distance": {"scatter": scatter, "bins": bins, "worst": [case]}}
+    details = {"distance": {"scatter": scatter, "bins": bins, "worst": {"distance": [case]}}}
     return {
         "cohort": {"name": cohort.name, "fingerprint": cohort.fingerprint, "subjects": 3},
         "protocol": "strict",
