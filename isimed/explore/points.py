@@ -23,7 +23,7 @@ from isimed.explore.layout import (
     write_layout,
 )
 from isimed.explore.project import Map, Progress, project, sample_rows
-from isimed.explore.quality import MapQuality, map_quality
+from isimed.explore.quality import MapQuality, map_qualities, map_quality
 from isimed.explore.store import Table
 
 SHOWN = 3
@@ -40,7 +40,7 @@ class Points:
             NaN with a single patient.
         axes: the predictors.
         r: (3, 3) correlation of PC1-3 (rows) with the sagittal, coronal and axial position, over all rows.
-        quality: name (``pca2``, ``pca3``) -> MapQuality.
+        quality: name (``pca2``, ``pca3``, ``turned``: of its three axes together) -> MapQuality.
     """
 
     pcs: NDArray[np.float32]
@@ -77,11 +77,8 @@ def open_points(table: Table, fitted: Map, *, progress: Progress | None = None) 
     error_mm = np.linalg.norm(judged - table.position, axis=1).astype(np.float32)
     report(0.6, "Measuring the map")
     vectors = getattr(table, fitted.info.source)
-    quality = {
-        f"pca{size}": map_quality(vectors, components[:, :size], group=table.group)
-        for size in (2, SHOWN)
-        if len(pcs) >= size
-    }
+    flat = {f"pca{size}": components[:, :size] for size in (2, SHOWN) if len(pcs) >= size}
+    quality = map_qualities(vectors, flat | {"turned": turned}, group=table.group)
     r = axis_correlation(components[:, :SHOWN], table.position)
     points = Points(components, turned, error_mm, axes, r, quality)
     if folder:
@@ -159,7 +156,8 @@ def _read_points(folder: Path, rows: int) -> Points | None:
         axes = TurnedAxes(**{name: np.array(value, dtype=float) for name, value in about["axes"].items()})
         quality = {name: MapQuality(**value) for name, value in about["quality"].items()}
         points = Points(**arrays, axes=axes, r=np.array(about["r"]), quality=quality)
-        return points if len(points.error_mm) == len(points.pcs) == rows else None
+        whole = len(points.error_mm) == len(points.pcs) == rows and "turned" in quality
+        return points if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -1,5 +1,6 @@
 """How far a map can be trusted: are neighbours on the map neighbours in the latent space, and the reverse?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import faiss
@@ -35,7 +36,18 @@ class MapQuality:
 def map_quality(
     vectors: ArrayLike, coordinates: ArrayLike, *, group: NDArray | None = None, neighbours: int = NEIGHBOURS
 ) -> MapQuality:
-    """Trustworthiness and continuity of a map.
+    """Trustworthiness and continuity of one map: (N, D) vectors, (N, 2 or 3) coordinates; see ``map_qualities``."""
+    return map_qualities(vectors, {"map": coordinates}, group=group, neighbours=neighbours)["map"]
+
+
+def map_qualities(
+    vectors: ArrayLike,
+    maps: Mapping[str, ArrayLike],
+    *,
+    group: NDArray | None = None,
+    neighbours: int = NEIGHBOURS,
+) -> dict[str, MapQuality]:
+    """Trustworthiness and continuity of several maps of the same crops.
 
     ``T = 1 - 2 / (n k (2N - 3k - 1)) sum_i sum_{j in U_k(i)} (r(i, j) - k)``, with ``U_k(i)`` the k neighbours of i
     on the map that are not among its k neighbours in the latent space, and ``r`` their rank there; continuity is
@@ -45,21 +57,23 @@ def map_quality(
 
     Args:
         vectors: (N, D) latent vectors.
-        coordinates: (N, 2 or 3) on the map.
+        maps: name -> (N, 2 or 3) coordinates.
         group: (N,) volume of each row, for a stratified choice of queries.
     """
-    high, low = np.asarray(vectors), np.asarray(coordinates)
+    high, low = np.asarray(vectors), {name: np.asarray(places) for name, places in maps.items()}
     n = len(high)
     k = min(neighbours, max(1, (n - 2) // 2))
     queries = sample_rows(np.zeros(n) if group is None else group, int(np.clip(WORK // n, 100, QUERIES)))
-    penalties = np.zeros(2)
+    penalties = {name: np.zeros(2) for name in low}
     for start in range(0, len(queries), max(1, BLOCK // n)):
         part = queries[start : start + max(1, BLOCK // n)]
-        far_high, far_low = _distances(high, part), _distances(low, part)
-        penalties += _penalty(far_high, far_low, k), _penalty(far_low, far_high, k)
+        far_high = _distances(high, part)
+        for name, places in low.items():
+            far_low = _distances(places, part)
+            penalties[name] += _penalty(far_high, far_low, k), _penalty(far_low, far_high, k)
     worst = len(queries) * k * max(2 * n - 3 * k - 1, 1)
-    trust, continuity = 1 - 2 * penalties / worst
-    return MapQuality(float(trust), float(continuity), k, len(queries))
+    found = {name: 1 - 2 * penalty / worst for name, penalty in penalties.items()}
+    return {name: MapQuality(float(trust), float(kept), k, len(queries)) for name, (trust, kept) in found.items()}
 
 
 def _distances(points: NDArray, queries: NDArray) -> NDArray[np.float32]:

@@ -33,6 +33,7 @@ def said_of(
         known = np.isfinite(points.axes.r2).all()
         said.append(f"R² on patients left out: {r2}." if known else "R² needs at least two patients.")
         said.append(f"Angles between the latent axes (sagittal-coronal, sagittal-axial, coronal-axial): {angles}.")
+        said.append(f"The three axes together: {_quality(points.quality['turned']).lower()}")
     else:
         dimensions = 3 if kind == "pca3" else 2
         first = ", ".join(f"PC{n + 1} {share:.0%}" for n, share in enumerate(info.explained[:3]))

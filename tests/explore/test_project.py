@@ -15,7 +15,7 @@ from isimed.explore.axes import axis_correlation, body_correlation, fit_axes, ma
 from isimed.explore.layout import Layout, UmapParameters, fit_layout
 from isimed.explore.points import open_points, open_umap
 from isimed.explore.project import default_source, fit_map, open_map, project, read_map, sample_rows
-from isimed.explore.quality import map_quality
+from isimed.explore.quality import map_qualities, map_quality
 from isimed.explore.store import Table, open_table
 from tests.tables import SPREAD, columns, info, made_table
 
@@ -211,6 +211,8 @@ def test_trustworthiness_is_that_of_scikit_learn():
     assert figures.trustworthiness == pytest.approx(trustworthiness(high, low, n_neighbors=7), abs=1e-6)
     assert figures.continuity == pytest.approx(trustworthiness(low, high, n_neighbors=7), abs=1e-6)
     assert map_quality(high, high).trustworthiness == 1
+    several = map_qualities(high, {"a": low, "b": high[:, 5:8]}, neighbours=7)
+    assert several == {"a": figures, "b": map_quality(high, high[:, 5:8], neighbours=7)}
 
 
 def test_a_sample_gives_every_volume_its_share():

@@ -175,6 +175,7 @@ def test_words_name_the_vectors_the_quality_and_what_is_not_drawn(table, fitted,
     turned = " ".join(said_of("turned", table, fitted, points, None, rows=180, shown=180))
     assert "R² on patients left out: sagittal 1.00" in turned
     assert "°" in turned
+    assert "The three axes together: trustworthiness 1.0" in turned
 
 
 def test_files_need_no_network(table):
