@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from isimed.evaluation.bootstrap import Figure, bootstrap, bootstrap_means
 from isimed.evaluation.outcome import Outcome
 from isimed.evaluation.protocol import Protocol
 from isimed.evaluation.ridge import out_of_fold
+from isimed.explore.axes import axis_correlation, match_axes
 from isimed.explore.store import AXES
 
 WORST = 12
@@ -87,19 +87,18 @@ def component_figures(
     centred = np.asarray(codes, dtype=np.float64) - np.mean(codes, axis=0, dtype=np.float64)
     left, singular, _ = np.linalg.svd(centred, full_matrices=False)
     scores = left[:, :COMPONENTS] * singular[:COMPONENTS]
-    matrix = _correlations(scores, position)
-    component, axis = linear_sum_assignment(-matrix)
-    matched = sorted(zip(axis.tolist(), component.tolist(), strict=True))
+    matrix = np.abs(axis_correlation(scores, position))
+    matched = list(enumerate(match_axes(matrix).tolist()))
 
     around = np.column_stack([scores, np.ones(len(scores))])
     together = around @ np.linalg.lstsq(around, position, rcond=None)[0]
 
     def single(rows: NDArray, name: str) -> dict[str, float]:
-        here = _correlations(scores[rows], position[rows])
+        here = np.abs(axis_correlation(scores[rows], position[rows]))
         return {f"{name}_{AXES[a]}": float(here[c, a]) for a, c in matched}
 
     def statistic(rows: NDArray) -> dict[str, float]:
-        all_three = _correlations(together[rows], position[rows])
+        all_three = np.abs(axis_correlation(together[rows], position[rows]))
         return single(rows, "pc_r") | {f"pcs_r_{name}": float(all_three[i, i]) for i, name in enumerate(AXES)}
 
     share = np.square(singular) / max(float(np.square(singular).sum()), 1e-30)
@@ -138,10 +137,3 @@ def add_places(
         row = case["row"]
         case["volume"] = volumes[int(crops_volume[row])]
         case["centre_mm"] = np.round(centre_mm[row], 1).tolist()
-
-
-def _correlations(scores: NDArray, position: NDArray) -> NDArray[np.float64]:
-    """(C, 3) |r| of every component with every axis; 0 where one of them does not vary."""
-    a, b = scores - scores.mean(axis=0), position - position.mean(axis=0)
-    norm = np.linalg.norm(a, axis=0)[:, None] * np.linalg.norm(b, axis=0)[None]
-    return np.abs(a.T @ b) / np.where(norm > 1e-12, norm, np.inf)

@@ -61,9 +61,8 @@ def to_html(result: dict[str, Any]) -> str:
 
 
 def _subtitle(result: dict[str, Any]) -> str:
-    patients = result["cohort"]["subjects"]
     drawn = f"seed {result['seed']} · {result.get('crops', 32)} crops a volume"
-    return escape(f"{patients} patients · protocol {result['protocol']} · {drawn} · {result['created']}")
+    return escape(f"{words.measured(result)} · protocol {result['protocol']} · {drawn} · {result['created']}")
 
 
 def _synthetic(result: dict[str, Any]) -> str:
@@ -82,10 +81,11 @@ def _about(result: dict[str, Any]) -> str:
         if left_out
         else "No patient had to be left out: no checkpoint was trained or selected on this cohort's patients."
     )
-    if split := result.get("split"):
-        held = f"Patients: {' and '.join(split['parts'])} of {split['file']}. {held}"
     notes = "".join(f"<li>{escape(note)}</li>" for note in [held, *result["notes"]])
-    intervals = "Figures stand with their 95 % interval: patients drawn with replacement, all their crops with them."
+    intervals = (
+        "Figures stand with their 95 % interval: patients drawn with replacement, all their crops with them; "
+        "of ranks and likeness: blocks of patients left out."
+    )
     table = _table(["checkpoint", "", "fingerprint"], rows)
     return f"<h2>What was measured</h2>{table}<ul>{notes}<li>{intervals}</li></ul>"
 

@@ -172,6 +172,13 @@ def pair_label(pair: str) -> str:
     return f"{first} - {CONTROLS.get(second, second)}"
 
 
+def measured(result: dict[str, Any]) -> str:
+    """Whose figures these are: ``"50 patients of mine, test of split.json"``."""
+    split = result.get("split")
+    part = f", {' and '.join(split['parts'])} of {split['file']}" if split else ""
+    return f"{result['cohort']['subjects']} patients of {result['cohort']['name']}{part}"
+
+
 def columns(result: dict[str, Any]) -> list[str]:
     """Checkpoints, then controls that hold figures, those first that must be beaten first."""
     controls = [n for n, found in result["controls"].items() if found and n not in result["checkpoints"]]

@@ -41,11 +41,11 @@ def plot(chart: go.Figure | None, key: str) -> None:
 
 def _about(result: dict[str, Any]) -> None:
     left_out = len(result["subjects"]["left_out"])
-    parts = [f"{result['cohort']['subjects']} patients of {result['cohort']['name']}"]
+    parts = [words.measured(result)]
     if left_out:
         parts.append(f"{left_out} left out because a checkpoint was trained or selected on them")
     parts += [f"protocol {result['protocol']}", f"seed {result['seed']}", result["created"][:10]]
-    st.caption(" · ".join(parts))
+    st.caption(" · ".join([*parts, result["limits"]]))
     for note in result["notes"][1:]:
         st.caption(f"Note: {note}")
 

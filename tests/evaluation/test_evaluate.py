@@ -233,7 +233,7 @@ def test_parts_of_a_split(five: Cohort, embedded: list[int], load: Callable, tmp
     assert both["subjects"]["used"] == ["S2", "S3", "S4"]
     assert both["subjects"]["chosen_on"] == ["S2"]
     assert both["split"] == {"file": "split.json", "parts": ["validation", "test"]}
-    assert "Patients: validation and test of split.json." in report.to_html(both)
+    assert "3 patients of small, validation and test of split.json" in report.to_html(both)
     assert any("1 of the 3 measured patients were the training's validation" in note for note in both["notes"])
     trained = evaluate.evaluate(five, ["a"], tasks=["collapse"], split=split, parts=["train", "test"])
     assert trained["subjects"]["used"] == ["S3", "S4"]  # never those that it was fitted to
