@@ -1,265 +1,112 @@
-"""People at work in the app, over a time: N browsers' tabs click in the viewer, the server is watched.
+"""Eight people click in the viewer at once for five minutes, on this machine's cores, while a training runs.
 
-python benchmarks/load.py --home HOME --sessions 8 --minutes 5 --pause 0.5 1.5 --json load.json
+Tabs of one Chromium (which takes its part of the cores) click at random places in the demo cohort, a second or so after
+the answer to the last click. The server's memory is its own, without pages of mapped files; the first fifth of the time
+is warm-up. An error is an exception on a page or in the server's log, or a click without an answer for a minute.
 
-HOME is an ISIMED_HOME with the cohort embedded. The server is the app's own, on a free port of the loopback. A click
-counts from the mouse to the moment when the best matches, which come last, have changed. `--kill-at`
-kills the server (SIGKILL) after so many seconds and starts it again; `--train` has a training at work all the while;
-`--visit N` leaves the viewer for another page after N clicks and comes back by a reload, as a new session.
+python -m benchmarks.load --help  # any number of sessions, for any time, with or without a training or a SIGKILL
 """
 
 import argparse
 import asyncio
 import json
 import os
-import random
-import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-if __name__ == "__main__":  # as a script: the repository is not on the path yet
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from playwright.async_api import Error, Page, async_playwright
+import numpy as np
 
 from benchmarks.app_server import ROOT, AppServer
+from benchmarks.clients import Scenario, Seen, play, told
+from benchmarks.race import Figure, Measured, Setting
+from isimed import settings
 
-SHOWN = {  # what must change after a click: selector, and what of it
-    "strip": (".strip img", "(all) => all.map((one) => one.src).join()"),
-    "best": (".header .note", "(all) => all.map((one) => one.textContent).join()"),
-}
-WRONG = ("Something unexpected", "Traceback", "broke off")
-PAGES = ("", "volumes", "embeddings", "train", "evaluate", "compare")
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic", "--no-first-run"]
-PATIENCE_S = 60.0
+TITLE = "Eight people at once"
+AGAINST = "themselves, a minute after the start"
+DEMO = "demo-brain"
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """What is done to the app.
-
-    Attributes:
-        pause_s: least and most seconds between what a click showed and the next click.
-        checkpoint: by default the one that fits best.
-        kill_at_s: when the server is killed, and started again two seconds later.
-        visit_every: clicks after which a session looks at another page and comes back as a new one; 0 never.
-    """
-
-    home: str
-    cohort: str = "demo-brain"
-    checkpoint: str = ""
-    sessions: int = 8
-    seconds: float = 300.0
-    pause_s: tuple[float, float] = (0.5, 1.5)
-    kill_at_s: tuple[float, ...] = ()
-    visit_every: int = 0
-    train: bool = False
-    sample_every_s: float = 2.0
-    seed: int = 0
-
-
-class Clock:
-    """Seconds since all sessions had the viewer open."""
-
-    def __init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        self._began = time.perf_counter()
-
-    @property
-    def now(self) -> float:
-        return round(time.perf_counter() - self._began, 3)
+def measure(setting: Setting) -> Measured:
+    ready_home()
+    people = Scenario(str(settings.home()), sessions=2 if setting.quick else 8, seconds=40 if setting.quick else 300)
+    with tempfile.TemporaryDirectory() as folder:
+        alone = run_load(Scenario(people.home, sessions=1, seconds=20 if setting.quick else 45), Path(folder) / "alone")
+        found = run_load(Scenario(**{**vars(people), "train": True}), Path(folder) / "people")
+    one, many = click_seconds(alone), click_seconds(found)
+    opened = [event["seconds"] for event in found["events"] if event["what"].startswith("every session")]
+    facts = {
+        "sessions": people.sessions,
+        "seconds": people.seconds,
+        "clicks": len(many),
+        "median click, s": round(float(np.median(many)), 2),
+        "median click of one session alone, without a training, s": round(float(np.median(one)), 2),
+        "seconds until all had the viewer open": opened[0],
+        "training still at work at the end": next(
+            e["yes"] for e in found["events"] if e["what"].startswith("training")
+        ),
+        **memory_facts(found),
+    }
+    figures = [
+        Figure("95th percentile of a click", float(np.quantile(many, 0.95)), "s"),
+        *flat_and_calm(found),
+    ]
+    return Measured([], facts, memory_curve(found), figures)
 
 
-@dataclass
-class Seen:
-    """What happened, by the clock."""
-
-    clicks: list[dict[str, float]] = field(default_factory=list)
-    errors: list[dict[str, Any]] = field(default_factory=list)
-    memory: list[dict[str, float]] = field(default_factory=list)
-    events: list[dict[str, Any]] = field(default_factory=list)
-
-
-class Client:
-    """One tab: goes to the viewer and clicks until the time is over."""
-
-    def __init__(self, number: int, page: Page, server: AppServer, scenario: Scenario, seen: Seen, clock: Clock):
-        self.number, self.page, self.server = number, page, server
-        self.scenario, self.seen, self.clock = scenario, seen, clock
-        self.random = random.Random(scenario.seed * 1000 + number)
-        self.places = places(self.random)
-
-    async def work(self) -> None:
-        """Click until the time is over; the viewer is open."""
-        done = 0
-        while self.clock.now < self.scenario.seconds:
-            await asyncio.sleep(self.random.uniform(*self.scenario.pause_s))
-            starts = self.server.starts
-            try:
-                await self._wait_for_server()
-                taken = await self._click()
-                if starts == self.server.starts:
-                    self.seen.clicks.append({"at": self.clock.now, "session": self.number, **taken})
-                done += 1
-                await self._look_for_errors()
-                if self.scenario.visit_every and done % self.scenario.visit_every == 0:
-                    await self._visit()
-            except (Error, TimeoutError) as error:
-                if starts == self.server.starts and self.server.up:
-                    self._wrong(f"{type(error).__name__}: {str(error).splitlines()[0][:200]}")
-                    await self.open_viewer()
-                else:
-                    await self._come_back()
-
-    async def open_viewer(self) -> None:
-        try:
-            await self._go("viewer")
-            await self._viewer_is_ready()
-        except (Error, TimeoutError) as error:
-            self._wrong(f"the viewer did not open: {type(error).__name__}: {str(error).splitlines()[0][:200]}")
-
-    async def _go(self, name: str) -> None:
-        chosen = f"&checkpoint={self.scenario.checkpoint}" if self.scenario.checkpoint else ""
-        address = f"{self.server.url}/{name}?cohort={self.scenario.cohort}{chosen}"
-        await self.page.goto(address, timeout=PATIENCE_S * 1000)
-
-    async def _viewer_is_ready(self) -> None:
-        await self.page.locator(".strip .picture").first.wait_for(timeout=4 * PATIENCE_S * 1000)
-        await self.page.locator(".readout .mm").first.wait_for(timeout=PATIENCE_S * 1000)
-
-    async def _click(self, *, patience_s: float = PATIENCE_S) -> dict[str, float]:
-        canvas = self.page.locator("canvas[data-plane=axial]").first
-        box = await canvas.bounding_box()
-        if box is None:
-            raise TimeoutError("there is no picture to click")
-        before = {name: await self._look(name) for name in SHOWN}
-        x, y = next(self.places)
-        start, starts = time.perf_counter(), self.server.starts
-        await canvas.click(position={"x": box["width"] * x, "y": box["height"] * y}, timeout=patience_s * 1000)
-        taken: dict[str, float] = {}
-        while "best" not in taken:
-            await asyncio.sleep(0.04)
-            for name in SHOWN:
-                if name not in taken and await self._look(name) not in ("", before[name]):
-                    taken[name] = round(time.perf_counter() - start, 3)
-            if time.perf_counter() - start > patience_s or starts != self.server.starts:
-                raise TimeoutError(f"a click showed nothing new within {patience_s:g} s")
-        return taken
-
-    async def _look(self, name: str) -> str:
-        selector, look = SHOWN[name]
-        return await self.page.locator(selector).evaluate_all(look)
-
-    async def _look_for_errors(self) -> None:
-        for words in WRONG:
-            if await self.page.get_by_text(words).count():
-                self._wrong(f"the page says: {words}")
-        if await self.page.get_by_test_id("stException").count():
-            self._wrong("the page shows an exception")
-
-    async def _visit(self) -> None:
-        name = self.random.choice(PAGES)
-        await self._go(name)
-        await self.page.wait_for_function(
-            "() => document.querySelector('[data-testid=stMain]')?.innerText.length > 60", timeout=PATIENCE_S * 1000
-        )
-        await self.page.wait_for_timeout(3000)
-        await self._look_for_errors()
-        await self.open_viewer()
-
-    async def _wait_for_server(self) -> None:
-        while not self.server.up:
-            await asyncio.sleep(0.1)
-
-    async def _come_back(self) -> None:
-        """After a restart: click until the page, which reconnects by itself, answers; else load it again.
-
-        A click while the page is not connected yet is lost, as any click on a page that says so.
-        """
-        await self._wait_for_server()
-        since, how = self.clock.now, "reconnected"
-        while self.clock.now - since < PATIENCE_S:
-            try:
-                await self._click(patience_s=PATIENCE_S / 4)
-                break
-            except (Error, TimeoutError):
-                continue
-        else:
-            how = "loaded again"
-            await self.open_viewer()
-        seconds = round(self.clock.now - since, 1)
-        self.seen.events.append({"at": self.clock.now, "what": f"session {self.number} {how}", "seconds": seconds})
-
-    def _wrong(self, words: str) -> None:
-        self.seen.errors.append({"at": self.clock.now, "session": self.number, "what": words})
+def flat_and_calm(found: dict[str, Any], *, warm_share: float = 0.2) -> list[Figure]:
+    """The two targets of every load: memory flat to 10 % after the warm-up, and no error."""
+    wrong = len(found["errors"]) + len(found["log"])
+    return [
+        Figure("memory at the end over after the warm-up", growth(found, warm_share=warm_share), "", target=1.1),
+        Figure("errors on pages and in the server's log", wrong, "", target=0),
+    ]
 
 
-def places(draw: random.Random) -> Iterator[tuple[float, float]]:
-    """Shares of the plane's width and height, each so far from the last that another voxel is clicked."""
-    last = (0.0, 0.0)
-    while True:
-        place = (draw.uniform(0.3, 0.7), draw.uniform(0.3, 0.7))
-        if max(abs(place[0] - last[0]), abs(place[1] - last[1])) > 0.1:
-            yield place
-            last = place
+def growth(found: dict[str, Any], *, warm_share: float = 0.2) -> float:
+    """Median memory of the last fifth of the samples over that of the fifth after the warm-up."""
+    values = [one["own_mb"] for one in found["memory"]]
+    start, fifth = int(len(values) * warm_share), max(1, len(values) // 5)
+    return float(np.median(values[-fifth:]) / np.median(values[start : start + fifth]))
 
 
-async def play(scenario: Scenario, server: AppServer, seen: Seen, keep: Path | None = None) -> None:
-    """Run the clients, the watcher and whoever kills the server, until the time is over."""
-    async with async_playwright() as playwright:
-        chromium = shutil.which("chromium") or shutil.which("google-chrome")
-        browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        pages = [
-            await (await browser.new_context(viewport={"width": 1440, "height": 900})).new_page()
-            for _ in range(scenario.sessions)
-        ]
-        clock = Clock()
-        clients = [Client(number, page, server, scenario, seen, clock) for number, page in enumerate(pages)]
-        await asyncio.gather(*(client.open_viewer() for client in clients))
-        seen.events.append({"at": 0.0, "what": "every session has the viewer open", "seconds": clock.now})
-        clock.restart()
-        helpers = [asyncio.create_task(_watch(scenario, server, seen, clock, keep))]
-        helpers += [asyncio.create_task(_kill(server, seen, clock, at)) for at in scenario.kill_at_s]
-        try:
-            await asyncio.wait_for(
-                asyncio.gather(*(client.work() for client in clients)), scenario.seconds + 6 * PATIENCE_S
-            )
-        finally:
-            for helper in helpers:
-                helper.cancel()
-            await browser.close()
+def goes_on(found: dict[str, Any]) -> bool:
+    """Whether the training was still at work when the clicks ended."""
+    return next(event["yes"] for event in found["events"] if event["what"].startswith("training"))
 
 
-async def _watch(scenario: Scenario, server: AppServer, seen: Seen, clock: Clock, keep: Path | None) -> None:
-    """Memory, threads and files of the server; every hundredth time also all so far to a file."""
-    while True:
-        if server.up:
-            seen.memory.append({"at": clock.now, **server.memory(), **server.counts()})
-        if keep and len(seen.memory) % 100 == 1:
-            keep.write_text(json.dumps(told(scenario, server, seen)), encoding="utf-8")
-        await asyncio.sleep(scenario.sample_every_s)
+def click_seconds(found: dict[str, Any]) -> list[float]:
+    return [click["best"] for click in found["clicks"]]
 
 
-async def _kill(server: AppServer, seen: Seen, clock: Clock, at: float) -> None:
-    await asyncio.sleep(at)
-    server.kill()
-    seen.events.append({"at": clock.now, "what": "server killed"})
-    await asyncio.sleep(2)
-    seconds = await asyncio.to_thread(server.start)
-    seen.events.append({"at": clock.now, "what": "server up again", "seconds": round(seconds, 1)})
+def memory_facts(found: dict[str, Any]) -> dict[str, Any]:
+    memory = found["memory"]
+    facts = {
+        "server's memory, MB, first to last": f"{memory[0]['own_mb']:.0f} to {memory[-1]['own_mb']:.0f}",
+        "largest, MB": round(max(one["own_mb"] for one in memory)),
+        "threads, first to last": f"{memory[0]['threads']} to {memory[-1]['threads']}",
+        "open files, first to last": f"{memory[0]['files']} to {memory[-1]['files']}",
+    }
+    for kind in ("errors", "log"):
+        said = dict.fromkeys(one["what"] if isinstance(one, dict) else one for one in found[kind])
+        if said:
+            facts[kind] = "; ".join(said)[:600]
+    return facts
 
 
-def told(scenario: Scenario, server: AppServer, seen: Seen) -> dict[str, Any]:
-    """Everything that a page can be made from."""
-    return {"scenario": asdict(scenario), **asdict(seen), "log": server.troubles()}
+def memory_curve(found: dict[str, Any]) -> dict[str, dict[str, Sequence[float]]]:
+    every = max(1, len(found["memory"]) // 200)
+    kept = found["memory"][::every]
+    return {"server's memory, MB": {"x": [one["at"] for one in kept], "y": [one["own_mb"] for one in kept]}}
+
+
+def ready_home() -> None:
+    """The demo cohort in the home, embedded: what a first start makes, which does not count."""
+    command = [sys.executable, "-m", "isimed", "demo"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
 
 
 def run_load(scenario: Scenario, folder: Path) -> dict[str, Any]:
@@ -299,7 +146,7 @@ def _start_training(scenario: Scenario) -> subprocess.Popen:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description="Clicks in the running app, its memory and its log, to load.json.")
     parser.add_argument("--home", required=True)
     parser.add_argument("--cohort", default="demo-brain")
     parser.add_argument("--checkpoint", default="", help="by default the one that fits best")
@@ -317,8 +164,7 @@ def main() -> None:
         tuple(options.kill_at), options.visit, options.train, options.sample,
     )  # fmt: skip
     found = run_load(scenario, options.folder)
-    with suppress(ValueError):
-        print(json.dumps({name: len(found[name]) for name in ("clicks", "errors", "log")}))
+    print(json.dumps({name: len(found[name]) for name in ("clicks", "errors", "log")}))
 
 
 if __name__ == "__main__":

@@ -66,9 +66,9 @@ def loader(cohort: Cohort, config: TrainConfig, *, count: int, workers: int = 0,
     )
 
 
-def epoch_of(data: DataLoader, config: TrainConfig) -> Callable[[], float]:
+def epoch_of(data: DataLoader, config: TrainConfig, *, device: str = "cpu") -> Callable[[], float]:
     """A turn: one epoch of the same network and optimiser on a loader's batches; it returns the number of crops."""
-    encoder = Encoder(mm_per_unit=config.mm_per_unit).train()
+    encoder = Encoder(mm_per_unit=config.mm_per_unit).train().to(device)
     optimiser = AdamW(encoder.parameters(), lr=1e-4, weight_decay=config.weight_decay)
     middle = torch.tensor([SIZE / 2 - 0.5] * 3 + [1.0], dtype=torch.float64)
 
@@ -78,7 +78,7 @@ def epoch_of(data: DataLoader, config: TrainConfig) -> Callable[[], float]:
             images = batch["image"]
             centres = (images.affine @ middle)[:, :3].float()
             groups = torch.arange(len(images)) // config.crops_per_volume
-            code = encoder.outputs(images.as_tensor().float())["distance"]
+            code = encoder.outputs(images.as_tensor().float().to(device))["distance"]
             distance_loss(code.cpu(), centres, pairs_within(groups), penalty=config.penalty).backward()
             torch.nn.utils.clip_grad_norm_(encoder.parameters(), config.clip_norm)
             optimiser.step()

@@ -27,11 +27,17 @@ class Setting:
         cohort: real scans.
         checkpoint: the network that embeds; ``untrained`` computes as fast as any other.
         quick: fewer repeats of less: to see that a row runs, not for figures.
+        device: where the rows of pretraining compute, "cpu" or "cuda".
     """
 
     cohort: Cohort
     checkpoint: str = "untrained"
     quick: bool = False
+    device: str = "cpu"
+
+    def target(self, *, cpu: float, gpu: float) -> float:
+        """The target of a row of pretraining, which a GPU moves."""
+        return gpu if self.device == "cuda" else cpu
 
 
 @dataclass(frozen=True)
@@ -71,12 +77,37 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """One figure that is not a ratio of two ways: a time that a person waits, a count of errors.
+
+    Attributes:
+        target: at most this, or at least where ``at_least``; None where the figure is only stated.
+    """
+
+    what: str
+    value: float
+    unit: str
+    target: float | None = None
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.at_least else self.value <= self.target
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"met": self.met}
+
+
+@dataclass(frozen=True)
 class Measured:
-    """What a row found: ratios, plain facts, and curves (name -> x and y) where a figure is not one number."""
+    """What a row found: ratios, plain facts, curves (name -> x and y), and figures that are not ratios."""
 
     ratios: Sequence[Ratio]
     facts: Mapping[str, Any] = field(default_factory=dict)
     curves: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    figures: Sequence[Figure] = ()
 
 
 def race(
@@ -119,6 +150,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "load_before": [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None,
         "system": platform.system(),
@@ -134,6 +166,7 @@ def record(name: str, setting: Setting, measured: Measured, before: dict[str, An
         "cohort": setting.cohort.name,
         "quick": setting.quick,
         "ratios": [ratio.to_dict() for ratio in measured.ratios],
+        "figures": [figure.to_dict() for figure in measured.figures],
         "facts": dict(measured.facts),
         "curves": {name: dict(curve) for name, curve in measured.curves.items()},
         "machine": before,

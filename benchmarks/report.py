@@ -14,24 +14,35 @@ from benchmarks import ROWS
 
 START = """# Speed, beside what people would use instead
 
-Every figure is a ratio: ours over the other's, both run in turn in one process set. Median of the repeats, least and
-largest in brackets. This page is made by `python -m isimed bench` (all rows, or some by name; `--quick` to try), from
-one JSON file a row in [benchmarks](benchmarks/), which also holds the values of all repeats and the machine.
+Most figures are ratios: ours over the other's, both run in turn in one process set, median of the repeats, least and
+largest in brackets. The others are what a person meets: seconds, errors, memory. This page is made by
+`python -m isimed bench` (all rows but the two hours of `soak`, or some by name; `--quick` to try), from one JSON file a
+row in [benchmarks](benchmarks/), which also holds the values of all repeats and the machine. No GPU was lent for these
+figures; on one, `python -m isimed bench train_limit train_authors train_cached --device cuda` measures the same ratios
+(targets there: 0.9, 3 and 2).
 
-| what | against | ratio | ours | other | target | met |
+| what | against | figure | ours | other | target | met |
 |---|---|---|---|---|---|---|
+"""
+APP = """| App: a click, the wheel | - | in [search](search.md#how-fast) | | | those of the page | |
+| App: map, colour, lasso | - | in [map](map.md) | | | those of the page | |
 """
 
 
 def write_report(folder: Path, *, plot: bool = True) -> None:
     """Write ``folder.md`` and ``folder/ratios.png`` from the rows that have been measured."""
-    rows = [json.loads(path.read_bytes()) for name in ROWS if (path := folder / f"{name}.json").is_file()]
-    text = START + "\n".join(line for row in rows for line in _lines(row)) + "\n"
+    files = {name: folder / f"{name}.json" for name in ROWS}
+    rows = [json.loads(path.read_bytes()) for path in files.values() if path.is_file()]
+    text = START + "".join(f"{line}\n" for row in rows for line in _lines(row))
+    text += "".join(f"{_missing(name)}\n" for name, path in files.items() if not path.is_file()) + APP
     if plot and any(ratio["target"] for row in rows for ratio in row["ratios"]):
         _plot(rows).write_image(folder / "ratios.png", scale=2)
         text += f"\n![Ratios over their targets]({folder.name}/ratios.png)\n"
     for row in rows:
         text += _section(row)
+        if plot and row.get("curves"):
+            _plot_curves(row["curves"]).write_image(folder / f"{row['row']}.png", scale=2)
+            text += f"\n![Curves of {row['row']}]({folder.name}/{row['row']}.png)\n"
     log = folder / "log.md"
     if log.is_file():
         text += "\n" + log.read_text(encoding="utf-8")
@@ -49,7 +60,17 @@ def _lines(row: dict[str, Any]) -> list[str]:
         figure = f"**{spread['median']:.2f}** ({spread['low']:.2f}-{spread['high']:.2f})"
         what = f"[{module.TITLE}](#{row['row']}): {ratio['what']}"
         lines.append(f"| {what} | {module.AGAINST} | {figure} | {ours} | {other} | {target} | {met} |")
+    for one in row.get("figures", []):
+        sign, met = "≥" if one["at_least"] else "≤", {None: "", True: "yes", False: "**no**"}[one["met"]]
+        target = "stated" if one["target"] is None else f"{sign} {one['target']:g}"
+        what, value = f"[{module.TITLE}](#{row['row']}): {one['what']}", f"**{one['value']:.3g}** {one['unit']}".strip()
+        lines.append(f"| {what} | {module.AGAINST} | {value} | | | {target} | {met} |")
     return lines
+
+
+def _missing(name: str) -> str:
+    module = importlib.import_module(f"benchmarks.{name}")
+    return f"| {module.TITLE} | {module.AGAINST} | not measured yet: `python -m isimed bench {name}` | | | | |"
 
 
 def _section(row: dict[str, Any]) -> str:
@@ -101,6 +122,23 @@ def _plot(rows: list[dict[str, Any]]) -> go.Figure:
     figure.update_xaxes(type="log", title="ratio / target (at most: target / ratio); right of 1 is met")
     figure.update_yaxes(autorange="reversed")
     figure.update_layout(template="plotly_white", width=1000, height=140 + 30 * len(bars), margin={"l": 10, "t": 20})
+    return figure
+
+
+def _plot_curves(curves: dict[str, dict[str, list[float]]]) -> go.Figure:
+    """Lines; over several orders of magnitude as multiples of their first value, on logarithmic axes."""
+    figure = go.Figure()
+    ends = [end for curve in curves.values() for end in (min(curve["x"]), max(curve["x"]))]
+    wide = min(ends) > 0 and max(ends) >= 20 * min(ends)
+    for name, curve in curves.items():
+        values = [value / curve["y"][0] for value in curve["y"]] if wide else curve["y"]
+        figure.add_scatter(x=curve["x"], y=values, name=name, mode="lines+markers" if len(values) < 20 else "lines")
+    if wide:
+        figure.update_xaxes(type="log", title="volumes")
+        figure.update_yaxes(type="log", title="multiple of the smallest size")
+    else:
+        figure.update_yaxes(rangemode="tozero")
+    figure.update_layout(template="plotly_white", width=900, height=320, showlegend=True, margin={"l": 10, "t": 20})
     return figure
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ROWS
+from benchmarks import LONG, ROWS
 from benchmarks.race import Setting, machine, record, write_json
 from isimed.data.cohort import Cohort
 from isimed.errors import InputError
@@ -20,9 +20,15 @@ FOLDER = ROOT / "docs" / "benchmarks"
 
 
 def run(
-    names: Sequence[str], *, cohort: str | None, checkpoint: str | None, quick: bool, json_file: str | None
+    names: Sequence[str],
+    *,
+    cohort: str | None,
+    checkpoint: str | None,
+    quick: bool,
+    json_file: str | None,
+    device: str = "cpu",
 ) -> None:
-    """Run rows (all by default), print their ratios, write their files unless it is only a quick try.
+    """Run rows (by default all but those of hours), print their ratios, write their files unless it is a quick try.
 
     Raises:
         InputError: there is no such row, or no cohort to run on.
@@ -31,9 +37,9 @@ def run(
     if unknown:
         raise InputError(f"There is no benchmark {unknown[0]}: choose from {', '.join(ROWS)}.")
     scans = Cohort.load(cohort or default_cohort())
-    setting = Setting(scans, checkpoint or [*fitting_checkpoints(scans), "untrained"][0], quick)
+    setting = Setting(scans, checkpoint or [*fitting_checkpoints(scans), "untrained"][0], quick, device)
     found = []
-    for name in names or ROWS:
+    for name in names or [row for row in ROWS if row not in LONG]:
         found.append(run_row(name, setting))
         if not quick:
             write_json(FOLDER / f"{name}.json", found[-1])
@@ -49,12 +55,12 @@ def run_row(name: str, setting: Setting) -> dict[str, Any]:
     before, start = machine(), time.perf_counter()
     measured = importlib.import_module(f"benchmarks.{name}").measure(setting)
     found = record(name, setting, measured, before, time.perf_counter() - start)
-    for ratio in measured.ratios:
-        verdict = {None: "", True: ", met", False: ", missed"}[ratio.met]
-        target = (
-            "" if ratio.target is None else f" (target {'<=' if ratio.at_most else '>='} {ratio.target:g}{verdict})"
-        )
-        print(f"{name}: {ratio.what}: {ratio.median:.2f}{target}", file=sys.stderr, flush=True)
+    values = [(ratio.what, ratio.median, ratio.target, ratio.at_most, ratio.met) for ratio in measured.ratios]
+    values += [(one.what, one.value, one.target, not one.at_least, one.met) for one in measured.figures]
+    for what, value, target, at_most, met in values:
+        verdict = {None: "", True: ", met", False: ", missed"}[met]
+        said = "" if target is None else f" (target {'<=' if at_most else '>='} {target:g}{verdict})"
+        print(f"{name}: {what}: {value:.3g}{said}", file=sys.stderr, flush=True)
     print(json.dumps({"row": name, "facts": found["facts"]}), flush=True)
     return found
 

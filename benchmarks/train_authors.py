@@ -18,9 +18,10 @@ def measure(setting: Setting) -> Measured:
     ways = {"ours": epoch_of(trainer)}
     for workers in (0, 2):
         data = monai_way.loader(setting.cohort, config, count=count, workers=workers)
-        ways[f"{workers} workers"] = monai_way.epoch_of(data, config)
+        ways[f"{workers} workers"] = monai_way.epoch_of(data, config, device=setting.device)
     rates = race(ways, repeats=2 if setting.quick else 3)
+    target = setting.target(cpu=1.1, gpu=3.0)
     ratios = [
-        Ratio(f"MONAI Dataset, {name}", rates["ours"], rates[name], "crops/s", target=1.1) for name in list(ways)[1:]
+        Ratio(f"MONAI Dataset, {name}", rates["ours"], rates[name], "crops/s", target=target) for name in list(ways)[1:]
     ]
     return Measured(ratios)

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import ROWS
-from benchmarks.race import Ratio, race
+from benchmarks.load import growth
+from benchmarks.race import Figure, Ratio, race
 from benchmarks.report import write_report
+from benchmarks.scale_out import exponent
 from isimed.__main__ import main
 
 
@@ -35,6 +37,7 @@ def test_page_says_what_was_missed(tmp_path: Path) -> None:
     ratio = Ratio("isimed, crops/s", [9.0, 9.0], [10.0, 10.0], "crops/s", target=0.95)
     machine = {"cpu": "a CPU", "cores": 2, "instructions": "AVX2", "threads": 2, "load_before": None}
     row = {"row": "train_limit", "cohort": "small", "ratios": [ratio.to_dict()], "facts": {"crops": 7}}
+    row["figures"] = [Figure("errors", 2, "", target=0).to_dict(), Figure("a wait", 1.25, "s").to_dict()]
     row |= {"machine": machine, "seconds": 3.0, "date": "today", "curves": {}}
     folder = tmp_path / "benchmarks"
     folder.mkdir()
@@ -43,8 +46,26 @@ def test_page_says_what_was_missed(tmp_path: Path) -> None:
     write_report(folder, plot=False)
     page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
     assert "**0.90** (0.90-0.90) | 9 crops/s | 10 crops/s | ≥ 0.95 | **no** |" in page
+    assert "errors | compute limit: same network, loss and optimiser on one constant batch in memory | **2** |" in page
+    assert "| ≤ 0 | **no** |" in page
+    assert "**1.25** s | | | stated |  |" in page
+    assert "not measured yet: `python -m isimed bench soak`" in page
     assert "- crops: 7" in page
     assert page.endswith("## Log\n")
+
+
+def test_a_leak_shows_and_the_warm_up_does_not() -> None:
+    def load(values: list[float]) -> dict:
+        return {"memory": [{"own_mb": value} for value in values]}
+
+    assert growth(load([100, 400] + 8 * [500])) == 1.0
+    assert growth(load([100 * step for step in range(1, 11)])) == pytest.approx(9.5 / 3.5)
+
+
+def test_exponent_of_a_cost() -> None:
+    assert exponent(100, 1000, 2.0, 20.0) == pytest.approx(1)
+    assert exponent(100, 1000, 2.0, 200.0) == pytest.approx(2)
+    assert exponent(100, 1000, 2.0, 2.0) == pytest.approx(0)
 
 
 def test_unknown_row_is_one_sentence(cohort, capsys: pytest.CaptureFixture[str]) -> None:
