@@ -1,6 +1,7 @@
 """Two or more checkpoints on the same crops: how alike are their spaces, and where do their options differ?"""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def compare(
     return {
         "cohort": {"name": cohort.name, "fingerprint": cohort.fingerprint, "subjects": len(chosen.used)},
         "seed": seed,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "left_out": chosen.left_out,
         "pairs": pairs,
         "maps": {name: np.round(points, 2).tolist() for name, points in aligned_maps(spaces).items()},

@@ -19,7 +19,7 @@ from isimed.evaluation.outcome import Outcome
 from isimed.evaluation.protocol import find_protocol
 from isimed.evaluation.sample import CROPS_A_VOLUME
 from isimed.evaluation.subjects import Chosen, choose_subjects
-from isimed.evaluation.tasks import SAMPLES, Control, Task, compares, find_tasks
+from isimed.evaluation.tasks import GRID_STEP_MM, SAMPLES, Control, Task, compares, find_tasks
 from isimed.explore.embed import BATCH
 from isimed.models.checkpoint import UNTRAINED, Checkpoint
 
@@ -132,7 +132,7 @@ def crops_needed(cohort: Cohort, tasks: Sequence[str], *, patients: int, network
     """About how many crops an evaluation embeds at most, before any network is loaded; the untrained one is added."""
     bench = Bench(cohort, cohort.subset(cohort.subjects[:patients]), find_protocol("strict"), 0, crops)
     samples = {sample for task in find_tasks(tasks) if not task.lacks(bench) for sample in task.samples}
-    return (networks + 1) * sum(SAMPLES[sample](bench) for sample in samples)
+    return (networks + 1) * sum(SAMPLES[sample](bench, GRID_STEP_MM) for sample in samples)
 
 
 def _parts(bench: Bench, checkpoints: dict[str, Checkpoint], tasks: list[Task]) -> list[Part]:
@@ -145,7 +145,7 @@ def _parts(bench: Bench, checkpoints: dict[str, Checkpoint], tasks: list[Task]) 
         if not work and not file.is_file():
             new = [s for s in task.samples if (checkpoint.fingerprint, s) not in embedded]
             embedded.update((checkpoint.fingerprint, sample) for sample in new)
-            crops = sum(SAMPLES[sample](bench) for sample in new)
+            crops = sum(SAMPLES[sample](bench, checkpoint.card.step_mm) for sample in new)
         found.append(Part(role, name, task, checkpoint, work, file, crops))
 
     preparations: dict[str, str] = {}

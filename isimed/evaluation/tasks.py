@@ -16,7 +16,7 @@ from isimed.models.checkpoint import Checkpoint
 ALL, COMPARE = "all", "compare"
 Measure = Callable[[Bench, Checkpoint], Outcome]
 Control = Callable[[Bench, Preparation, int], Outcome]
-LANDMARK_CROPS = 700  # 680 a volume were counted on 40 patients of headneck-ct, at the default grid
+GRID_CROPS, GRID_STEP_MM = 700, 24.0  # 680 a volume were counted on 40 patients of headneck-ct
 
 
 @dataclass(frozen=True)
@@ -169,13 +169,16 @@ def _body(bench: Bench) -> int:
     return bench.crops_a_volume * len(bench.entries)
 
 
-# About how many crops each sample embeds. `tumour`: `body` has the crops outside already.
-SAMPLES: dict[str, Callable[[Bench], int]] = {
-    "body": _body,
-    "tumour": lambda bench: round(0.39 * _body(bench)),
-    "matched": lambda bench: round(0.75 * _body(bench)),
-    "organ": lambda bench: bench.crops_a_volume // 8 * max(len(bench.cohort.organs), 1) * len(bench.entries),
-    "aligned": lambda bench: ALIGNED_CROPS * len(bench.entries),
-    "robust": lambda bench: len(PERTURBATIONS) * ROBUST_CROPS * min(ROBUST_VOLUMES, len(bench.entries)),
-    "landmarks": lambda bench: LANDMARK_CROPS * min(VOLUMES, len(bench.entries)),
+# About how many crops each sample embeds, also by the mm between the crops of a grid. `tumour`: `body` has the crops
+# outside already.
+SAMPLES: dict[str, Callable[[Bench, float], int]] = {
+    "body": lambda bench, step_mm: _body(bench),
+    "tumour": lambda bench, step_mm: round(0.39 * _body(bench)),
+    "matched": lambda bench, step_mm: round(0.75 * _body(bench)),
+    "organ": lambda bench, step_mm: bench.crops_a_volume // 8 * max(len(bench.cohort.organs), 1) * len(bench.entries),
+    "aligned": lambda bench, step_mm: ALIGNED_CROPS * len(bench.entries),
+    "robust": lambda bench, step_mm: len(PERTURBATIONS) * ROBUST_CROPS * min(ROBUST_VOLUMES, len(bench.entries)),
+    "landmarks": lambda bench, step_mm: round(
+        GRID_CROPS * (GRID_STEP_MM / step_mm) ** 3 * min(VOLUMES, len(bench.entries))
+    ),
 }

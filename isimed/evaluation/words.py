@@ -232,6 +232,21 @@ def rows(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     yield {"name": name, "role": role[:-1], "group": group, "figure": figure, **values}
 
 
+def to_text(result: dict[str, Any]) -> str:
+    """The tables in columns, for a terminal; those that stand folded elsewhere are left out."""
+    lines = [f"{measured(result)}, protocol {result['protocol']}, seed {result['seed']}; 95 % intervals over patients"]
+    tables = [(group_label(g), *table(result, g)) for g in groups(result) if g not in PARENTS]
+    tables.append(("How alike the spaces are", *likeness_table(result)))
+    for title, header, found in tables:
+        if not found:
+            continue
+        widths = [max(map(len, column)) for column in zip(header, *found, strict=True)]
+        lines += ["", title]
+        for row in (header, *found):
+            lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return "\n".join(lines)
+
+
 def to_csv(result: dict[str, Any]) -> str:
     """Every figure with its interval, a line each."""
     stream = io.StringIO()

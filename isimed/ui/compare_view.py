@@ -19,6 +19,7 @@ def show_comparison(result: dict[str, Any], evaluation: dict[str, Any] | None) -
     st.caption(
         f"{len(result['position'])} crops of {result['cohort']['subjects']} patients of {result['cohort']['name']}"
         + (f" · {left_out} patients left out: a checkpoint was trained or selected on them" if left_out else "")
+        + f" · seed {result['seed']} · {result['created'][:10]} · research use only"
     )
     axis = st.segmented_control("Colour by position", AXES, default="axial", required=True)
     plot(maps(result, AXES.index(axis)), "maps")

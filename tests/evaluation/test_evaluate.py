@@ -220,7 +220,7 @@ def test_the_plan_says_what_it_takes(five: Cohort, embedded: list[int], load: Ca
     assert 0.75 * made.crops < sum(embedded) <= made.crops  # a few crops are drawn twice
     again = plan.make_plan(five, networks, tasks=["distance", "position", "collapse"])
     assert again.crops == 0
-    assert "no crop to embed. 8 of 8 parts are kept" in again.sentence()
+    assert "no crop to embed. 9 of 9 parts are kept" in again.sentence()
 
 
 def test_parts_of_a_split(five: Cohort, embedded: list[int], load: Callable, tmp_path: Path) -> None:
@@ -308,6 +308,11 @@ def test_report_and_csv(five: Cohort, embedded: list[int], load: Callable, tmp_p
     for word in ("strict", "seed 0", "Research use only", five.fingerprint, "scikit-learn", "S0, S1"):
         assert word in outside
     assert "http" not in outside
+    text = words.to_text(result).splitlines()
+    assert text[0].startswith("5 patients of small, protocol strict, seed 0")
+    columns = text.index("Distance, within patients") + 1
+    spearman = next(line for line in text[columns:] if line.startswith("Spearman r  "))
+    assert spearman.index("1.000 (") == text[columns].index("<good>")
     lines = words.to_csv(result).splitlines()
     assert lines[0] == "name,role,group,figure,value,low,high,n"
     assert any(line.startswith("<good>,checkpoint,distance,spearman,") for line in lines)

@@ -30,6 +30,8 @@ def test_a_kept_comparison_is_shown(page: AppTest) -> None:
     names = ("cka", "code_cka", "neighbour_overlap", "procrustes")
     result = {
         "cohort": {"name": "small", "fingerprint": saved.fingerprint, "subjects": 3},
+        "seed": 0,
+        "created": "2026-01-01T00:00:00",
         "left_out": ["S9"],
         "pairs": {"a | b": dict.fromkeys(names, one)},
         "maps": {"a": [[0.0, 1.0], [1.0, 2.0]], "b": [[0.0, 1.0], [1.0, 2.0]]},
