@@ -174,6 +174,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from isimed.evaluation.networks import load_all
     from isimed.evaluation.plan import make_plan
     from isimed.evaluation.report import write_html
+    from isimed.evaluation.words import to_text
 
     cohort = Cohort.load(options.cohort)
     asked: dict[str, Any] = {
@@ -197,8 +198,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         Path(options.json).write_text(text + "\n", encoding="utf-8")
     if options.html:
         write_html(result, Path(options.html))
-    if not options.json:
-        print(text)
+    print(to_text(result) if options.json else text)
 
 
 def _writable(*files: str | None) -> None:
@@ -319,7 +319,7 @@ def _parser() -> Parser:
     evaluate.add_argument("--limit", type=int, help="at most N patients, drawn with the seed")
     evaluate.add_argument("--crops", type=int, default=32, help="of a volume; other samples in proportion (default 32)")
     evaluate.add_argument("--dry-run", action="store_true", help="only say how many crops and minutes it would take")
-    evaluate.add_argument("--json", metavar="FILE", help="write the result here instead of printing it")
+    evaluate.add_argument("--json", metavar="FILE", help="write the result here and print its tables instead")
     evaluate.add_argument("--html", metavar="FILE", help="also write a self-contained report")
 
     bench = command("bench", _bench, "Speed beside what people would use instead; figures are ratios.")
