@@ -83,22 +83,30 @@ class _GatherRows(torch.autograd.Function):
         return gradients[0][ctx.first : ctx.first + ctx.count] * world_size()
 
 
-class GlobalBatchNorm(nn.BatchNorm3d):
-    """Batch norm with the mean and variance of the global batch, on any device (torch's own needs a GPU)."""
+class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm with the mean and variance of the global batch, on any device (torch's own needs a GPU).
+
+    The variance is that of centred values: a mean of squares less a square of means would lose it in rounding where
+    all rows are nearly the same, as pooled features of an untrained network are.
+    """
 
     def forward(self, values: Tensor) -> Tensor:
         if not self.training:
             return super().forward(values)
-        axes = (0, 2, 3, 4)
+        axes = [axis for axis in range(values.ndim) if axis != 1]
+        shape = (1, -1) + (1,) * (values.ndim - 2)
         here = values.new_full((1,), values.numel() / values.shape[1])
-        sums = _SumOverProcesses.apply(torch.cat([values.sum(axes), values.square().sum(axes), here]))
-        channels, count = values.shape[1], sums[-1].detach()
-        mean, mean_square = sums[:channels] / count, sums[channels : 2 * channels] / count
-        variance = mean_square - mean.square()
+        sums = _SumOverProcesses.apply(torch.cat([values.sum(axes), here]))
+        count = sums[-1].detach()
+        mean = sums[:-1] / count
+        centred = values - mean.view(shape)
+        variance = _SumOverProcesses.apply(centred.square().sum(axes)) / count
         self._remember(mean.detach(), (variance * count / (count - 1)).detach())
-        shape = (1, channels, 1, 1, 1)
-        scale = self.weight * (variance + self.eps).rsqrt()
-        return values * scale.view(shape) + (self.bias - mean * scale).view(shape)
+        normal = centred * (variance + self.eps).rsqrt().view(shape)
+        return normal * self.weight.view(shape) + self.bias.view(shape) if self.affine else normal
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any number of dimensions."""
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
         """Running statistics as torch keeps them."""
@@ -132,8 +140,8 @@ def share_batch_norm(module: nn.Module, device: torch.device) -> nn.Module:
         return nn.SyncBatchNorm.convert_sync_batchnorm(module)
     for parent in list(module.modules()):
         for name, child in parent.named_children():
-            if isinstance(child, nn.BatchNorm3d):
-                shared = GlobalBatchNorm(child.num_features, child.eps, child.momentum)
+            if isinstance(child, nn.modules.batchnorm._BatchNorm):
+                shared = GlobalBatchNorm(child.num_features, child.eps, child.momentum, child.affine)
                 shared.load_state_dict(child.state_dict())
                 setattr(parent, name, shared)
     return module
