@@ -88,6 +88,7 @@ def _train(options: argparse.Namespace) -> None:
     from pydantic import ValidationError
 
     from isimed.data.cohort import find_manifest
+    from isimed.data.share import launched
     from isimed.training import jobs
     from isimed.training.config import TrainConfig
     from isimed.training.run import execute, read_config
@@ -98,7 +99,6 @@ def _train(options: argparse.Namespace) -> None:
         given = read_config(options.config).model_dump(mode="json") | given
     if "cohort" not in given:
         raise InputError("train needs a cohort: give its name, the path of a dataset.json, or --config.")
-    given["cohort"] = _absolute(given["cohort"])
     try:
         config = TrainConfig.model_validate(given)
     except ValidationError as error:
@@ -111,7 +111,9 @@ def _train(options: argparse.Namespace) -> None:
         print(json.dumps({"run": run.id, "state": run.status.state, "slurm_job": run.job["slurm_job"]}))
         return
     run = create_together(config)
-    print(f"run {run.id} in {run.folder}", file=sys.stderr)
+    alone_or_first = launched()[0] == 0
+    if alone_or_first:
+        print(f"run {run.id} in {run.folder}", file=sys.stderr)
     with _bar("step", config.method) as progress:
 
         def report(line: dict[str, Any]) -> None:
@@ -122,7 +124,8 @@ def _train(options: argparse.Namespace) -> None:
                 progress(line["number"], line["total_steps"])
 
         status = execute(run, report=report)
-    print(json.dumps({"run": run.id, "state": status.state, "step": status.step, "best": status.best}))
+    if alone_or_first:
+        print(json.dumps({"run": run.id, "state": status.state, "step": status.step, "best": status.best}))
 
 
 def _runs(options: argparse.Namespace) -> None:
@@ -250,8 +253,9 @@ def _bench(options: argparse.Namespace) -> None:
     sys.path.insert(0, str(root))
     run = importlib.import_module("benchmarks.run").run
     run(
-        options.names, cohort=options.cohort, checkpoint=options.checkpoint, quick=options.quick, json_file=options.json
-    )
+        options.names, cohort=options.cohort, checkpoint=options.checkpoint, quick=options.quick,
+        json_file=options.json, device=options.device,
+    )  # fmt: skip
 
 
 def _parser() -> Parser:
@@ -327,6 +331,7 @@ def _parser() -> Parser:
     bench.add_argument("--cohort", help="real scans (default: headneck-ct in ISIMED_SHARED or ../shared, or the demo)")
     bench.add_argument("--checkpoint", help="what embeds (default: one that fits the cohort, or `untrained`)")
     bench.add_argument("--quick", action="store_true", help="less of everything; writes no files but --json")
+    bench.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="of the rows of pretraining")
     bench.add_argument("--json", metavar="FILE", help="also write what was measured here")
     return parser
 
@@ -341,14 +346,6 @@ def _add_train(parser: Parser) -> None:
             default = "" if field.default is None else f" (default {field.default})"
             text = f"{field.description}{default}".replace("%", "%%")
             parser.add_argument("--" + name.replace("_", "-"), metavar=name.upper(), help=text)
-
-
-def _absolute(cohort: str) -> str:
-    """A path as it is seen from here; a name stays a name."""
-    from isimed.data.cohort import find_manifest
-
-    path = find_manifest(cohort)
-    return cohort if path.parent == (settings.cohorts_dir() / cohort).resolve() else str(path)
 
 
 class _bar:  # reads as a verb

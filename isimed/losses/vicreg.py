@@ -1,10 +1,13 @@
 """VICReg: views agree, every feature keeps its spread, no two features say the same."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 EPSILON = 1e-4
+WEIGHTS = {"invariance": 25.0, "variance": 25.0, "covariance": 1.0}
 
 
 def vicreg_terms(first: Tensor, second: Tensor) -> dict[str, Tensor]:
@@ -35,12 +38,9 @@ def vicreg_terms(first: Tensor, second: Tensor) -> dict[str, Tensor]:
     }
 
 
-def vicreg_loss(
-    first: Tensor, second: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0
-) -> Tensor:
-    """Weighted sum of `vicreg_terms`, with the paper's weights 25, 25, 1."""
-    terms = vicreg_terms(first, second)
-    return invariance * terms["invariance"] + variance * terms["variance"] + covariance * terms["covariance"]
+def vicreg_loss(terms: Mapping[str, Tensor]) -> Tensor:
+    """Sum of `vicreg_terms` with the paper's weights 25, 25, 1."""
+    return torch.stack([weight * terms[name] for name, weight in WEIGHTS.items()]).sum()
 
 
 def _missing_spread(features: Tensor) -> Tensor:

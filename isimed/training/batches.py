@@ -14,7 +14,7 @@ from isimed.training.augment import Dice, local_view, make_view
 from isimed.training.config import TrainConfig
 from isimed.training.crops import CropSource, body_centres
 
-ORDER, CENTRES, VIEWS = 0, 1, 3  # streams of random numbers; 2 belongs to validation
+ORDER, CENTRES, VIEWS = 0, 1, 3  # streams of random numbers; 2 belongs to `validation`
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Batches:
 
     @property
     def steps_per_epoch(self) -> int:
-        return max(1, round(len(self.volumes) / self.config.volumes_per_step))
+        return self.config.steps_per_epoch(len(self.volumes))
 
     def chosen(self, step: int) -> np.ndarray:
         """Indices of the volumes in a step: every volume once an epoch, in a new order each epoch."""

@@ -1,5 +1,6 @@
 """What a training is told: one model, shown in the form, in ``--help``, in the run folder and in the checkpoint."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -58,7 +59,9 @@ class TrainConfig(BaseModel):
 
     epochs: int = _option(50, "Passes over the training patients.", group="Batches", unit="epochs", gt=0)
     crops_per_volume: int = _option(16, "Crops drawn from a volume in a step.", group="Batches", unit="crops", ge=2)
-    volumes_per_step: int = _option(8, "Volumes in a step.", group="Batches", unit="volumes", ge=1)
+    volumes_per_step: int = _option(
+        8, "Volumes in a step, at most: an epoch's are dealt out evenly.", group="Batches", unit="volumes", ge=1
+    )
 
     penalty: Penalty = _option(
         "l2", "How a difference of distances is punished.", group="Loss", methods=(*WITH_DISTANCE, "regression")
@@ -78,7 +81,8 @@ class TrainConfig(BaseModel):
     )
     invariance_weight: float = _option(
         0.0,
-        "Weight of the squared distance between codes of two views of a crop, in (100 mm)²; 0 leaves it out.",
+        "Weight of the squared distance between codes of two views of a crop, in (100 mm)²; 0 leaves it out. The "
+        "views are made with coarse dropout and shuffle.",
         group="Loss",
         advanced=True,
         methods=WITH_DISTANCE,
@@ -210,6 +214,10 @@ class TrainConfig(BaseModel):
         advanced=True,
         ge=0.1,
     )
+
+    def steps_per_epoch(self, volumes: int) -> int:
+        """As few steps as show every training volume once, none with more than ``volumes_per_step`` of them."""
+        return max(1, math.ceil(volumes / self.volumes_per_step))
 
     @property
     def views(self) -> int:

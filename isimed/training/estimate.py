@@ -40,7 +40,7 @@ def estimate(config: TrainConfig, *, training_volumes: int, device: str) -> Esti
 
     The speed is that of the last run with the same method, device and crop size; a rough guess where there is none.
     """
-    steps = max(1, round(training_volumes / config.volumes_per_step)) * config.epochs
+    steps = config.steps_per_epoch(training_volumes) * config.epochs
     crops = min(config.volumes_per_step, training_volumes) * config.crops_per_volume
     total = training_volumes * config.crops_per_volume * config.epochs
     measured = _measured(config, device)

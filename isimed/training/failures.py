@@ -10,6 +10,9 @@ from isimed.errors import InputError
 from isimed.training.journal import Journal
 from isimed.training.queue import Cancelled
 
+# What a RuntimeError says when there is none left: the CPU's allocator, Apple's GPU, cuDNN and cuBLAS.
+NO_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+
 
 @contextmanager
 def failures_in_words(journal: Journal) -> Iterator[None]:
@@ -39,5 +42,5 @@ def _fail(journal: Journal, text: str) -> None:
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return cpu or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    said = str(error) if isinstance(error, RuntimeError) else ""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(words in said for words in NO_MEMORY)

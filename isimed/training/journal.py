@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,10 @@ class Journal:
             self.report(line)
 
     def close(self) -> None:
-        if self._metrics:
-            self._metrics.close()
-            self._events.close()
+        for file in (self._metrics, self._events):
+            if file:
+                with suppress(OSError):  # a full disk, which the training itself has met and said
+                    file.close()
 
 
 def scalars(line: dict[str, Any]) -> dict[str, float]:

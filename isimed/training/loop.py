@@ -18,7 +18,6 @@ from torch.optim import AdamW
 from isimed.data.preprocess import Prepared
 from isimed.errors import InputError
 from isimed.models.encoder import Encoder
-from isimed.patches import crop_centre_mm, cut_crops, random_centres
 from isimed.training import engine
 from isimed.training.batches import Batch, Batches
 from isimed.training.config import TrainConfig
@@ -27,7 +26,6 @@ from isimed.training.methods import METHODS, Outputs
 from isimed.training.teacher import Teacher, momentum_at
 
 WARM_UP = 0.25
-VALIDATION_CROPS = 32
 
 
 @dataclass(frozen=True)
@@ -165,24 +163,6 @@ def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float
     else:
         low, high, share = config.learning_rate / 1e4, config.learning_rate, 1 - (step - up) / max(1.0, total - up)
     return float(low + (high - low) * (1 - np.cos(np.pi * share)) / 2)
-
-
-@torch.inference_mode()
-def validation_codes(encoder: Encoder, volumes: Sequence[Prepared], config: TrainConfig) -> list[tuple[Tensor, Tensor]]:
-    """Codes and centres of the same crops of held-out volumes at every call.
-
-    Returns:
-        One (codes (N, D), centres_mm (N, 3)) pair a volume, on the CPU.
-    """
-    encoder.eval()
-    device = next(encoder.parameters()).device
-    found = []
-    for index, volume in enumerate(volumes):
-        centres = random_centres(volume, VALIDATION_CROPS, np.random.default_rng((config.seed, 2, index)))
-        crops = torch.from_numpy(cut_crops(volume, centres, config.crop_size)).to(device)
-        codes = encoder.code(encoder(crops)).float().cpu()
-        found.append((codes, torch.from_numpy(crop_centre_mm(volume, centres, config.crop_size)).float()))
-    return found
 
 
 def clip_gradient(module: nn.Module, largest: float) -> Tensor:

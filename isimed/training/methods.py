@@ -10,7 +10,7 @@ from isimed.losses.barlow_twins import barlow_twins_loss
 from isimed.losses.dino import dino_loss
 from isimed.losses.distance import distance_loss, invariance_loss, pairs_across, pairs_within, regression_loss
 from isimed.losses.ntxent import ntxent_loss
-from isimed.losses.vicreg import vicreg_terms
+from isimed.losses.vicreg import vicreg_loss, vicreg_terms
 from isimed.models.encoder import CODE_SIZE, DISTANCE_HEAD, PROTOTYPES_HEAD
 from isimed.training.config import TrainConfig
 
@@ -94,7 +94,7 @@ def _simclr(outputs: Outputs, config: TrainConfig) -> Terms:
 
 def _vicreg(outputs: Outputs, config: TrainConfig) -> Terms:
     terms = vicreg_terms(*outputs.of(PROJECTION_HEAD))
-    return terms | {"loss": 25 * terms["invariance"] + 25 * terms["variance"] + terms["covariance"]}
+    return terms | {"loss": vicreg_loss(terms)}
 
 
 def _dino(outputs: Outputs, config: TrainConfig) -> Terms:
@@ -112,17 +112,17 @@ METHODS: dict[str, Method] = {
     "isimed": Method(
         heads={DISTANCE_HEAD: CODE_SIZE},
         loss=_isimed,
-        description="Latent distance equals distance in mm.",
+        description="The paper's: the distance between two crops' codes becomes their distance in the body, in mm.",
     ),
     "isimed-bt": Method(
         heads={DISTANCE_HEAD: CODE_SIZE, BARLOW_TWINS_HEAD: 2048},
         loss=_isimed_bt,
-        description="Latent distance equals distance in mm, and Barlow Twins on a second head keeps more dimensions.",
+        description="The same as isimed, and Barlow Twins on a second head, which keeps more dimensions alive.",
     ),
     "isimed-bt-shared": Method(
         heads={DISTANCE_HEAD: CODE_SIZE},
         loss=_isimed_bt_shared,
-        description="Distance loss and Barlow Twins on one code.",
+        description="The distance loss of isimed and Barlow Twins, both on one code.",
     ),
     "barlow-twins": Method(
         heads={BARLOW_TWINS_HEAD: 2048},

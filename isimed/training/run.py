@@ -55,8 +55,7 @@ class Run:
             except FileExistsError:
                 continue
         run = cls(folder)
-        if config.split:  # the run may be resumed from anywhere
-            config = config.model_copy(update={"split": str(Path(config.split).absolute())})
+        config = _found_from_anywhere(config)
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         (folder / "config.yaml").write_text(text, encoding="utf-8")
         run.write_status(Status())
@@ -116,6 +115,10 @@ class Run:
         job = {"pid": process.pid, "created": process.create_time(), "host": platform.node(), **about}
         write_json(self.folder / "job.json", job)
 
+    def add_to_job(self, **about: Any) -> None:
+        """Say more about the work that is being done."""
+        write_json(self.folder / "job.json", self.job | about)
+
     def process(self) -> psutil.Process | None:
         """The process of this machine that works on this run (same start time, no zombie), or None."""
         try:
@@ -161,6 +164,13 @@ class Run:
                 continue
         return found
 
+    def options_text(self) -> str:
+        """``config.yaml`` as it stands."""
+        try:
+            return (self.folder / "config.yaml").read_text(encoding="utf-8")
+        except OSError:
+            return ""
+
     def log_tail(self, lines: int = 20) -> str:
         try:
             log = self.folder / "train.log"
@@ -178,6 +188,18 @@ class Run:
     @property
     def best(self) -> Path:
         return self.folder / "checkpoints" / "best"
+
+
+def _found_from_anywhere(config: TrainConfig) -> TrainConfig:
+    """The config with absolute paths: a run may be resumed, and its config used again, from any folder."""
+    from isimed.data.cohort import cohort_names, find_manifest  # reads images: not for those who only look at runs
+
+    changes = {}
+    if config.split:
+        changes["split"] = str(Path(config.split).expanduser().absolute())
+    if config.cohort not in cohort_names() and Path(config.cohort).expanduser().exists():
+        changes["cohort"] = str(find_manifest(config.cohort))
+    return config.model_copy(update=changes)
 
 
 def read_config(path: Path) -> TrainConfig:

@@ -95,7 +95,8 @@ def submit(run: "Run") -> str:
         nodes=config.nodes,
         ntasks_per_node=max(1, config.gpus),
         stderr_to_stdout=True,
-        srun_args=["--output", str(folder / "train.log"), "--open-mode=append"],
+        # Without the last, what is left of the processes would wait for one that failed until the time is over.
+        srun_args=["--output", str(folder / "train.log"), "--open-mode=append", "--kill-on-bad-exit=1"],
         setup=[
             f"export PYTHONPATH={shlex.quote(path)}",
             f"export ISIMED_HOME={shlex.quote(str(settings.home().resolve()))}",

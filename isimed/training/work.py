@@ -21,19 +21,19 @@ from isimed.data.cache import prepare_cohort
 from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Preparation, Prepared
 from isimed.errors import InputError
-from isimed.evaluation.metrics import distance_figures, rankme
-from isimed.models.checkpoint import Card, recover_folder, remove_unfinished, save_checkpoint, versions
+from isimed.models.checkpoint import Card, read_card, recover_folder, remove_unfinished, save_checkpoint, versions
 from isimed.training import engine
 from isimed.training.config import TrainConfig
 from isimed.training.device import choose_device, device_key
 from isimed.training.failures import failures_in_words
 from isimed.training.journal import Journal
-from isimed.training.loop import Trainer, validation_codes
+from isimed.training.loop import Trainer
 from isimed.training.patients import check_pairs, choose_patients
 from isimed.training.queue import Cancelled, try_lock, turn
 from isimed.training.run import Report, Run, Status
 from isimed.training.state import restore, save_state
 from isimed.training.stopping import StopRequest
+from isimed.training.validation import validation_figures
 
 SAVE_EVERY_S = 60.0
 
@@ -91,8 +91,10 @@ def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, journal: Journal, s
     status = journal.status
     if journal.writes:
         _mend(run)
+        run.add_to_job(cohort=card.cohort)
     fabric.barrier()
     if run.last.is_dir():
+        _check_same_patients(run, card)
         status.best = restore(run.last, trainer)
     journal.open(step=trainer.step)
     journal.say(state="running", message="", step=trainer.step, total_steps=trainer.total_steps)
@@ -114,8 +116,7 @@ def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, journal: Journal, s
         if trainer.step % trainer.steps_per_epoch or not trainer.step or not due or not journal.writes:
             return
         if held_out:
-            codes = validation_codes(trainer.encoder, held_out, config)
-            figures = {**distance_figures(codes), "rankme": rankme([code for code, _ in codes])}
+            figures = validation_figures(trainer.encoder, held_out, config)
             journal.line({"number": trainer.step, "epoch": epoch, "validation": figures})
             if _better(figures, status.best, trainer):
                 status.best = figures
@@ -193,6 +194,15 @@ def _card(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
     )
+
+
+def _check_same_patients(run: Run, card: Card) -> None:
+    before = read_card(run.last).cohort
+    if any(before.get(part) != card.cohort[part] for part in ("train", "validation")):
+        raise InputError(
+            f"{run.id} cannot go on: {card.cohort['name']} or its split has other patients than when it began, and "
+            "those held out might be trained on. Put them back, or start a new training."
+        )
 
 
 def _mend(run: Run) -> None:

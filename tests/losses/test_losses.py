@@ -120,7 +120,7 @@ def test_vicreg_by_hand() -> None:
     assert terms["variance"] == pytest.approx(0.5 * (0.99 / 2), rel=1e-4)
     # Cov(first) off the diagonal: 2 + 2 = 4, twice 16 over D = 2; the second has none
     assert terms["covariance"] == pytest.approx(16.0)
-    assert vicreg_loss(first, second) == pytest.approx(25 * 2 + 25 * 0.2475 + 16, rel=1e-4)
+    assert vicreg_loss(terms) == pytest.approx(25 * 2 + 25 * 0.2475 + 16, rel=1e-4)
 
 
 def test_dino_by_hand() -> None:
@@ -149,7 +149,11 @@ def test_dino_centre_follows_and_teacher_gets_no_gradient() -> None:
     assert student.grad is not None
 
 
-@pytest.mark.parametrize("loss", [barlow_twins_loss, ntxent_loss, vicreg_loss])
+def vicreg(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    return vicreg_loss(vicreg_terms(first, second))
+
+
+@pytest.mark.parametrize("loss", [barlow_twins_loss, ntxent_loss, vicreg])
 def test_two_view_losses_do_not_care_about_order_and_fall_when_views_agree(loss) -> None:
     first, second = two_views()
     shuffled = torch.randperm(len(first), generator=torch.Generator().manual_seed(4))

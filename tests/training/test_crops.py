@@ -53,6 +53,14 @@ def test_processes_share_a_step_and_every_volume_comes_once_an_epoch(volumes: li
     assert torch.equal(alone.draw(0).crops, batch.crops)
 
 
+def test_no_step_has_more_volumes_than_asked_for(volumes: list[Prepared]) -> None:
+    for asked in (1, 2, 3, 8):
+        batches = Batches(TrainConfig(cohort="any", volumes_per_step=asked), volumes, MappedCrops(volumes, CPU))
+        counts = [len(batches.chosen(step)) for step in range(batches.steps_per_epoch)]
+        assert max(counts) <= asked
+        assert sum(counts) == len(volumes)
+
+
 def test_positions_are_mm_from_the_middle_of_the_body(volumes: list[Prepared]) -> None:
     config = TrainConfig(cohort="any", crops_per_volume=4, volumes_per_step=1)
     batches = Batches(config, volumes[:1], MappedCrops(volumes[:1], CPU))

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.tensorboard import SummaryWriter
 
+from isimed.__main__ import main
 from isimed.data.cohort import Cohort
 from isimed.errors import InputError
 from isimed.models.checkpoint import load_checkpoint
@@ -63,13 +65,51 @@ def test_run_folder_says_data_code_and_machine(cohort: Cohort) -> None:
     assert (status.state, status.step, status.total_steps) == ("finished", 2, 2)
     assert status.device.startswith("cpu: ")
     assert {"pid", "host", "code", "device", "threads", "versions", "command"} <= set(run.job)
-    assert read_config(run.folder / "config.yaml") == run.config
+    assert run.job["cohort"]["fingerprint"] == cohort.fingerprint
+    assert sorted(run.job["cohort"]["train"] + run.job["cohort"]["validation"]) == ["S0", "S1", "S2"]
     assert list((run.folder / "tensorboard").glob("events.*"))
     card = load_checkpoint(run.id).card
     assert card.cohort["fingerprint"] == cohort.fingerprint
-    assert card.results["validation"].keys() >= {"spearman", "rankme", "rmse_mm"}
+    assert card.results["validation"].keys() >= {"spearman", "rankme", "code_rankme", "rmse_mm"}
     assert said[0].startswith("step 1/2, epoch 1: ")
     assert said[-1].startswith("validation after epoch 1: ")
+
+
+def test_the_config_of_a_run_reproduces_it(cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(cohort.root.parent)
+    (cohort.root.parent / "split.json").write_text('{"train": ["S0", "S2"], "validation": ["S1"]}')
+    config = tiny(cohort, split="split.json", epochs=1, method="simclr", blur=1.0)
+    first = Run.create(config.model_copy(update={"cohort": cohort.root.name}))
+    execute(first)
+    monkeypatch.chdir("/")
+    assert main(["train", "--config", str(first.folder / "config.yaml")]) == 0
+    again = Run.all()[0]
+    assert again.id != first.id
+    assert again.config == first.config
+    assert curve(again) == curve(first)
+
+
+def test_a_run_does_not_go_on_with_other_patients(cohort: Cohort, tmp_path: Path) -> None:
+    split = tmp_path / "split.json"
+    split.write_text('{"train": ["S0", "S2"], "validation": ["S1"]}')
+    run = Run.create(tiny(cohort, split=str(split), epochs=1))
+    execute(run)
+    split.write_text('{"train": ["S0", "S1"], "validation": ["S2"]}')
+    with pytest.raises(InputError, match="other patients than when it began"):
+        execute(run)
+
+
+def test_the_last_words_on_a_full_disk_do_not_hide_what_was_said(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SummaryWriter, "close", full)
+    monkeypatch.setattr(SummaryWriter, "add_scalar", full)
+    run = Run.create(tiny(cohort))
+    with pytest.raises(InputError, match="full: free space"):
+        execute(run)
 
 
 def test_what_is_not_finite_stops_with_step_method_and_advice(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +127,8 @@ def test_what_is_not_finite_stops_with_step_method_and_advice(cohort: Cohort, mo
         (OSError(28, "No space left on device"), "full: free space"),
         (torch.OutOfMemoryError("CUDA out of memory"), "fewer --volumes-per-step"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 TB"), "fewer --volumes-per-step"),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 18 GB)"), "fewer --volumes-per-step"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"), "fewer --volumes-per-step"),
     ],
 )
 def test_full_disk_and_memory_are_one_sentence(
@@ -135,10 +177,13 @@ def test_a_full_disk_keeps_the_checkpoint_and_more_space_lets_it_go_on(
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def test_a_split_is_found_from_anywhere(cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    run = Run.create(tiny(cohort, split="split.json"))
+def test_split_and_cohort_are_found_from_anywhere(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where the cohort's folder is
+    run = Run.create(tiny(cohort).model_copy(update={"split": "split.json", "cohort": cohort.root.name}))
     assert run.config.split == str(tmp_path / "split.json")
+    assert run.config.cohort == str(cohort.root / "dataset.json")
 
 
 def test_pairs_across_need_a_common_frame(cohort: Cohort) -> None:
