@@ -22,7 +22,7 @@ if view == NEW:
     with form:
         config = config_form()
     with side:
-        st.subheader("Before the start")
+        st.markdown("#### Before the start")
         ready = config is not None and summary(config)
         st.button(
             "Start training",
@@ -37,11 +37,11 @@ elif not runs:
     st.info("No training yet.")
 else:
     ids = [run.id for run in runs]
-    if st.session_state.get(RUN) not in ids:
-        st.session_state[RUN] = ids[0]
+    if st.session_state.get(RUN, ids[0]) not in ids:
+        del st.session_state[RUN]
     with st.expander(f"All runs ({len(runs)}): tick several to see their curves side by side"):
         compared = run_table(runs)
-    chosen = st.selectbox("Run", ids, key=RUN)
+    chosen = st.selectbox("Run", ids, key=RUN, bind="query-params")  # a reload shows it again
     if st.session_state.get("checkpoint") == chosen:
         st.success("The other pages use this checkpoint.", icon=":material/check:")
     run_panel(runs[ids.index(chosen)], compared)

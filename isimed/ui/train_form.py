@@ -1,5 +1,6 @@
 """The form of a new training, made from the config model: its groups, help, units, limits and choices."""
 
+import re
 import types
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -8,13 +9,33 @@ import streamlit as st
 from pydantic import ValidationError
 
 from isimed.data.cohort import cohort_names
+from isimed.data.splits import split_path
+from isimed.errors import InputError
 from isimed.training import slurm
 from isimed.training.config import Option, TrainConfig, options
 from isimed.training.methods import METHODS
+from isimed.ui.state import load_cohort
 
-DRAFT = "train_draft"
+DRAFT, SPLIT_SEEN = "train_draft", "train_split_seen"
 COLUMNS = (("Data", "Batches"), ("Loss", "Augmentation"), ("Optimiser", "Run"))
 CLUSTER = "Cluster"  # shown where SLURM is
+LABELS = {  # where the option's name does not say it to a person
+    "limit": "Patients, at most",
+    "split": "Split file",
+    "spacing_mm": "Spacing, mm",
+    "mm_per_unit": "Code scale, mm",
+    "clip_norm": "Largest gradient norm",
+    "on": "Where to work",
+    "gpus": "GPUs a node",
+    "hours": "Time limit, h",
+}
+LEFT_EMPTY = {
+    "name": "cohort and method",
+    "limit": "all",
+    "split": "drawn at random",
+    "threads": "all",
+    "partition": "SLURM's default",
+}
 
 
 def config_form() -> TrainConfig | None:
@@ -38,7 +59,9 @@ def config_form() -> TrainConfig | None:
             with column:
                 _group(group, [o for o in by_name.values() if o.group == group and o.counts_for(chosen)])
     if slurm.available():
-        _group(CLUSTER, [option for option in by_name.values() if option.group == CLUSTER])
+        _cluster([option for option in by_name.values() if option.group == CLUSTER])
+    else:  # also where the options are those of a run that was SLURM's
+        st.session_state[DRAFT]["on"] = "here"
     try:
         return TrainConfig.model_validate(st.session_state[DRAFT])
     except ValidationError as error:
@@ -52,6 +75,7 @@ def fill_form(config: TrainConfig) -> None:
     for option in options():
         st.session_state.pop(_key(option.name), None)
     st.session_state[DRAFT] = config.model_dump()
+    st.session_state[SPLIT_SEEN] = _saved_split(config.cohort)
 
 
 def _group(title: str, fields: list[Option]) -> None:
@@ -67,6 +91,19 @@ def _group(title: str, fields: list[Option]) -> None:
                         _widget(option)
 
 
+def _cluster(fields: list[Option]) -> None:
+    """Where to work; SLURM's own options only for who chose it."""
+    where, *rest = fields
+    with st.container(border=True):
+        columns = st.columns(len(fields))
+        with columns[0]:
+            chosen = _widget(where)
+        for option, column in zip(rest, columns[1:], strict=True):
+            if chosen == "slurm":
+                with column:
+                    _widget(option)
+
+
 def _cohort() -> None:
     draft, key = st.session_state[DRAFT], _key("cohort")
     names = cohort_names()
@@ -77,6 +114,19 @@ def _cohort() -> None:
         st.session_state[key] = wanted or names[0]
     text = "A cohort of the Volumes page, or type the path of a dataset.json."
     draft["cohort"] = st.selectbox("Cohort", names, key=key, help=text, accept_new_options=True) or ""
+    saved = _saved_split(draft["cohort"])
+    if st.session_state.get(SPLIT_SEEN) != saved:  # another cohort, or saved anew: drawn below by `_widget`
+        st.session_state[SPLIT_SEEN] = saved
+        st.session_state[_key("split")] = draft["split"] = saved[0] if saved else None
+
+
+def _saved_split(cohort: str) -> tuple[str, int] | None:
+    """The split that was saved on the Volumes page, and when."""
+    try:
+        path = split_path(load_cohort(cohort))
+        return str(path), path.stat().st_mtime_ns
+    except (InputError, OSError):
+        return None
 
 
 def _widget(option: Option) -> Any:
@@ -85,16 +135,15 @@ def _widget(option: Option) -> Any:
     field = TrainConfig.model_fields[option.name]
     if key not in st.session_state:
         st.session_state[key] = draft.get(option.name, field.default)
-    kind, optional = _kind(field.annotation)
+    kind = _kind(field.annotation)
     label, about = _label(option), option.description
     if get_origin(kind) is Literal:
         value: Any = st.selectbox(label, get_args(kind), key=key, help=about)
     elif kind in (int, float):
         limits = _limits(field.metadata, field.default, whole=kind is int)
-        placeholder = "default" if optional else None
-        value = st.number_input(label, key=key, help=about, placeholder=placeholder, **limits)
+        value = st.number_input(label, key=key, help=about, placeholder=LEFT_EMPTY.get(option.name), **limits)
     else:
-        value = st.text_input(label, key=key, help=about, placeholder="default") or None
+        value = st.text_input(label, key=key, help=about, placeholder=LEFT_EMPTY.get(option.name)) or None
     draft[option.name] = value
     return value
 
@@ -117,22 +166,21 @@ def _limits(metadata: list[Any], default: Any, *, whole: bool) -> dict[str, Any]
     return found
 
 
-def _kind(annotation: Any) -> tuple[Any, bool]:
-    """``int | None`` -> (int, True)."""
+def _kind(annotation: Any) -> Any:
+    """``int | None`` -> int."""
     if get_origin(annotation) in (Union, types.UnionType):
-        parts = [part for part in get_args(annotation) if part is not type(None)]
-        return parts[0], True
-    return annotation, False
+        return next(part for part in get_args(annotation) if part is not type(None))
+    return annotation
 
 
 def _label(option: Option) -> str:
     words = _words(option.name)
-    return f"{words}, {option.unit}" if option.unit and option.unit not in words.lower().split() else words
+    said = re.findall(r"\w+", words.lower())
+    return f"{words}, {option.unit}" if option.unit and option.unit.lower() not in said else words
 
 
 def _words(name: str) -> str:
-    fixed = {"spacing_mm": "Spacing, mm", "mm_per_unit": "Code scale, mm a unit"}
-    return fixed.get(name, name.replace("_", " ").capitalize().replace("Barlow twins", "Barlow Twins"))
+    return LABELS.get(name, name.replace("_", " ").capitalize().replace("Barlow twins", "Barlow Twins"))
 
 
 def _key(name: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from isimed.data.cohort import cohort_names
 from isimed.errors import InputError
 from isimed.training import jobs
 from isimed.training.config import TrainConfig
@@ -14,7 +15,7 @@ from isimed.training.estimate import estimate, in_words
 from isimed.training.patients import check_pairs, choose_patients
 from isimed.training.run import Run, Status
 from isimed.ui.state import load_cohort
-from isimed.ui.train_curves import curves
+from isimed.ui.train_curves import HELP, curves
 from isimed.ui.train_form import fill_form
 
 VIEW, RUN, PROBLEM = "train_view", "train_run", "train_problem"
@@ -44,7 +45,8 @@ def summary(config: TrainConfig) -> bool:
         f"**{cohort.name}**: {len(cohort.volumes)} volumes of {len(cohort.subjects)} patients, {cohort.modality}, "
         + (f"common frame {cohort.frame}." if cohort.frame else "no common frame.")
     )
-    st.markdown(f"**Split**: {len(train)} patients to train on, {len(held_out)} held out.")
+    source = f"by {Path(config.split).name}" if config.split else f"drawn with seed {config.seed}"
+    st.markdown(f"**Split**: {len(train)} patients to train on, {len(held_out)} held out, {source}.")
     st.markdown(f"**Device**: {device} ({why}).")
     st.markdown(
         f"**Takes** about {in_words(guess.seconds)}: {guess.steps} steps of {guess.crops} crops, {guess.source}."
@@ -109,6 +111,7 @@ def run_table(runs: Sequence[Run]) -> list[Run]:
         on_select="rerun",
         selection_mode="multi-row",
         key=f"train_table_{text}",
+        placeholder="",
         column_config={
             "Spearman": st.column_config.NumberColumn(format="%.3f"),
             "Error, mm": st.column_config.NumberColumn(format="%.1f"),
@@ -150,17 +153,20 @@ def _run_panel(run: Run, compared: Sequence[Run], *, moving: bool) -> None:
     shown = {one.id: one.metrics() for one in (compared or [run])}
     if any(shown.values()):
         st.plotly_chart(curves(shown), key="train_curves")
+        st.caption(HELP)
     else:
         st.caption("Curves appear with the first step.")
     with st.expander("Log", expanded=status.state in ("failed", "dead")):
         st.code(run.log_tail() or "Nothing yet.", language=None)
+    with st.expander("Options and folder"):
+        st.code(f"# {run.folder}\n{run.options_text()}", language="yaml")
     if moving and not any(one.status.active for one in (run, *compared)):
         st.rerun()
 
 
 def _state(status: Status) -> None:
     left = f", {in_words(status.seconds_left)} left" if status.active and status.seconds_left else ""
-    st.markdown(f":{COLOURS.get(status.state, 'gray')}-badge[{status.state}] {status.message or status.device}")
+    st.markdown(f":{COLOURS.get(status.state, 'gray')}-badge[{status.state}] {status.message or f'on {status.device}'}")
     if status.total_steps:
         text = f"Step {status.step} of {status.total_steps}, epoch {status.epoch + 1}{left}"
         st.progress(min(1.0, status.step / status.total_steps), text)
@@ -178,8 +184,15 @@ def _buttons(run: Run, status: Status) -> None:
     ready = (run.best / "checkpoint.json").is_file()
     about = None if ready else "There is a checkpoint after the first validation."
     if use.button("Use this checkpoint", type="primary", disabled=not ready, help=about, width="stretch"):
-        st.session_state["checkpoint"] = run.id
+        _use(run)
         st.rerun()
+
+
+def _use(run: Run) -> None:
+    """The other pages open this checkpoint, on the cohort that it was trained on where that has a name there."""
+    st.session_state["checkpoint"] = run.id
+    if run.config.cohort in cohort_names():
+        st.session_state["cohort"] = run.config.cohort
 
 
 def _try(action: Callable[[Run], None], run: Run, said: str) -> None:

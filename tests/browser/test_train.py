@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from isimed.data.cohort import register
@@ -50,6 +51,13 @@ def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.1)
 
 
+def kill_server(address: str) -> None:
+    port = address.rpartition(":")[2]
+    (server,) = [child for child in psutil.Process().children() if port in child.cmdline()]
+    server.kill()
+    server.wait(10)
+
+
 def start_like(page, *, epochs: int) -> None:
     """Duplicate the shown run with another number of epochs, and start it."""
     page.get_by_role("button", name="Duplicate with changes").click()
@@ -74,6 +82,13 @@ def test_from_the_form_to_a_used_checkpoint(seed_run: Run, home: Path, streamlit
     badge(page, "running")
     page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for(timeout=PATIENCE_MS)
     long = Run.all()[0]
+
+    kill_server(address)
+    address = streamlit_server("app.py", env={"ISIMED_HOME": str(home)})
+    page.goto(f"{address}/train")
+    badge(page, "running")  # found again, and still at work
+    at_work = long.status.step
+    wait_until(lambda: long.status.step > at_work, seconds=60)
     page.get_by_role("button", name="Stop", exact=True).click()
     badge(page, "stopped")
     stopped_at = long.status.step

@@ -1,6 +1,7 @@
 """The Train page without a browser: the form is the config, runs are shown as their folders say."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from isimed.data.cohort import Cohort, register
+from isimed.data.splits import write_split
 from isimed.training import jobs, slurm
 from isimed.training.config import TrainConfig, options
 from isimed.training.estimate import estimate, in_words
@@ -67,9 +69,11 @@ def test_form_is_the_config_and_start_gives_it_away(page: AppTest, monkeypatch: 
     assert "2 patients to train on, 1 held out" in said
     assert "cpu (no GPU was found)" in said or "cuda" in said or "mps" in said
     assert "a rough guess" in said
+    page.selectbox(key="train.on").set_value("slurm").run()
     keys = {widget.key for kind in (page.selectbox, page.number_input, page.text_input) for widget in kind}
     for option in options():
         assert (f"train.{option.name}" in keys) == option.counts_for("isimed"), option.name
+    page.selectbox(key="train.on").set_value("here").run()
     page.number_input(key="train.epochs").set_value(7)
     page.selectbox(key="train.method").set_value("simclr").run()
     assert "train.temperature" in {widget.key for widget in page.number_input}
@@ -87,11 +91,33 @@ def test_slurm_is_offered_where_it_is(page: AppTest, monkeypatch: pytest.MonkeyP
     assert "train.on" not in {widget.key for widget in page.selectbox}
     monkeypatch.setattr(slurm, "available", lambda: True)
     page.run()
-    page.selectbox(key="train.on").set_value("slurm")
+    assert "train.gpus" not in {widget.key for widget in page.number_input}
+    page.selectbox(key="train.on").set_value("slurm").run()
     page.number_input(key="train.gpus").set_value(4).run()
     assert not page.exception
     assert "cuda (SLURM: 1 nodes, 4 GPUs each, at most 24 h at a time)" in texts(page)
     assert not page.button[0].disabled
+
+
+def test_options_of_a_slurm_run_work_where_there_is_no_slurm(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    past_run(on="slurm", gpus=4)
+    monkeypatch.setattr(slurm, "available", lambda: False)
+    page.run()
+    next(button for button in page.button if button.label == "Duplicate with changes").click().run()
+    assert "SLURM" not in texts(page)
+    assert page.session_state["train_draft"]["on"] == "here"
+
+
+def test_the_split_of_the_volumes_page_is_used(page: AppTest, cohort: Cohort) -> None:
+    path = write_split(Cohort.load("small"), {"S0": "train", "S1": "validation", "S2": "test"})
+    page.run()
+    assert f"1 patients to train on, 1 held out, by {path.name}" in texts(page)
+    page.text_input(key="train.split").set_value("").run()
+    assert "2 patients to train on, 1 held out, drawn with seed 0" in texts(page)
+    time.sleep(0.01)
+    write_split(Cohort.load("small"), {"S0": "validation", "S1": "train", "S2": "train"})
+    page.run()
+    assert f"2 patients to train on, 1 held out, by {path.name}" in texts(page)
 
 
 def test_what_cannot_work_is_said_before_the_start(page: AppTest) -> None:
@@ -116,6 +142,7 @@ def test_runs_are_shown_duplicated_and_used(page: AppTest) -> None:
     assert buttons["Resume"].disabled
     buttons["Use this checkpoint"].click().run()
     assert page.session_state["checkpoint"] == run.id
+    assert page.session_state["cohort"] == "small"
     assert "The other pages use this checkpoint." in texts(page)
     next(button for button in page.button if button.label == "Duplicate with changes").click().run()
     assert not page.exception
