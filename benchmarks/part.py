@@ -1,6 +1,6 @@
 """The first patients of a split's list as a cohort of their own, embedded: what click_latency.py is run on.
 
-python benchmarks/part.py PATH/TO/headneck-ct --part test --patients 40     # -> cohort headneck-ct-test-40
+python -m benchmarks.part PATH/TO/headneck-ct --part test --patients 40     # -> cohort headneck-ct-test-40
 """
 
 import argparse

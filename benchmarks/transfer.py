@@ -1,6 +1,6 @@
 """Organ centroids carried from patient to patient: how far off, by which means, in what time.
 
-python benchmarks/transfer.py PATH/TO/headneck-ct --checkpoint headneck-ct --json transfer.json
+python -m benchmarks.transfer PATH/TO/headneck-ct --checkpoint headneck-ct --json transfer.json
 
 Held-out patients only: the `test` list of a split. For N targets and 5 sources each, every organ that both have is
 clicked at its centroid in the source and looked for in the target by

@@ -14,6 +14,7 @@ from isimed.ui import matches, search, state
 from isimed.ui.search import Found
 from isimed.ui.slice_viewer import Box, slice_viewer
 
+VOTERS = 20  # the best matches are asked, not a whole hospital at every click
 HELP = (
     "The box is the crop that the network sees, {edge_mm:g} mm. Wheel: slices. Right drag: window. Ctrl and wheel: "
     "zoom. Shift and drag: pan. Double click: reset. Arrow keys: slices; Enter: choose the crosshair's place."
@@ -67,7 +68,8 @@ def say_where(
 
 
 def _organ(cohort: Cohort, preparation: Preparation, found: Sequence[Found]) -> str:
-    places = {match.volume: match.mm for match in found if cohort.entry(match.volume).organs}
+    labelled = [match for match in found if cohort.entry(match.volume).organs]
+    places = {match.volume: match.mm for match in labelled[:VOTERS]}
     votes = organ_vote(places, {name: state.prepared_scan(cohort, name, preparation) for name in places})
     if not votes:
         return ""

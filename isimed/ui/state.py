@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from isimed import settings
-from isimed.data.cache import prepared
+from isimed.data.cache import prepared, source_stamp
 from isimed.data.cohort import Cohort, cohort_names, find_manifest
 from isimed.data.demo import KINDS, make_demo
 from isimed.data.preprocess import Preparation, Prepared
@@ -104,8 +104,14 @@ def scan(cohort: Cohort, volume_id: str) -> Volume:
 
 
 def prepared_scan(cohort: Cohort, volume_id: str, preparation: Preparation) -> Prepared:
-    """A prepared volume, memory-mapped."""
-    return prepared(cohort, cohort.entry(volume_id), preparation)
+    """A prepared volume, memory-mapped and kept open: a click looks into twenty of them."""
+    stamp = source_stamp(cohort, cohort.entry(volume_id))
+    return _open_prepared(stamp, preparation.model_dump_json(), volume_id, cohort, preparation)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)  # each keeps some files open
+def _open_prepared(stamp: str, how: str, volume_id: str, _cohort: Cohort, _preparation: Preparation) -> Prepared:
+    return prepared(_cohort, _cohort.entry(volume_id), _preparation)
 
 
 @dataclass
