@@ -39,7 +39,15 @@ def bars(result: dict[str, Any], group: str, figures: list[str]) -> go.Figure:
             y=value,
             name=CONTROLS.get(name, name),
             marker_color=colour(result, name),
-            error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.2, "width": 3},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": up,
+                "arrayminus": down,
+                "thickness": 1.2,
+                "width": 3,
+                "color": GREY,
+            },
             hovertemplate="%{x}: %{y:.3f}<extra>%{fullData.name}</extra>",
         )
     chart.update_layout(title=group_label(group), barmode="group", yaxis_title=UNITS.get(group, "0 to 1"))
@@ -64,7 +72,7 @@ def distance_scatter(result: dict[str, Any], names: list[str] | None = None) -> 
             x=pairs["physical_mm"],
             y=pairs["latent"],
             mode="markers",
-            marker={"size": 3, "opacity": 0.35, "color": colour(result, name)},
+            marker={"size": 3, "opacity": 0.35 if len(pairs["latent"]) > 500 else 0.9, "color": colour(result, name)},
             showlegend=False,
             row=1,
             col=column,
@@ -105,7 +113,7 @@ def distance_bins(result: dict[str, Any]) -> go.Figure:
         x=[0, top], y=[0, top], mode="lines", name="equal", line={"color": GREY, "dash": "dot", "width": 1}
     )
     chart.update_layout(
-        title="Latent distance by true distance (median, 10th to 90th percentile)",
+        title="Latent by true distance<br><sup>median, 10th to 90th percentile</sup>",
         xaxis_title="distance in the body, mm",
         yaxis_title="latent distance",
     )
@@ -161,9 +169,9 @@ def component_matrix(result: dict[str, Any], name: str) -> go.Figure | None:
             showscale=False,
         )
     )
-    chart.update_layout(title=f"|r| of components with axes: {CONTROLS.get(name, name)}")
+    chart.update_layout(title=f"{CONTROLS.get(name, name)}<br><sup>|r| of components with axes</sup>")
     chart.update_yaxes(autorange="reversed")
-    return _sized(chart, height=260)
+    return _sized(chart, height=280, top=60)
 
 
 def colour(result: dict[str, Any], name: str) -> str:

@@ -109,6 +109,7 @@ def evaluate(
             "left_out": chosen.left_out,
             "seen": chosen.seen,
             "chosen_on": chosen.chosen_on,
+            "namesakes": chosen.namesakes,
         },
         "cards": {name: about(checkpoint) for name, checkpoint in checkpoints.items()},
         "synthetic": cohort.synthetic,

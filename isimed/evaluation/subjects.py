@@ -19,12 +19,16 @@ class Chosen:
     seen: patients that are measured although a checkpoint was trained on them (asked for by name).
     chosen_on: patients that are measured although a training chose its best epoch on them (asked for by name or
     part); no weight was fitted to them.
+    namesakes: patients with the ids of others, of a cohort of another name, on whom a checkpoint was trained or
+    selected; they may be the same people. elsewhere: the names of these cohorts.
     """
 
     used: list[str]
     left_out: list[str]
     seen: list[str]
     chosen_on: list[str]
+    namesakes: list[str]
+    elsewhere: list[str]
 
     @property
     def notes(self) -> list[str]:
@@ -36,6 +40,11 @@ class Chosen:
             found.append(
                 f"{len(self.chosen_on)} of the {len(self.used)} measured patients were the training's validation: "
                 "no weight was fitted to them, but the best epoch was chosen on them."
+            )
+        if self.namesakes:
+            found.append(
+                f"{len(self.namesakes)} measured patients have the ids of patients of {' and '.join(self.elsewhere)} "
+                "on whom a checkpoint was trained or selected: if they are the same people, these figures are too good."
             )
         return found
 
@@ -86,22 +95,28 @@ def choose_subjects(
             raise InputError(f"{limit} patients cannot be evaluated: give a limit of at least 2.")
         drawn = set(np.random.default_rng(seed).permutation(used)[:limit].tolist())
         used = [name for name in used if name in drawn]
+    alike: dict[str, set[str]] = {}
+    for other in [card.cohort for card in cards if not (_is(card, cohort) or card.cohort.get("synthetic"))]:
+        shared = {*other.get("train", ()), *other.get("validation", ())} & set(used)
+        if shared:
+            alike.setdefault(str(other.get("name", "another cohort")), set()).update(shared)
     return Chosen(
         used,
         [name for name in cohort.subjects if name in fitted | selected and name not in kept],
         [name for name in used if name in fitted],
         [name for name in used if name in selected - fitted],
+        [name for name in used if name in set().union(*alike.values())],
+        list(alike),
     )
+
+
+def _is(card: Card, cohort: Cohort) -> bool:
+    return card.cohort.get("name") == cohort.name or card.cohort.get("fingerprint") == cohort.fingerprint
 
 
 def _patients(cards: Sequence[Card], cohort: Cohort, part: str) -> set[str]:
     """Patients of this cohort on whom a checkpoint was trained (``train``) or selected (``validation``)."""
-    same = [
-        card.cohort
-        for card in cards
-        if card.cohort.get("name") == cohort.name or card.cohort.get("fingerprint") == cohort.fingerprint
-    ]
-    return {name for found in same for name in found.get(part, ())}
+    return {name for card in cards if _is(card, cohort) for name in card.cohort.get(part, ())}
 
 
 def _of_split(split: str | Path, parts: Sequence[str]) -> list[str]:

@@ -31,7 +31,7 @@ def show_result(result: dict[str, Any], cohort: Cohort) -> None:
 def result_table(result: dict[str, Any], group: str) -> None:
     header, rows = words.table(result, group)
     frame = pd.DataFrame(rows, columns=["figure", *header[1:]])
-    st.dataframe(frame, hide_index=True, width="stretch")
+    st.dataframe(frame, hide_index=True, width="stretch", height="content")
 
 
 def plot(chart: go.Figure | None, key: str) -> None:
@@ -121,7 +121,7 @@ def worst_crops(result: dict[str, Any], group: str, cohort: Cohort) -> None:
             state.scan(cohort, case["volume"]), case["centre_mm"], edge_mm=edge, modality=cohort.modality
         )
         with column:
-            st.image(picture, caption=f"{case['subject']} · {words.number(case['score'])} {case.get('unit', 'mm')}")
+            st.image(picture, caption=f"{case['subject']} · {words.number(case['score'])} {case.get('unit', 'mm off')}")
             x, y, z = case["centre_mm"]
             if st.button("Open", key=f"{group}-{case['row']}", help=f"{case['volume']} at {x:g}, {y:g}, {z:g} mm"):
                 search.set_point(case["volume"], (x, y, z))

@@ -260,11 +260,24 @@ def test_trained_patients_are_left_out(five: Cohort, embedded: list[int], load: 
     load({"a": known("a", cohort=seen), "other": known("other", cohort={**seen, "name": "x", "fingerprint": "y"})})
     result = evaluate.evaluate(five, ["a", "other"], tasks=["distance"])
     left_out = ["S0", "S1", "S2"]
-    assert result["subjects"] == {"used": ["S3", "S4"], "left_out": left_out, "seen": [], "chosen_on": []}
+    found = {"used": ["S3", "S4"], "left_out": left_out, "seen": [], "chosen_on": [], "namesakes": []}
+    assert result["subjects"] == found
     assert len(evaluate.evaluate(five, ["other"], tasks=["distance"])["subjects"]["used"]) == 5
     forced = evaluate.evaluate(five, ["a"], tasks=["distance"], subjects=["S0", "S3"])
     assert forced["subjects"]["seen"] == ["S0"]
     assert any("too good" in note for note in forced["notes"])
+
+
+def test_patients_that_another_cohort_calls_by_the_same_name_are_told(
+    five: Cohort, embedded: list[int], load: Callable
+) -> None:
+    """The same people under another cohort's name would leak without a word."""
+    elsewhere = {"name": "whole", "fingerprint": "y", "train": ["S0", "S1"], "validation": ["S2"]}
+    load({"a": known("a", cohort=elsewhere), "made": known("made", cohort={**elsewhere, "synthetic": True})})
+    told = evaluate.evaluate(five, ["a"], tasks=["collapse"])
+    assert told["subjects"]["namesakes"] == ["S0", "S1", "S2"]
+    assert any("3 measured patients have the ids of patients of whole" in note for note in told["notes"])
+    assert evaluate.evaluate(five, ["made"], tasks=["collapse"])["subjects"]["namesakes"] == []  # made, all alike
 
 
 def test_clear_errors(five: Cohort, embedded: list[int], load: Callable, tmp_path: Path) -> None:
