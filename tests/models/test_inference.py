@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from isimed.models.encoder import Encoder, untrained_encoder
-from isimed.models.inference import for_inference
+from isimed.models.inference import Bounded, MaxPoolByAxis, for_inference
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +16,10 @@ def encoder() -> Encoder:
         for name, tensor in [*encoder.named_parameters(), *encoder.named_buffers()]:
             if "norm" in name and tensor.is_floating_point():
                 tensor.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
+        for name, tensor in encoder.named_parameters():
+            if "denseblock2" in name and name.endswith("norm1.weight"):
+                tensor[::3] *= -1  # a norm may also turn a channel round
+        encoder.backbone.features.transition1.norm.weight[5] = 0  # or switch it off
     return encoder
 
 
@@ -27,7 +31,8 @@ def test_folded_is_the_same_to_rounding(encoder: Encoder, capability: str, monke
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     folded = for_inference(encoder)
     norms = [part for part in folded.modules() if isinstance(part, torch.nn.BatchNorm3d)]
-    assert len(norms) == 62  # of 121: what stands before a convolution, not after one
+    assert len(norms) == 2  # of 121: the last one, and the one with a channel that is switched off
+    assert sum(isinstance(part, Bounded) for part in folded.modules()) == 60
     plain = encoder(crops)
     assert (folded(crops) - plain).norm() < 1e-5 * plain.norm()
     assert all(torch.equal(before[name], tensor) for name, tensor in encoder.state_dict().items())
@@ -36,3 +41,9 @@ def test_folded_is_the_same_to_rounding(encoder: Encoder, capability: str, monke
 def test_training_mode_is_left_alone() -> None:
     encoder = untrained_encoder().train()
     assert for_inference(encoder) is encoder
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 16, 16, 16), (1, 2, 7, 8, 5), (1, 1, 1, 2, 3)])
+def test_maximum_by_axis_is_the_maximum(shape: tuple[int, ...]) -> None:
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(MaxPoolByAxis()(values), torch.nn.MaxPool3d(3, 2, 1)(values))
