@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,16 @@ def run(
         raise InputError(f"There is no benchmark {unknown[0]}: choose from {', '.join(ROWS)}.")
     scans = Cohort.load(cohort or default_cohort())
     setting = Setting(scans, checkpoint or [*fitting_checkpoints(scans), "untrained"][0], quick, device)
-    found = []
+    found, broken = [], []
     for name in names or [row for row in ROWS if row not in LONG]:
-        found.append(run_row(name, setting))
+        try:
+            found.append(run_row(name, setting))
+        except Exception as error:  # the hours of other rows are not lost for one that breaks
+            print(f"{name}: {error}", file=sys.stderr)
+            if not isinstance(error, InputError):
+                traceback.print_exc()
+            broken.append(name)
+            continue
         if not quick:
             write_json(FOLDER / f"{name}.json", found[-1])
     if json_file:
@@ -49,6 +57,8 @@ def run(
         from benchmarks.report import write_report
 
         write_report(FOLDER)
+    if broken:
+        raise InputError(f"{', '.join(broken)} broke off, see above; the other rows are written.")
 
 
 def run_row(name: str, setting: Setting) -> dict[str, Any]:

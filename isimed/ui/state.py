@@ -11,6 +11,7 @@ import streamlit as st
 
 from isimed import settings
 from isimed.data.cache import prepared, source_stamp
+from isimed.data.coarsen import COARSER, coarsen
 from isimed.data.cohort import Cohort, cohort_names, find_manifest
 from isimed.data.demo import KINDS, make_demo
 from isimed.data.preprocess import Preparation, Prepared
@@ -92,15 +93,19 @@ def _load_checkpoint(name: str, like: str | None, changed: int, fingerprint: str
 
 @st.cache_resource(max_entries=12, show_spinner="Reading the scan…")
 def _read(path: str, changed: int, volume_id: str, _cohort: Cohort) -> Volume:
-    return _cohort.read(_cohort.entry(volume_id))
+    return coarsen(_cohort.read(_cohort.entry(volume_id)))
 
 
 def scan(cohort: Cohort, volume_id: str) -> Volume:
-    """A scan at its own resolution, kept between reruns."""
+    """A scan at its own resolution, or the finest that a browser takes at once; kept between reruns."""
     path = cohort.path(cohort.entry(volume_id).image)
     if not path.exists():
         raise InputError(f"{path} does not exist any more: check the cohort on the Volumes page.")
-    return _read(str(path), path.stat().st_mtime_ns, volume_id, cohort)
+    volume = _read(str(path), path.stat().st_mtime_ns, volume_id, cohort)
+    for note in volume.notes:
+        if getattr(note, "kind", "") == COARSER:
+            st.sidebar.caption(f"{volume_id}: {note}")
+    return volume
 
 
 def prepared_scan(cohort: Cohort, volume_id: str, preparation: Preparation) -> Prepared:
