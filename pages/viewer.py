@@ -17,10 +17,8 @@ edge_mm = checkpoint.card.crop_mm
 here, there = st.columns(2, gap="medium")
 below = st.container()
 with there:
-    words, planes = st.columns([1, 1], vertical_alignment="center")
-    with words:
+    with viewer_style.row():
         viewer_style.line("In other patients", help=matches.LEGEND)
-    with planes:
         plane = matches.choose_plane()
     table = state.table(cohort, checkpoint, partial=True)
 code = search.code_of(cohort, checkpoint, volume_id, point_mm) if table is not None else None
@@ -40,10 +38,10 @@ with here:
         boxes=box.boxes(table, volume_id),
     )  # fmt: skip
     said = st.container()
-    settings, kept, chosen = st.columns(3)
+    buttons = viewer_style.row()
 if table is None:
     st.stop()
-with settings:
+with buttons:
     where = wishes.panel(cohort, volume_id, state.prepared_scan(cohort, volume_id, preparation), point_mm)
 with there, st.spinner("Searching the other patients…"):
     found = search.find(cohort, preparation, table, code, volume_id, point_mm, where)
@@ -56,7 +54,6 @@ with there:
 found = [*best, *found[matches.BEST :]]
 with said:
     clicked.say_where(cohort, preparation, table, code, volume_id, point_mm, found)
-with kept:
+with buttons:
     kept_points.panel(cohort, kept_points.Place(volume_id, point_mm), found)
-with chosen:
     box.panel(table, volume_id, point_mm, best)

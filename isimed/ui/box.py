@@ -19,7 +19,7 @@ MARKS = 150
 def panel(table: Table, volume_id: str, point_mm: Point, best: Sequence[Found]) -> None:
     """A button that opens the choice: the crops in a box around the clicked place, lit in the map as well."""
     chosen = crops.current(table)
-    with st.popover(f"Crops ({len(chosen) if chosen else 0:,})", icon=":material/select:", width="stretch"):
+    with st.popover(f"Crops ({len(chosen) if chosen else 0:,})", icon=":material/select:"):
         st.caption("Choose crops here and see them lit in the map of embeddings; those chosen there are marked here.")
         edge = st.number_input("Edge of the box, mm", 10, 300, 60, 10, key="box_edge", persist_state="session")
         matched = st.toggle("Also around the best matches", key="box_matches", persist_state="session")

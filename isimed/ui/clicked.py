@@ -7,7 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from isimed.data.cohort import Cohort
-from isimed.data.preprocess import Preparation
+from isimed.data.preprocess import Preparation, Prepared
 from isimed.explore.store import Table
 from isimed.explore.where import organ_vote, where_is
 from isimed.ui import matches, search, state
@@ -58,6 +58,9 @@ def say_where(
 ) -> None:
     """One line: the organ by vote of the labelled patients, and how far from its true position the place looks."""
     volume = state.prepared_scan(cohort, volume_id, preparation)
+    if not _in_body(volume, point_mm):
+        st.caption("Outside the body: what is found for this place means nothing. Click into the body.")
+        return
     place = where_is(table, code, volume, point_mm, subject=cohort.entry(volume_id).subject)
     true, looks = (_position(position) for position in (place.true, place.predicted))
     st.caption(
@@ -65,6 +68,11 @@ def say_where(
         help=f"From the middle of the body's box, it is at {true}; the other patients' crops put it at {looks}. "
         "A large gap is unusual anatomy, or the network's error.",
     )
+
+
+def _in_body(volume: Prepared, point_mm: search.Point) -> bool:
+    voxel = np.rint(volume.to_voxel(np.asarray(point_mm))).astype(int)
+    return bool(((voxel >= 0) & (voxel < volume.body.shape)).all() and volume.body[tuple(voxel)])
 
 
 def _organ(cohort: Cohort, preparation: Preparation, found: Sequence[Found]) -> str:

@@ -31,7 +31,7 @@ def markers(cohort: Cohort, volume_id: str) -> list[Marker]:
 def panel(cohort: Cohort, here: Place, found: Sequence[Found]) -> None:
     """A button that opens the list of kept points."""
     points = kept(cohort)
-    with st.popover(f"Points ({len(points)})", icon=":material/location_on:", width="stretch"):
+    with st.popover(f"Points ({len(points)})", icon=":material/location_on:"):
         st.text_input("Name of this place", placeholder="left putamen", key="point_name")
         st.button("Keep it, with its matches", type="primary", on_click=_keep, args=(cohort.name, here, found))
         for number, point in enumerate(points):

@@ -18,6 +18,7 @@ from isimed.ui.slices import slice_picture
 LINK = "patients"
 BEST = 4
 STRIP = 16
+FIELD_MM = 200.0  # a head, at one scale for all: wide shoulders would make the place too small to compare
 LEGEND = (
     "Latent: how far apart the two crops are for the network, in mm where it was trained on mm. "
     "±: how far the places that fit about equally well lie apart; on real patients it follows the error only weakly. "
@@ -70,6 +71,7 @@ def show_best(
                 cursor_mm=match.mm,
                 boxes=[Box(match.mm, edge_mm)],
                 layout=plane,
+                field_mm=FIELD_MM,
                 controls=False,
                 readout=False,
                 height=height,
@@ -99,7 +101,7 @@ def show_strip(
         Picture(
             _picture(cohort, preparation, match, edge_mm, plane),
             match.volume,
-            note(match).replace(" · ±", "\n±"),
+            note(match).replace(" · ", "\n"),
         )
         for match in shown
     ]
@@ -114,7 +116,9 @@ def _picture(cohort: Cohort, preparation: Preparation, match: Found, edge_mm: fl
     """JPEG of a prepared slice: read from the memory-mapped file, so a strip of a large cohort stays quick."""
     prepared = state.prepared_scan(cohort, match.volume, preparation)
     volume = Volume(prepared.image, prepared.affine)
-    picture = slice_picture(volume, match.mm, edge_mm=edge_mm, plane=plane, window=window_of(preparation), width=130)
+    picture = slice_picture(
+        volume, match.mm, edge_mm=edge_mm, plane=plane, window=window_of(preparation), width=130, field_mm=FIELD_MM
+    )
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()

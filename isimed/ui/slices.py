@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from isimed.data.volume import Volume
 
 PLANE_AXES = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}  # R A S axes shown across and up
+BILINEAR = Image.Resampling.BILINEAR
 BOX_COLOUR = (255, 176, 32)
 
 
@@ -24,8 +25,9 @@ def slice_picture(
     modality: str = "unknown",
     window: tuple[float, float] | None = None,
     width: int = 200,
+    field_mm: float | None = None,
 ) -> Image.Image:
-    """The whole slice through a point, letters at its sides, with the crop's box at its true size.
+    """The slice through a point, letters at its sides, with the crop's box at its true size.
 
     Args:
         volume: R A S voxels.
@@ -35,6 +37,7 @@ def slice_picture(
         modality: CT gets the soft-tissue window (40/400 HU), everything else percentiles 1-99.
         window: the values drawn black and white, instead of the modality's.
         width: of the picture in pixels; the height follows from the spacing.
+        field_mm: show only the square of so many mm around the point, so that pictures are of one scale.
     """
     across, up = PLANE_AXES[plane]
     through = 3 - across - up
@@ -46,11 +49,14 @@ def slice_picture(
     picture = np.flip((grey * 255).astype(np.uint8).T, axis=(0, 1))  # up and the patient's right to the left
     spacing = volume.spacing
     mm = np.array([volume.shape[across] * spacing[across], volume.shape[up] * spacing[up]])
-    height = max(1, round(width * mm[1] / mm[0]))
-    image = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR).convert("RGB")
-    scale = width / mm[0]
-    x = width - (voxel[across] + 0.5) * spacing[across] * scale
-    y = height - (voxel[up] + 0.5) * spacing[up] * scale
+    place = mm - (voxel[[across, up]] + 0.5) * spacing[[across, up]]  # of the point, from the picture's upper left
+    low_mm, size_mm = (place - field_mm / 2, np.full(2, field_mm)) if field_mm else (np.zeros(2), mm)
+    height = max(1, round(width * size_mm[1] / size_mm[0]))
+    shown = np.concatenate([low_mm, low_mm + size_mm]) / np.tile(spacing[[across, up]], 2)
+    extent = tuple(map(float, shown))
+    image = Image.fromarray(picture).transform((width, height), Image.Transform.EXTENT, extent, BILINEAR).convert("RGB")
+    scale = width / size_mm[0]
+    x, y = (place - low_mm) * scale
     half = edge_mm * scale / 2
     draw = ImageDraw.Draw(image)
     draw.rectangle([x - half, y - half, x + half, y + half], outline=BOX_COLOUR, width=2)

@@ -1,6 +1,7 @@
 """The Viewer page's dress: it needs the whole width and height of the window."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 # Streamlit has no option for a page's margins or the gap between its elements.
 _STYLE = """<style>
@@ -15,4 +16,9 @@ def full_width() -> None:
 
 def line(text: str, *, help: str | None = None) -> None:
     """A heading of one line that stays small: the pictures are the page."""
-    st.markdown(f"##### {text}", help=help)
+    st.markdown(f"##### {text}", help=help, width="content")
+
+
+def row() -> DeltaGenerator:
+    """What stands side by side where there is room, and below one another where there is not."""
+    return st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small")

@@ -15,7 +15,7 @@ def panel(cohort: Cohort, volume_id: str, volume: Prepared, point_mm: tuple[floa
     """A button that opens the search's settings; returns them as a filter."""
     subject = cohort.entry(volume_id).subject
     changed = st.session_state.get("search_changed", False)
-    with st.popover("Search" + (" (filtered)" if changed else ""), icon=":material/tune:", width="stretch"):
+    with st.popover("Search" + (" (filtered)" if changed else ""), icon=":material/tune:"):
         where = st.segmented_control(
             "Looks alike", [ANYWHERE, SAME_PLACE], default=ANYWHERE, key="search_where", required=True,
             help="Same place: only crops near the same position in the body's box.",

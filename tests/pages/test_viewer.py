@@ -48,6 +48,13 @@ def test_a_broken_link_opens_the_start(mm: str) -> None:
     assert search.cursor_from_url({"volume": "P1", "mm": mm}) == {"volume": "P1", "mm": None}
 
 
+def test_a_click_into_the_air_is_told(page: AppTest) -> None:
+    page.query_params.update({"cohort": "small", "volume": "P1", "mm": "-400.0,5.0,3.0"})
+    page.run()
+    assert not page.exception
+    assert any("Outside the body" in element.value for element in page.caption)
+
+
 def test_overlays_filters_and_points_run(page: AppTest) -> None:
     page.run()
     page.text_input(key="point_name").set_value("the middle")

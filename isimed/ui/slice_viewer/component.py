@@ -22,11 +22,19 @@ from isimed.ui.slice_viewer.encoding import (
 )
 from isimed.ui.slice_viewer.files import loader
 from isimed.ui.slice_viewer.overlays import Box, HeatMap, LabelMap, Marker
-from isimed.ui.slice_viewer.payload import box_data, cursor_voxel_of, frame_around, marker_data, window_data
+from isimed.ui.slice_viewer.payload import (
+    box_data,
+    cursor_voxel_of,
+    frame_around,
+    marker_data,
+    narrowed,
+    window_data,
+)
 
 Convention = Literal["radiological", "neurological"]
 Plane = Literal["axial", "coronal", "sagittal"]
 PLANES = ("axial", "coronal", "sagittal")
+GRID_LEAST_MM = 300.0
 
 _component = st.components.v2.component("isimed_slice_viewer", js=loader("main.js"))
 _encodings = EncodingCache()
@@ -104,7 +112,8 @@ def slice_viewer(
         convention: "radiological" has the patient's right on the viewer's left. The user can switch.
         layout: all three planes side by side; as a grid of two by two, with the read-out and the buttons in the
             fourth field; or one plane.
-        field_mm: how many mm around the cursor fill the picture at first; by default the whole body.
+        field_mm: how many mm around the cursor fill the picture at first; by default the whole body, a grid leaves
+            out what makes it wider than tall.
         height: of the planes, in pixels; by default what the width asks for. A grid uses at most this.
         compact: a small still picture of one plane that can be clicked; no crosshair, controls or wheel.
         controls: whether to show the row of buttons.
@@ -131,7 +140,7 @@ def slice_viewer(
         "spacing": volume.spacing.tolist(),
         "affine": np.asarray(volume.affine, dtype=float).tolist(),
         "inverse": np.linalg.inv(volume.affine).tolist(),
-        "frame": frame_around(volume, cursor, field_mm) if cursor and field_mm else encoded.frame,
+        "frame": _frame(volume, encoded, cursor, field_mm, narrow=layout == "grid"),
         "unit": "HU" if ct else "",
     }
     data = {
@@ -202,6 +211,14 @@ def _source(encoded: Encoded, key: str | None, *options: Any) -> dict:
         "low": encoded.low,
         "high": encoded.high,
     }
+
+
+def _frame(
+    volume: Volume, encoded: Encoded, cursor: list[float] | None, field_mm: float | None, *, narrow: bool
+) -> tuple[Sequence[float], Sequence[float]]:
+    if cursor and field_mm:
+        return frame_around(volume, cursor, field_mm)
+    return narrowed(volume, encoded.frame, GRID_LEAST_MM) if narrow else encoded.frame
 
 
 def _labels(volume: Volume, labels: LabelMap | None) -> dict | None:

@@ -18,6 +18,16 @@ def frame_around(volume: Volume, cursor: list[float], field_mm: float) -> tuple[
     return (cursor - half + 0.5).tolist(), (cursor + half - 0.5).tolist()
 
 
+def narrowed(volume: Volume, frame: tuple[list[int], list[int]], least_mm: float) -> tuple[list[float], list[float]]:
+    """A frame that is no wider than it is tall, unless it is below some mm: shoulders would make a neck small."""
+    first, last = ([float(end) for end in ends] for ends in frame)
+    tall = (last[2] - first[2] + 1) * float(volume.spacing[2])
+    most = max(least_mm, tall) / float(volume.spacing[0])
+    spare = max(0.0, last[0] - first[0] + 1 - most) / 2
+    first[0], last[0] = first[0] + spare, last[0] - spare
+    return first, last
+
+
 def box_data(volume: Volume, box: Box) -> dict:
     half = np.broadcast_to(np.asarray(box.edge_mm, dtype=float), 3) / volume.spacing / 2
     return {

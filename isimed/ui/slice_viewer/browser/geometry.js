@@ -52,6 +52,12 @@ export function middle({ frame: [first, last] }) {
   return first.map((f, axis) => (f + last[axis]) / 2);
 }
 
+/** The same, moved to a voxel along the axes where the frame does not show it. */
+export function middleShowing(grid, voxel) {
+  const [first, last] = grid.frame;
+  return middle(grid).map((m, axis) => (voxel[axis] < first[axis] || voxel[axis] > last[axis] ? voxel[axis] : m));
+}
+
 /** Voxel (fractional allowed) -> [x, y] in CSS pixels. */
 export function toScreen(view, voxel) {
   return [view.x.origin + view.x.step * voxel[view.across], view.y.origin + view.y.step * voxel[view.up]];

@@ -1,6 +1,6 @@
 // One viewer: its state, and the verbs which input and toolbar call. Nothing here asks Python except `choose`.
 
-import { AXES, PLANES, clamped, middle, mmText, toMm } from "./geometry.js";
+import { AXES, PLANES, clamped, middle, middleShowing, mmText, toMm } from "./geometry.js";
 import { header } from "./header.js";
 import { listen } from "./input.js";
 import { gridLayout, rowLayout } from "./layout.js";
@@ -42,10 +42,10 @@ export class Viewer {
     this.send = send;
     this.grid = data.volume;
     if (newScan) Object.assign(this, { voxels: null, table: null, hover: null });
-    if (newScan || JSON.stringify(before.volume.frame) !== JSON.stringify(data.volume.frame)) {
-      Object.assign(this, { zoom: 1, centre: middle(this.grid) });
-    }
     if (newScan) this.cursor = clamped(this.grid, data.cursor ?? middle(this.grid));
+    if (newScan || JSON.stringify(before.volume.frame) !== JSON.stringify(data.volume.frame)) {
+      Object.assign(this, { zoom: 1, centre: middleShowing(this.grid, this.cursor) });
+    }
     else if (changed("cursor") && data.cursor) {
       // Python's echo of a click must not pull back a user who has scrolled on since.
       if (!same(data.cursor, this.echo)) this.place(data.cursor);
