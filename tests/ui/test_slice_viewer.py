@@ -13,6 +13,7 @@ from isimed.data.volume import Volume
 from isimed.ui.slice_viewer import component, encoding, payload
 from isimed.ui.slice_viewer.files import FILES
 from isimed.ui.slice_viewer.overlays import Box, HeatMap, LabelMap
+from isimed.ui.slices import slice_picture
 
 AFFINE = np.array([[2.0, 0, 0, -37], [0, 1.5, 0, -21], [0, 0, 4.0, 11], [0, 0, 0, 1]])
 SHAPE = (40, 50, 30)
@@ -254,3 +255,27 @@ def test_an_unknown_window_names_the_known_ones():
 def test_the_legend_puts_the_strong_end_last():
     heat = component._heat(HeatMap(np.linspace(0, 40, 8).reshape(2, 2, 2), "distance", strong="low", unit="mm"))
     assert (heat["weak"], heat["strong"]) == ("40 mm", "0 mm")
+
+
+def test_a_grid_leaves_out_what_makes_a_body_wider_than_tall():
+    wide = Volume(np.zeros((250, 60, 100), np.int16), np.diag([2.0, 2.0, 3.5, 1.0]))  # 500 mm wide, 350 tall
+    first, last = payload.narrowed(wide, ([0, 0, 0], [249, 59, 99]), 300.0)
+    assert (last[0] - first[0] + 1) * 2.0 == pytest.approx(350)
+    assert first[0] == pytest.approx(249 - last[0])
+    assert (first[1:], last[1:]) == ([0, 0], [59, 99])
+    small = ([0, 0, 0], [99, 59, 9])
+    assert payload.narrowed(wide, small, 300.0) == small  # 200 mm wide, 35 tall
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_a_picture_of_a_field_has_the_place_in_its_middle_and_the_same_scale(plane):
+    voxels = np.zeros((40, 50, 60), np.float32)
+    at = np.array([8, 40, 50])
+    voxels[tuple(slice(v - 1, v + 2) for v in at)] = 1
+    volume = Volume(voxels, np.diag([2.0, 3.0, 1.5, 1.0]))
+    picture = slice_picture(volume, volume.to_mm(at), edge_mm=60, plane=plane, window=(0, 1), width=100, field_mm=100)
+    grey = np.asarray(picture.convert("L"))
+    assert grey.shape == (100, 100)
+    assert grey[48:52, 48:52].min() > 200  # 100 pixels for 100 mm, the bright block is at least 4.5 mm
+    assert grey[40, 40] < 60
+    assert np.asarray(picture)[50, 20].tolist() == pytest.approx([255, 176, 32], abs=1)  # the box, 30 mm away
