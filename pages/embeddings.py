@@ -26,7 +26,7 @@ opened = map_tools.open_map_of(table) if table is not None else None
 if table is not None and opened is not None:
     fitted, points = opened
     if panel == "Against the axes":
-        map_tools.axes_panel(points, table)
+        map_tools.axes_panel(points, table, fitted)
     elif panel == "Compare":
         map_tools.compare_panel(cohort, checkpoint, table, fitted, points)
     else:

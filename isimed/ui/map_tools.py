@@ -132,7 +132,7 @@ def kept_panel(table: Table) -> None:
         drop.button("", icon=":material/delete:", key=f"drop-{name}", on_click=selections.forget, args=(table, name))
 
 
-def axes_panel(points: Points, table: Table) -> None:
+def axes_panel(points: Points, table: Table, fitted: Map) -> None:
     """PCs against the body's axes: the matrix, the turned axes, the scatter."""
     matched = match_axes(points.r)
     left, right = st.columns([2, 5], gap="medium")
@@ -163,7 +163,8 @@ def axes_panel(points: Points, table: Table) -> None:
         matrix = plots.matrix_figure(body, match_axes(body), height=150)
         st.plotly_chart(matrix, theme=None, key="matrix-body", config={"displayModeBar": False})
     some = sample_rows(table.group, 2_000)
-    figure = plots.axes_figure(points.pcs[:, :3][some], table.position[some], points.r, matched)
+    unit = map_view.unit_of(table, fitted)
+    figure = plots.axes_figure(points.pcs[:, :3][some], table.position[some], points.r, matched, unit=unit)
     right.plotly_chart(figure, theme=None, key="axes", config=plots.CONFIG)
     right.caption(f"{len(some):,} of {len(table):,} crops drawn; r is over all.")
 
@@ -198,7 +199,7 @@ def compare_panel(cohort: Cohort, first: Checkpoint, table: Table, fitted: Map, 
     rows = ours[some]
     pair = match_axes(points.r)[[0, 2]]
     colour = colours.rgb_colour(table, rows)
-    labels = tuple(f"PC{n + 1} of {first.name}" for n in pair)
+    labels = tuple(f"PC{n + 1} of {first.name}{map_view.unit_of(table, fitted)}" for n in pair)
     panels = [
         plots.Panel(points.pcs[rows][:, pair], (labels[0], labels[1]), colour, first.name),
         plots.Panel(moved.coordinates[some][:, pair], (labels[0], labels[1]), colour, f"{name}, moved onto it"),

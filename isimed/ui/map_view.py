@@ -145,12 +145,12 @@ def show_map(
     about = {"names": table.subject[drawn], "position": table.position[drawn], "selected": selected}
     if three:
         colour = colour_of(view.colour, cohort, table, points, drawn)
-        unit = _unit(table, fitted)
+        unit = unit_of(table, fitted)
         labels = (f"PC1{unit}", f"PC2{unit}", f"PC3{unit}")
         figure = plots.cloud_figure(points.pcs[:, :3][drawn], labels, colour, **about)
         st.plotly_chart(figure, theme=None, key="map_cloud", config=plots.CONFIG)
     else:
-        panels = panels_of(view, drawn, cohort, table, points, umap, unit=_unit(table, fitted))
+        panels = panels_of(view, drawn, cohort, table, points, umap, unit=unit_of(table, fitted))
         figure = plots.map_figure(panels, same_scale=view.kind != "umap", **about)
         st.plotly_chart(
             figure, theme=None, key=CHART, config=plots.CONFIG, on_select=partial(_selected, table, drawn, view.key)
@@ -210,7 +210,8 @@ def _title(view: View, name: str, matched: NDArray, points: Points) -> str:
     return f"{name}: R² {points.axes.r2[axis]:.2f}" if view.kind == "turned" else name
 
 
-def _unit(table: Table, fitted: Map) -> str:
+def unit_of(table: Table, fitted: Map) -> str:
+    """What follows a component's name on an axis: ", mm" where latent distances are mm."""
     return ", mm" if table.info.in_mm and fitted.info.source == "code" else ""
 
 

@@ -24,7 +24,7 @@ def said_of(
     if len(info.reference_volumes) < len(table.volumes):
         said.append(f"Fitted on {len(info.reference_subjects)} patients; the others are placed into their map.")
     if kind == "umap" and umap:
-        said += ["UMAP keeps neighbours; its distances are not millimetres.", _quality(umap.quality)]
+        said += ["UMAP keeps neighbours; its distances are not millimetres.", _quality(umap.quality, "the layout")]
         if umap.reference_rows < info.rows:
             said.append(f"Laid out from {umap.reference_rows:,} crops, the others are placed among them.")
     elif kind == "turned":
@@ -33,11 +33,11 @@ def said_of(
         known = np.isfinite(points.axes.r2).all()
         said.append(f"R² on patients left out: {r2}." if known else "R² needs at least two patients.")
         said.append(f"Angles between the latent axes (sagittal-coronal, sagittal-axial, coronal-axial): {angles}.")
-        said.append(f"The three axes together: {_quality(points.quality['turned']).lower()}")
+        said.append(_quality(points.quality["turned"], "the three axes together"))
     else:
         dimensions = 3 if kind == "pca3" else 2
         first = ", ".join(f"PC{n + 1} {share:.0%}" for n, share in enumerate(info.explained[:3]))
-        said += [f"Variance: {first}.", _quality(points.quality[f"pca{dimensions}"])]
+        said += [f"Variance: {first}.", _quality(points.quality[f"pca{dimensions}"], f"PC1-{dimensions}")]
     if kind == "pca3":
         said.append("Drag to turn; to choose crops use a flat map.")
     if shown < rows:
@@ -47,8 +47,8 @@ def said_of(
     return said
 
 
-def _quality(quality: MapQuality) -> str:
+def _quality(quality: MapQuality, of: str) -> str:
     return (
-        f"Trustworthiness {quality.trustworthiness:.3f}, continuity {quality.continuity:.3f} "
+        f"Trustworthiness of {of}: {quality.trustworthiness:.3f}, continuity {quality.continuity:.3f} "
         f"({quality.neighbours} neighbours, 1 is perfect)."
     )

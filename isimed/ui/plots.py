@@ -122,12 +122,13 @@ def cloud_figure(
 
 
 def axes_figure(
-    components: NDArray, position: NDArray, r: NDArray, matched: NDArray, *, height: int = 620
+    components: NDArray, position: NDArray, r: NDArray, matched: NDArray, *, unit: str = "", height: int = 620
 ) -> go.Figure:
     """PC1-3 against the three positions with r, as in the paper's Fig. 2b (arXiv 2410.16947); matched pairs stand out.
 
     Args:
         components: (N, 3). position: (N, 3) mm. r: (3, 3) over all rows. matched: (3,) component of each axis.
+        unit: of the components, as ", mm".
     """
     titles = [f"r = {r[pc, axis]:+.2f}" for pc in range(3) for axis in range(3)]
     figure = make_subplots(3, 3, shared_xaxes=True, shared_yaxes=True, subplot_titles=titles,
@@ -148,7 +149,7 @@ def axes_figure(
     for n, name in enumerate(AXES, start=1):
         low, high = ENDS[name]
         figure.update_xaxes(title_text=f"{name}, mm ({low} ← → {high})", row=3, col=n)
-        figure.update_yaxes(title_text=f"PC{n}", row=n, col=1)
+        figure.update_yaxes(title_text=f"PC{n}{unit}", row=n, col=1)
     figure.update_layout(**_look(height))
     return figure.update_layout(margin={"l": 10, "r": 10, "t": 30, "b": 50})
 

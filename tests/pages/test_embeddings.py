@@ -72,7 +72,7 @@ def test_a_selection_is_kept_and_lit_again(app: AppTest, table: Table) -> None:
 def test_against_the_axes(app: AppTest) -> None:
     app.button_group(key="map_panel").set_value("Against the axes").run()
     assert not app.exception
-    assert len(app.get("plotly_chart")) == 2
+    assert len(app.get("plotly_chart")) == 3  # the matrix, the same of the true positions, the nine panels
     assert set(app.dataframe[0].value["axis"]) == {"sagittal", "coronal", "axial"}
 
 

@@ -169,13 +169,13 @@ def test_what_is_chosen_is_drawn_however_few_points_are(table):
 def test_words_name_the_vectors_the_quality_and_what_is_not_drawn(table, fitted, points):
     said = " ".join(said_of("pca", table, fitted, points, None, rows=180, shown=100))
     assert "180 crops of 3 patients, from their codes (512 numbers whose distances are mm)" in said
-    assert "Trustworthiness 0.9" in said
+    assert "Trustworthiness of PC1-2: 0.9" in said
     assert "Variance: PC1" in said
     assert "Drawn: 100 of 180" in said
     turned = " ".join(said_of("turned", table, fitted, points, None, rows=180, shown=180))
     assert "R² on patients left out: sagittal 1.00" in turned
     assert "°" in turned
-    assert "The three axes together: trustworthiness 1.0" in turned
+    assert "Trustworthiness of the three axes together: 1.0" in turned
 
 
 def test_files_need_no_network(table):
