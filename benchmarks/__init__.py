@@ -8,6 +8,7 @@ ROWS = (
     "train_limit",
     "train_authors",
     "train_cached",
+    "train_options",
     "methods",
     "embed_limit",
     "embed_authors",
