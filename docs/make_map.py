@@ -25,22 +25,34 @@ def main() -> None:
     for name, lines in {"scale": scale(), "page": pages(), "axes": axes()}.items():
         start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
         before, rest = text.split(start)
-        text = before + "\n".join([start, "", *lines, "", end]) + rest.split(end)[1]
+        table = list(lines) or ["Not measured yet: run the command above."]
+        text = before + "\n".join([start, "", *table, "", end]) + rest.split(end)[1]
     PAGE.write_text(text, encoding="utf-8")
 
 
 def scale() -> Iterable[str]:
-    """Seconds and peak memory of each step, a column a table size."""
+    """Seconds and peak memory of each step, whether it is the same again, and who moves; a column a table size."""
     found = {data["rows"]: data for data in _read("scale-*.json")}
+    if not found:
+        return
     yield _row("step", *[f"{rows:,} × 1024" for rows in found])
     yield _row(*["---"] * (len(found) + 1))
     for step, words in STEPS.items():
         yield _row(words, *[_seconds(step, data[step]) if step in data else "" for data in found.values()])
+    rows = {
+        "fitted again in a fresh home and process: the same to the last bit": lambda data: _same(data.get("again")),
+        "a patient more: largest move of an old crop, PCs and UMAP": lambda data: _moves(data.get("newcomer")),
+        "load before (2 cores)": lambda data: f"{data['machine']['load_before'][0]:.1f}",
+    }
+    for words, figure in rows.items():
+        yield _row(words, *[figure(data) for data in found.values()])
 
 
 def pages() -> Iterable[str]:
     """What a person waits for in Chromium, a column a table size."""
     found = {data["rows"]: data for data in _read("page-*.json")}
+    if not found:
+        return
     yield _row("in Chromium", *[f"{rows:,} crops" for rows in found])
     yield _row(*["---"] * (len(found) + 1))
     rows = {
@@ -90,6 +102,18 @@ def _matrix(name: str, one: dict[str, Any], explained: list[float] | None, quali
 def _seconds(step: str, data: dict[str, Any]) -> str:
     seconds = {"quality": "quality_s", "opening": "second_opening_s"}.get(step, "seconds")
     return f"{data[seconds]:.1f} s, {data['peak_gb']:.1f} GB" if seconds == "seconds" else f"{data[seconds]:.2f} s"
+
+
+def _same(again: dict[str, Any] | None) -> str:
+    return (
+        ""
+        if again is None
+        else ", ".join(f"{name} {'yes' if same else 'NO'}" for name, same in again["identical"].items())
+    )
+
+
+def _moves(newcomer: dict[str, Any] | None) -> str:
+    return "" if newcomer is None else ", ".join(f"{move:g}" for move in newcomer["largest_move"].values())
 
 
 def _spread(data: dict[str, Any]) -> str:
