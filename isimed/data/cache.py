@@ -137,12 +137,12 @@ def source_stamp(cohort: Cohort, entry: Entry) -> str:
 
 def _prepared(cohort: Cohort, entry: Entry, preparation: Preparation, budget: MemoryBudget) -> Prepared:
     folder = settings.prepared_dir() / cache_key(cohort, entry, preparation)
-    found = _open(folder)
+    found = _open(folder, preparation)
     if found is None:
         with budget.room_for(working_bytes(cohort.files(entry))):
             volume = prepare(cohort.read(entry), preparation, labels=cohort.read_labels(entry))
         _write(folder, volume, source=_source(cohort, entry))
-        found = _open(folder)
+        found = _open(folder, preparation)
         if found is None:
             raise InputError(f"{folder} cannot be read back: check the disk of ISIMED_HOME.")
     return found
@@ -175,7 +175,7 @@ def _write(folder: Path, volume: Prepared, *, source: str) -> None:
     write_arrays(folder, {"image": volume.image, "body": volume.body, **volume.labels}, meta)
 
 
-def _open(folder: Path) -> Prepared | None:
+def _open(folder: Path, preparation: Preparation) -> Prepared | None:
     """The prepared volume in a folder, or None where it is missing or damaged."""
     found = open_arrays(folder)
     if found is None:
@@ -190,6 +190,7 @@ def _open(folder: Path) -> Prepared | None:
             box_centre_mm=np.array(meta["box_centre_mm"], dtype=np.float64).reshape(3),
             background=float(meta["background"]),
             notes=tuple(meta["notes"]),
+            calibrated=preparation.intensity == "window",
         )
     except (KeyError, TypeError, ValueError):
         return None

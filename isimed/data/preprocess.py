@@ -58,6 +58,7 @@ class Prepared:
         box_centre_mm: (3,) centre of the body's box in scanner mm, the origin of positions.
         background: the image's value outside the scan.
         notes: what a person should know about how it was read and prepared, one sentence each.
+        calibrated: whether a value means the same in every scan, as Hounsfield units do.
     """
 
     image: NDArray[np.float16]
@@ -67,6 +68,7 @@ class Prepared:
     box_centre_mm: NDArray[np.float64]
     background: float
     notes: tuple[str, ...] = ()
+    calibrated: bool = False
 
     def to_mm(self, indices: NDArray) -> NDArray[np.float64]:
         """(..., 3) voxel indices -> scanner mm."""
@@ -113,6 +115,7 @@ def prepare(volume: Volume, preparation: Preparation, *, labels: Mapping[str, Vo
         box_centre_mm=centre,
         background=background,
         notes=tuple(notes),
+        calibrated=preparation.intensity == "window",
     )
 
 

@@ -5,7 +5,13 @@ by some millimetres that are the network's, and asking it again around the place
 voxels around the clicked point is slid over the target around the place so far, and normalised cross-correlation
 (Lewis, "Fast normalized cross-correlation", 1995) says where it fits. The new place is the mean over the shifts, each
 weighted by ``exp((correlation - (shift / FAR_MM)^2 / 2) / TEMPERATURE)``: sharp where one shift fits best, nearly
-unmoved where none does. The constants were chosen on synthetic patients and on patients that no figure is told of.
+unmoved where none does.
+
+Of CT, values below and above the ball's median are compared apart and count the same: bone and air lie a thousand units
+from everything else, in one correlation they would drown what tells one soft tissue from another. Where a value means
+something else in every scan (MRI), the one median says nothing of the other scan, and all values are compared at once.
+
+The constants were chosen on patients that no figure is told of (docs/search.md).
 """
 
 from dataclasses import dataclass
@@ -16,13 +22,31 @@ from scipy import ndimage, signal
 
 from isimed.data.preprocess import Prepared
 
-VOXEL_MM = 3.0
-BALL_MM = 24.0  # what is compared: up to here in each direction, weighted by a Gaussian of half of it
-REACH_MM = 18.0  # how far it is slid
 FAR_MM = 40.0
 TEMPERATURE = 0.03
 LEAST_VARIANCE = 1e-4
 STRETCH = (0.5, 2.0)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How two places are compared.
+
+    Attributes:
+        voxel_mm: of the comparison.
+        ball_mm: what is compared: up to here in each direction, weighted by a Gaussian of half of it.
+        reach_mm: how far it is slid.
+        apart: whether values below and above the median are compared apart.
+    """
+
+    voxel_mm: float
+    ball_mm: float
+    reach_mm: float
+    apart: bool
+
+
+CALIBRATED = Look(6.0, 48.0, 24.0, apart=True)
+RELATIVE = Look(3.0, 24.0, 18.0, apart=False)
 
 
 @dataclass(frozen=True)
@@ -49,10 +73,12 @@ def sharpen(source: Prepared, point_mm: ArrayLike, target: Prepared, near_mm: Ar
         turn: (3, 3), source offset @ turn = target offset: how the one body is turned and scaled into the other.
     """
     back = _inverse(np.asarray(turn, dtype=np.float64))
-    ball, shifts, region = (_offsets(reach) for reach in (BALL_MM, REACH_MM, BALL_MM + REACH_MM))
-    weights = np.exp(-0.5 * np.square(ball).sum(axis=-1) / (BALL_MM / 2) ** 2)
+    look = CALIBRATED if source.calibrated and target.calibrated else RELATIVE
+    reaches = (look.ball_mm, look.reach_mm, look.ball_mm + look.reach_mm)
+    ball, shifts, region = (_offsets(reach, look.voxel_mm) for reach in reaches)
+    weights = np.exp(-0.5 * np.square(ball).sum(axis=-1) / (look.ball_mm / 2) ** 2)
     pattern = _sample(source, np.asarray(point_mm) + ball @ back)
-    fit = _correlation(pattern, weights, _sample(target, np.asarray(near_mm) + region))
+    fit = (_fit_apart if look.apart else _correlation)(pattern, weights, _sample(target, np.asarray(near_mm) + region))
     score = fit - np.square(shifts / FAR_MM).sum(axis=-1) / 2
     shares = np.exp((score - score.max()) / TEMPERATURE)
     shares = (shares / shares.sum())[..., None]
@@ -61,10 +87,10 @@ def sharpen(source: Prepared, point_mm: ArrayLike, target: Prepared, near_mm: Ar
     return Sharp(np.asarray(near_mm) + shift, spread, float(fit.max()))
 
 
-def _offsets(reach_mm: float) -> NDArray[np.float64]:
+def _offsets(reach_mm: float, voxel_mm: float) -> NDArray[np.float64]:
     """(n, n, n, 3) mm of a grid around 0."""
-    count = round(reach_mm / VOXEL_MM)
-    axis = np.arange(-count, count + 1) * VOXEL_MM
+    count = round(reach_mm / voxel_mm)
+    axis = np.arange(-count, count + 1) * voxel_mm
     return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
 
 
@@ -78,6 +104,15 @@ def _sample(volume: Prepared, points_mm: NDArray) -> NDArray[np.float64]:
     part = np.asarray(volume.image[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], dtype=np.float64)
     values = ndimage.map_coordinates(part, (voxels - low).T, order=1, cval=volume.background)
     return values.reshape(points_mm.shape[:-1])
+
+
+def _fit_apart(pattern: NDArray, weights: NDArray, region: NDArray) -> NDArray[np.float64]:
+    """Correlation at every shift, mean over the values below and above the pattern's median."""
+    middle = np.quantile(pattern, 0.5, weights=weights, method="inverted_cdf")
+    parts = [cut for cut in ((-np.inf, middle), (middle, np.inf)) if np.ptp(np.clip(pattern, *cut)) > 0]
+    if not parts:
+        return np.zeros(np.array(region.shape) - np.array(pattern.shape) + 1)
+    return np.mean([_correlation(np.clip(pattern, *cut), weights, np.clip(region, *cut)) for cut in parts], axis=0)
 
 
 def _correlation(pattern: NDArray, weights: NDArray, region: NDArray) -> NDArray[np.float64]:
