@@ -43,13 +43,13 @@ export class Viewer {
     this.grid = data.volume;
     if (newScan) Object.assign(this, { voxels: null, table: null, hover: null });
     if (newScan) this.cursor = clamped(this.grid, data.cursor ?? middle(this.grid));
-    if (newScan || JSON.stringify(before.volume.frame) !== JSON.stringify(data.volume.frame)) {
-      Object.assign(this, { zoom: 1, centre: middleShowing(this.grid, this.cursor) });
-    }
     else if (changed("cursor") && data.cursor) {
       // Python's echo of a click must not pull back a user who has scrolled on since.
       if (!same(data.cursor, this.echo)) this.place(data.cursor);
       this.echo = null;
+    }
+    if (newScan || JSON.stringify(before.volume.frame) !== JSON.stringify(data.volume.frame)) {
+      Object.assign(this, { zoom: 1, centre: middleShowing(this.grid, this.cursor) });
     }
     if (newScan || changed("window")) this.window = { ...data.window };
     if (changed("layout") || changed("compact")) this.build();
