@@ -6,7 +6,7 @@ Held-out patients only: the `test` list of a split. For N targets and 5 sources 
 clicked at its centroid in the source and looked for in the target by
 
 - nearest, interpolated, agreed, refined: the four steps of the search (`isimed.explore.locate`), with the checkpoint
-- the same with the untrained network
+- the same with the untrained network; beside the refined step, what else might tell its error (`spearman_with_error`)
 - body_box: the same relative place in the body's box
 - centre_of_mass, affine: SimpleITK, the start of an affine registration and its end (Mattes mutual information)
 
@@ -146,12 +146,14 @@ def searched(
         code = code_at(network, opened[source], query.clicked)
         taken = time.perf_counter() - start
         match = nearest_in_others(part, code, subject=subject)[0]
-        steps = [case(query, match.centre_mm, time.perf_counter() - start)]
+        seconds = time.perf_counter() - start
+        steps = [case(query, match.centre_mm, seconds)]
         start = time.perf_counter()
-        places = interpolated(part, code, where=Filter(not_subject=subject))
-        steps.append(case(query, places[0].mm, taken + time.perf_counter() - start, places[0]))
-        places = agree(table, places, source, query.clicked)
-        seconds = taken + time.perf_counter() - start
+        between = interpolated(part, code, where=Filter(not_subject=subject))[0]
+        steps.append(case(query, between.mm, taken + time.perf_counter() - start, between))
+        start = time.perf_counter()
+        places = agree(table, [match], source, query.clicked)
+        seconds += time.perf_counter() - start
         back = agree(table, places, source, query.clicked, round_trip=True)[0]
         steps.append(case(query, back.mm, seconds, back))
         start = time.perf_counter()
@@ -159,6 +161,12 @@ def searched(
         seconds += time.perf_counter() - start
         fine = refined(table, opened.__getitem__, places, source, query.clicked, round_trip=True)[0]
         steps.append(case(query, fine.mm, seconds, fine))
+        ways = np.array([match.centre_mm, between.mm, back.mm, fine.mm])
+        steps[-1]["sure"] |= {
+            "steps_apart_mm": float(np.sqrt(np.square(ways - ways.mean(axis=0)).sum(axis=1).mean())),
+            "moved_by_voxels_mm": float(np.linalg.norm(ways[3] - ways[2])),
+            "agreement_spread_mm": back.uncertainty_mm,
+        }
         for step, one in zip(STEPS, steps, strict=True):
             found[prefix + step].append(one)
         say(f"{prefix}search: {number + 1} of {len(queries)}", end="\r")
