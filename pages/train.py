@@ -18,12 +18,12 @@ if problem := st.session_state.pop(PROBLEM, None):
     st.error(problem)
 
 if view == NEW:
-    form, side = st.columns([3, 1], gap="large")
+    form, side = st.columns([5, 2], gap="large")
     with form:
         config = config_form()
     with side:
-        st.markdown("#### Before the start")
-        ready = config is not None and summary(config)
+        st.markdown("##### Before the start")
+        ready = summary(config)
         st.button(
             "Start training",
             type="primary",

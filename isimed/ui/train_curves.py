@@ -46,10 +46,10 @@ def curves(runs: Mapping[str, Metrics]) -> go.Figure:
                     col=panel % 3 + 1,
                 )
     figure.update_layout(
-        height=440, margin={"l": 10, "r": 10, "t": 60, "b": 10}, legend={"orientation": "h", "y": 1.14}
+        height=450, margin={"l": 10, "r": 10, "t": 60, "b": 40}, legend={"orientation": "h", "y": 1.14}
     )
     figure.update_xaxes(matches="x", rangemode="tozero")
-    figure.update_xaxes(title={"text": "step", "standoff": 2}, row=2)
+    figure.update_xaxes(title={"text": "step", "standoff": 6}, row=2)
     figure.update_yaxes(tickformat="~g")
     losses = [y for trace in figure.data if trace.yaxis == "y" for y in trace.y if y > 0]
     figure.update_yaxes(type="log", tickvals=_ticks(losses), row=1, col=1)

@@ -34,15 +34,15 @@ LEFT_EMPTY = {
     "limit": "all",
     "split": "drawn at random",
     "threads": "all",
-    "partition": "SLURM's default",
+    "partition": "default",
 }
 
 
-def config_form() -> TrainConfig | None:
+def config_form() -> TrainConfig | str:
     """Draw the form; what was typed survives leaving the page.
 
     Returns:
-        The config, or None after saying what is wrong with it.
+        The config, or a sentence about what is wrong with it.
     """
     st.session_state.setdefault(DRAFT, {})
     cohort, method, name = st.columns(3)
@@ -66,8 +66,7 @@ def config_form() -> TrainConfig | None:
         return TrainConfig.model_validate(st.session_state[DRAFT])
     except ValidationError as error:
         first = error.errors()[0]
-        st.error(f"{_words(str(first['loc'][0]))}: {first['msg']}.")
-        return None
+        return f"{_words(str(first['loc'][0]))}: {first['msg']}."
 
 
 def fill_form(config: TrainConfig) -> None:

@@ -25,12 +25,18 @@ GIGABYTE = 1e9
 COLOURS = {"running": "blue", "finished": "green", "failed": "red", "dead": "red", "stopped": "orange"}
 
 
-def summary(config: TrainConfig) -> bool:
-    """Cohort, split, device, time and memory of a training that has not started.
+def summary(config: TrainConfig | str) -> bool:
+    """Cohort, split, device, time and memory of a training that has not started, or why it cannot.
+
+    Args:
+        config: or what is wrong with it.
 
     Returns:
         True where it can start.
     """
+    if isinstance(config, str):
+        st.error(config, icon=":material/error:")
+        return False
     there = config.on == "slurm"
     try:
         cohort = load_cohort(config.cohort)
@@ -64,9 +70,10 @@ def summary(config: TrainConfig) -> bool:
 
 def _cluster(config: TrainConfig) -> tuple[str, str]:
     each = f"{config.gpus} GPUs each" if config.gpus else "no GPU asked for"
+    nodes = "1 node" if config.nodes == 1 else f"{config.nodes} nodes"
     return (
         "cuda" if config.gpus else "cpu",
-        f"SLURM: {config.nodes} nodes, {each}, at most {config.hours:g} h at a time",
+        f"SLURM: {nodes}, {each}, at most {config.hours:g} h at a time",
     )
 
 
@@ -166,7 +173,8 @@ def _run_panel(run: Run, compared: Sequence[Run], *, moving: bool) -> None:
 
 def _state(status: Status) -> None:
     left = f", {in_words(status.seconds_left)} left" if status.active and status.seconds_left else ""
-    st.markdown(f":{COLOURS.get(status.state, 'gray')}-badge[{status.state}] {status.message or f'on {status.device}'}")
+    about = status.message or (f"on {status.device}" if status.device else "")
+    st.markdown(f":{COLOURS.get(status.state, 'gray')}-badge[{status.state}] {about}")
     if status.total_steps:
         text = f"Step {status.step} of {status.total_steps}, epoch {status.epoch + 1}{left}"
         st.progress(min(1.0, status.step / status.total_steps), text)

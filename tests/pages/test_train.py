@@ -95,7 +95,7 @@ def test_slurm_is_offered_where_it_is(page: AppTest, monkeypatch: pytest.MonkeyP
     page.selectbox(key="train.on").set_value("slurm").run()
     page.number_input(key="train.gpus").set_value(4).run()
     assert not page.exception
-    assert "cuda (SLURM: 1 nodes, 4 GPUs each, at most 24 h at a time)" in texts(page)
+    assert "cuda (SLURM: 1 node, 4 GPUs each, at most 24 h at a time)" in texts(page)
     assert not page.button[0].disabled
 
 
