@@ -55,7 +55,10 @@ def show_gallery(cohort: Cohort, preparation: Preparation, table: Table, chosen:
         for row in rows
     ]
     picture_strip(
-        pictures, key="map-gallery", on_choose=lambda number: st.session_state.update({CROP: int(rows[number])})
+        pictures,
+        plane="axial",
+        key="map-gallery",
+        on_choose=lambda number: st.session_state.update({CROP: int(rows[number])}),
     )
     crop = st.session_state.get(CROP)
     return int(crop) if crop is not None and crop in chosen.rows else int(rows[0])
@@ -125,7 +128,7 @@ def _draw(key: tuple, source: _Source) -> bytes:
     prepared = state.prepared_scan(source.cohort, volume, source.preparation)
     window = matches.window_of(source.preparation)
     scan = Volume(prepared.image, prepared.affine)
-    picture = slice_picture(scan, centre_mm, edge_mm=edge_mm, window=window, width=120)
+    picture = slice_picture(scan, centre_mm, edge_mm=edge_mm, window=window, width=120, letters=False)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()

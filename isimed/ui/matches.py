@@ -109,7 +109,7 @@ def show_strip(
     def choose(number: int) -> None:
         search.set_point(shown[number].volume, shown[number].mm)
 
-    picture_strip(pictures, key="strip", on_choose=choose)
+    picture_strip(pictures, key="strip", plane=plane, on_choose=choose)
 
 
 def _picture(cohort: Cohort, preparation: Preparation, match: Found, edge_mm: float, plane: Plane) -> bytes:
@@ -117,8 +117,9 @@ def _picture(cohort: Cohort, preparation: Preparation, match: Found, edge_mm: fl
     prepared = state.prepared_scan(cohort, match.volume, preparation)
     volume = Volume(prepared.image, prepared.affine)
     picture = slice_picture(
-        volume, match.mm, edge_mm=edge_mm, plane=plane, window=window_of(preparation), width=130, field_mm=FIELD_MM
-    )
+        volume, match.mm, edge_mm=edge_mm, plane=plane, window=window_of(preparation), width=130, field_mm=FIELD_MM,
+        letters=False,
+    )  # fmt: skip
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()

@@ -26,6 +26,7 @@ def slice_picture(
     window: tuple[float, float] | None = None,
     width: int = 200,
     field_mm: float | None = None,
+    letters: bool = True,
 ) -> Image.Image:
     """The slice through a point, letters at its sides, with the crop's box at its true size.
 
@@ -38,6 +39,7 @@ def slice_picture(
         window: the values drawn black and white, instead of the modality's.
         width: of the picture in pixels; the height follows from the spacing.
         field_mm: show only the square of so many mm around the point, so that pictures are of one scale.
+        letters: whether the picture says which side is which; if not, whoever shows it must.
     """
     across, up = PLANE_AXES[plane]
     through = 3 - across - up
@@ -60,9 +62,10 @@ def slice_picture(
     half = edge_mm * scale / 2
     draw = ImageDraw.Draw(image)
     draw.rectangle([x - half, y - half, x + half, y + half], outline=BOX_COLOUR, width=2)
-    letters = {"axial": "RL", "coronal": "RL", "sagittal": "AP"}[plane]
-    draw.text((4, height / 2 - 6), letters[0], fill=(230, 230, 230))
-    draw.text((width - 11, height / 2 - 6), letters[1], fill=(230, 230, 230))
+    if letters:
+        left, right = ("A", "P") if plane == "sagittal" else ("R", "L")
+        draw.text((4, height / 2 - 6), left, fill=(230, 230, 230))
+        draw.text((width - 11, height / 2 - 6), right, fill=(230, 230, 230))
     return image
 
 

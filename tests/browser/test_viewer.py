@@ -73,6 +73,16 @@ def test_linked_patients_scroll_along_without_a_rerun(viewer):
     assert len(viewer.requested) == asked
 
 
+def test_the_switch_mirrors_the_strip_as_well(viewer):
+    shown = viewer.locator(".strip .shown").first
+    assert shown.inner_text().split() == ["R", "L"]
+    viewer.get_by_role("button", name="Radiological").click()
+    assert shown.inner_text().split() == ["L", "R"]
+    assert "scaleX(-1)" in shown.locator("img").get_attribute("style")
+    viewer.get_by_role("button", name="Neurological").click()
+    assert "scaleX" not in shown.locator("img").get_attribute("style")
+
+
 def test_a_match_opens_and_becomes_the_clicked_patient(viewer):
     viewer.locator(".strip .picture").first.click()
     viewer.wait_for_function("() => !location.href.includes('volume=P1')", timeout=60_000)

@@ -22,12 +22,20 @@ class Picture:
 
 
 def picture_strip(
-    pictures: Sequence[Picture], *, key: str, height: int = 120, on_choose: Callable[[int], None] | None = None
+    pictures: Sequence[Picture],
+    *,
+    key: str,
+    plane: str,
+    height: int = 120,
+    on_choose: Callable[[int], None] | None = None,
 ) -> int | None:
     """Show pictures side by side, the row scrolls where they are many.
 
+    The browser letters their sides and mirrors them where the page's viewers are switched to neurological.
+
     Args:
-        pictures: in their order.
+        pictures: in their order, the patient's right on the left (sagittal: anterior on the left), without letters.
+        plane: axial, coronal or sagittal.
         key: the element's key.
         height: of the pictures in pixels.
         on_choose: called with the number of the clicked picture before the page runs again.
@@ -45,7 +53,7 @@ def picture_strip(
         if on_choose and number is not None:
             on_choose(number)
 
-    result = _component(key=key, data={"pictures": items, "height": height}, on_choice_change=chosen)
+    result = _component(key=key, data={"pictures": items, "height": height, "plane": plane}, on_choice_change=chosen)
     return choice_from(result.get("choice"), items)
 
 

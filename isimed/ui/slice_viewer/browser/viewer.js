@@ -1,6 +1,7 @@
 // One viewer: its state, and the verbs which input and toolbar call. Nothing here asks Python except `choose`.
 
 import { AXES, PLANES, clamped, middle, middleShowing, mmText, toMm } from "./geometry.js";
+import { choose, convention, onSwitch } from "./convention.js";
 import { header } from "./header.js";
 import { listen } from "./input.js";
 import { gridLayout, rowLayout } from "./layout.js";
@@ -9,8 +10,7 @@ import { Pane } from "./pane.js";
 import { Toolbar, element } from "./toolbar.js";
 import { at, greyTable, load } from "./voxels.js";
 
-const viewers = new Set(); // all on this page: they share one convention, for two would be a trap
-let chosenConvention = null;
+const viewers = new Set(); // all on this page
 
 export class Viewer {
   constructor(root) {
@@ -31,6 +31,11 @@ export class Viewer {
     this.resized = new ResizeObserver(() => this.layOut());
     this.resized.observe(root);
     viewers.add(this);
+    this.unfollow = onSwitch(() => {
+      if (!this.data) return;
+      this.toolbar.update();
+      this.redraw();
+    });
   }
 
   /** New data from Python, at every rerun. What the user set here stays, unless Python's wish changed. */
@@ -62,7 +67,7 @@ export class Viewer {
   }
 
   get convention() {
-    return chosenConvention ?? this.data.convention;
+    return convention(this.data.convention);
   }
 
   /** In a grid the read-out and the buttons fill the fourth field; else they stand below and above. */
@@ -201,11 +206,7 @@ export class Viewer {
   }
 
   toggleConvention() {
-    chosenConvention = this.convention === "radiological" ? "neurological" : "radiological";
-    for (const viewer of viewers) {
-      viewer.toolbar.update();
-      viewer.redraw();
-    }
+    choose(this.convention === "radiological" ? "neurological" : "radiological");
   }
 
   /** Voxel, millimetres, value and organ under the pointer, or at the crosshair. */
@@ -224,6 +225,7 @@ export class Viewer {
   }
 
   destroy() {
+    this.unfollow();
     viewers.delete(this);
     this.resized.disconnect();
     cancelAnimationFrame(this.frame);
