@@ -26,6 +26,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks import map_made
 from benchmarks.race import machine
+from isimed.ui import plots
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic", "--no-first-run"]
@@ -148,8 +149,8 @@ def main() -> None:
         parser.error("set ISIMED_HOME to a new folder: the table is made there")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # so that the server ends too
     map_made.make(options.rows)
-    drawn = min(options.rows, 50_000)
-    found: dict[str, Any] = {"rows": options.rows, "machine": machine()}
+    drawn = min(options.rows, plots.POINTS)
+    found: dict[str, Any] = {"rows": options.rows, "drawn": drawn, "machine": machine()}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         with server() as (address, process):

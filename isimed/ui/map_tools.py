@@ -56,6 +56,11 @@ def settings_panel(table: Table, fitted: Map) -> None:
     st.radio("Map of", names, format_func=SOURCES.__getitem__, key="map_source", persist_state="session")
     st.number_input("UMAP: neighbours", 5, 100, 15, 5, key="map_neighbours", persist_state="session")
     st.number_input("UMAP: minimal distance", 0.0, 1.0, 0.1, 0.05, key="map_min_dist", persist_state="session")
+    st.number_input(
+        "Points drawn, at most", 1_000, plots.POINTS_MOST, plots.POINTS, 1_000,
+        key="map_points", persist_state="session",
+        help="Of each scan its share. Without a graphics card 50,000 take seconds at every change.",
+    )  # fmt: skip
     st.caption(
         f"Fitted on {len(fitted.info.reference_subjects)} patients on {fitted.info.created[:10]} and kept: new "
         "patients are placed into it and nobody moves."

@@ -137,7 +137,8 @@ def show_map(
     chosen = crops.current(table)
     three = view.kind == "pca3"
     base = _base(view, chosen)
-    drawn = drawn_rows(table, view.rows, base, plots.POINTS_3D if three else plots.POINTS)
+    limit = plots.POINTS_3D if three else int(st.session_state.get("map_points") or plots.POINTS)
+    drawn = drawn_rows(table, view.rows, base, limit)
     if not len(drawn):
         st.info("No crop passes the filter: widen it.")
         return
