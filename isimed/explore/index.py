@@ -16,7 +16,7 @@ PROBES = 16
 @lru_cache(maxsize=4)
 def codes_of(table: Table) -> NDArray[np.float32]:
     """(N, D) float32 codes of a table, kept for the next query."""
-    return np.ascontiguousarray(table.code, dtype=np.float32)
+    return table.wide_code()
 
 
 @lru_cache(maxsize=4)

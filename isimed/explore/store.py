@@ -67,17 +67,28 @@ class Table:
 
     def _column(self, name: str) -> NDArray:
         if name not in self._columns:
-            parts = (_to_numpy(pq.read_table(file, columns=[name]).column(name), name) for file in self.files)
-            self._columns[name] = self._joined(parts) if name in _VECTORS else np.concatenate(list(parts))
+            if name in _VECTORS:
+                self._columns[name] = self._joined(name, _VECTORS[name])
+            else:
+                self._columns[name] = np.concatenate(list(self._parts(name)))
         return self._columns[name]
 
-    def _joined(self, parts: Iterable[NDArray]) -> NDArray:
+    def wide_code(self) -> NDArray[np.float32]:
+        """(N, D) codes as float32 to compute with; read without keeping the float16 ones as well."""
+        if "code" in self._columns:
+            return np.ascontiguousarray(self._columns["code"], dtype=np.float32)
+        return self._joined("code", np.float32)
+
+    def _parts(self, name: str) -> Iterable[NDArray]:
+        return (_to_numpy(pq.read_table(file, columns=[name]).column(name), name) for file in self.files)
+
+    def _joined(self, name: str, dtype: type) -> NDArray:
         """The files' vectors in one array, each file freed before the next is read: a million rows are gigabytes."""
         counts = [pq.read_metadata(file).num_rows for file in self.files]
         start = 0
-        for count, part in zip(counts, parts, strict=True):
+        for count, part in zip(counts, self._parts(name), strict=True):
             if not start:
-                joined = np.empty((sum(counts), part.shape[1]), dtype=part.dtype)
+                joined = np.empty((sum(counts), part.shape[1]), dtype=dtype)
             joined[start : start + count] = part
             start += count
         return joined

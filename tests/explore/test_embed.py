@@ -12,6 +12,7 @@ from isimed.data.preprocess import Preparation
 from isimed.errors import InputError
 from isimed.explore import embed as embedding
 from isimed.explore.embed import checkpoint_for, embed_cohort, embed_crops, tumour_share
+from isimed.explore.index import codes_of
 from isimed.explore.store import table_info, tables_of, volume_file
 from isimed.models.checkpoint import Checkpoint, untrained
 from isimed.patches import crop_centre_mm, cut_crops, grid_centres
@@ -41,6 +42,15 @@ def test_table_has_one_row_a_crop_and_reads_back(cohort: Cohort, checkpoint: Che
     assert [info.checkpoint for info in tables_of("small")] == ["untrained"]
     columns = pq.read_schema(table.files[0]).names
     assert columns[:3] == ["cohort", "subject", "volume"]
+
+
+def test_codes_to_compute_with_are_the_stored_ones_and_the_only_copy(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    table = embed_cohort(cohort, checkpoint, step_mm=STEP)
+    wide = codes_of(table)
+    assert wide.dtype == np.float32
+    assert "code" not in table._columns
+    np.testing.assert_array_equal(wide, table.code.astype(np.float32))
+    np.testing.assert_array_equal(table.wide_code(), wide)
 
 
 def test_positions_of_moved_patients_agree(cohort: Cohort, checkpoint: Checkpoint) -> None:
