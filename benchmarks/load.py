@@ -118,7 +118,7 @@ def run_load(scenario: Scenario, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     server, seen = AppServer(scenario.home, folder / "server.log"), Seen()
     seen.events.append({"at": 0.0, "what": "server up", "seconds": round(server.start(), 1)})
-    training = _start_training(scenario) if scenario.train else None
+    training = _start_training(scenario, folder / "training") if scenario.train else None
     try:
         asyncio.run(play(scenario, server, seen, folder / "load.json"))
         if training:
@@ -135,14 +135,13 @@ def run_load(scenario: Scenario, folder: Path) -> dict[str, Any]:
     return found
 
 
-def _start_training(scenario: Scenario) -> subprocess.Popen:
-    """A small training that outlasts the load, as the Train page starts one: a process of its own."""
+def _start_training(scenario: Scenario, home: Path) -> subprocess.Popen:
+    """A small training that outlasts the load: a process of its own, in a home that nobody else trains in."""
     size = ["--epochs", "100000", "--limit", "4", "--crops-per-volume", "4", "--volumes-per-step", "2"]
-    command = [sys.executable, "-m", "isimed", "train", scenario.cohort, *size, "--threads", "1", "--device", "cpu"]
-    environment = os.environ | {"ISIMED_HOME": scenario.home}
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )  # fmt: skip
+    cohort = Path(scenario.home) / "cohorts" / scenario.cohort / "dataset.json"
+    command = [sys.executable, "-m", "isimed", "train", str(cohort), *size, "--threads", "1", "--device", "cpu"]
+    environment = os.environ | {"ISIMED_HOME": str(home)}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def main() -> None:

@@ -125,7 +125,7 @@ def _prepare(size: int) -> dict[str, float]:
     cohort, before = Cohort.load(folder / "dataset.json"), _peak_mb()
     start = time.perf_counter()
     prepare_cohort(cohort, Preparation.for_modality("MRI"))
-    return {"prepare_s": time.perf_counter() - start, "prepare_mb": _peak_mb() - before}
+    return {"prepare_s": time.perf_counter() - start, "prepare_mb": max(1.0, _peak_mb() - before)}
 
 
 def _write(size: int) -> dict[str, float]:
