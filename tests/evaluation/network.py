@@ -1,6 +1,7 @@
 """A network whose embedding is known instead of a real one, and cohorts on which every task can be measured."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -11,7 +12,8 @@ from torch import nn
 
 from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Preparation, Prepared
-from isimed.evaluation import bench, bootstrap, measure_organs
+from isimed.evaluation import bench, bootstrap, measure_landmarks, measure_organs
+from isimed.evaluation.landmarks import choose_transfers
 from isimed.evaluation.segmentation import place_of_voxels
 from isimed.explore import embed as explore_embed
 from isimed.explore import retrieve
@@ -57,6 +59,7 @@ def replace_network(patch: pytest.MonkeyPatch) -> list[int]:
         patch.setattr(module, "embed_crops", embed)
     patch.setattr(measure_organs, "dense_features", lambda encoder, volume: place_of_voxels(volume))
     patch.setattr(bootstrap, "DRAWS", 40)
+    patch.setattr(measure_landmarks, "choose_transfers", partial(choose_transfers, volumes=4, sources=2))
     return calls
 
 
