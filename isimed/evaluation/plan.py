@@ -20,8 +20,9 @@ from isimed.evaluation.protocol import find_protocol
 from isimed.evaluation.sample import CROPS_A_VOLUME
 from isimed.evaluation.subjects import Chosen, choose_subjects
 from isimed.evaluation.tasks import GRID_STEP_MM, SAMPLES, Control, Task, compares, find_tasks
-from isimed.explore.embed import BATCH
 from isimed.models.checkpoint import UNTRAINED, Checkpoint
+
+TIMED = 8  # crops; a full batch took half a minute on a busy machine
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ class Plan:
 
     @cached_property
     def crops_a_second(self) -> float:
-        """Measured here and now, on two batches of noise."""
+        """Measured here and now, on a few crops of noise."""
         return crops_a_second(next(iter(self.checkpoints.values())))
 
     def sentence(self) -> str:
@@ -193,8 +194,8 @@ def write_whole(file: Path, text: str) -> None:
 def crops_a_second(checkpoint: Checkpoint) -> float:
     """Crops that the network embeds in a second, on this machine and under its load of this moment."""
     device = next(checkpoint.encoder.parameters()).device
-    noise = torch.rand(BATCH, 1, *[checkpoint.card.crop_size] * 3, device=device)
+    noise = torch.rand(TIMED, 1, *[checkpoint.card.crop_size] * 3, device=device)
     checkpoint.backbone(noise[:2])
     started = time.monotonic()
     checkpoint.backbone(noise).sum().item()
-    return BATCH / max(time.monotonic() - started, 1e-6)
+    return TIMED / max(time.monotonic() - started, 1e-6)

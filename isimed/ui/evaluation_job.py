@@ -117,7 +117,9 @@ def show(cohort: Cohort, kind: str) -> None:
             st.rerun()
     else:
         bar, button = st.columns([6, 1], vertical_alignment="center")
-        bar.progress(job.done / 100, f"{job.done} % · {job.what or 'preparing volumes'}")
+        bar.progress(
+            job.done / 100, f"{job.done} % · {job.what or 'loading networks and volumes, timing this machine'}"
+        )
         if job.takes:
             st.caption(job.takes)
         if button.button("Stop", icon=":material/stop:", disabled=job.stop.is_set()):
