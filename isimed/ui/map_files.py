@@ -18,7 +18,12 @@ from isimed.ui import plots
 
 
 def download_panel(
-    cohort: Cohort, table: Table, points: Points, umap: UmapPoints | None, chosen: Selection | None, figure: go.Figure
+    cohort: Cohort,
+    table: Table,
+    points: Points,
+    umap: UmapPoints | None,
+    chosen: Selection | None,
+    make_figure: Callable[[], go.Figure],
 ) -> None:
     """Coordinates of all crops beside those of the selection, and the figure; each button is one file.
 
@@ -36,9 +41,9 @@ def download_panel(
         _files(some, f"{name}-{chosen.name or 'chosen'}", cohort, table, points, umap, chosen.rows)
     st.markdown("**The figure**")
     for column, kind in zip(st.columns(len(plots.FORMATS)), plots.FORMATS, strict=True):
-        make_figure = partial(plots.figure_file, figure, kind)
+        make = partial(_figure_file, make_figure, kind)
         column.download_button(
-            kind.upper(), make_figure, f"{name}.{kind}", on_click="ignore", width="stretch", key=f"get-{kind}"
+            kind.upper(), make, f"{name}.{kind}", on_click="ignore", width="stretch", key=f"get-{kind}"
         )
 
 
@@ -70,3 +75,7 @@ def _files(
         column.download_button(
             label, make, f"{name}.{suffix}", on_click="ignore", width="stretch", key=f"get-{part}-{suffix}", help=help_
         )
+
+
+def _figure_file(make_figure: Callable[[], go.Figure], kind: plots.Format) -> bytes:
+    return plots.figure_file(make_figure(), kind)

@@ -57,9 +57,9 @@ def settings_panel(table: Table, fitted: Map) -> None:
     st.number_input("UMAP: neighbours", 5, 100, 15, 5, key="map_neighbours", persist_state="session")
     st.number_input("UMAP: minimal distance", 0.0, 1.0, 0.1, 0.05, key="map_min_dist", persist_state="session")
     st.number_input(
-        "Points drawn, at most", 1_000, plots.POINTS_MOST, plots.POINTS, 1_000,
+        "Points drawn, at most", 1_000, plots.POINTS, plots.POINTS, 1_000,
         key="map_points", persist_state="session",
-        help="Of each scan its share. Without a graphics card 50,000 take seconds at every change.",
+        help="Of flat maps, of each scan its share.",
     )  # fmt: skip
     st.caption(
         f"Fitted on {len(fitted.info.reference_subjects)} patients on {fitted.info.created[:10]} and kept: new "
@@ -84,7 +84,7 @@ def chosen_panel(
     points: Points,
     umap: UmapPoints | None,
     chosen: Selection | None,
-    figure: go.Figure,
+    make_figure: Callable[[], go.Figure],
 ) -> None:
     """What is chosen in the map: its crops as pictures, one of them in its scan, and counts; and what can be kept."""
     words, clear, names, files = st.columns([5, 1, 2, 2], vertical_alignment="center")
@@ -95,7 +95,7 @@ def chosen_panel(
     with names.popover("Kept selections", icon=":material/bookmark:", width="stretch"):
         kept_panel(table)
     with files.popover("Download", icon=":material/download:", width="stretch"):
-        map_files.download_panel(cohort, table, points, umap, chosen, figure)
+        map_files.download_panel(cohort, table, points, umap, chosen, make_figure)
     if chosen is None:
         st.info(
             "Click a point, or take the lasso above the map and draw around some: their crops appear here.",

@@ -18,6 +18,7 @@ from isimed.explore.selection import Selection, organ_name
 from isimed.explore.store import AXES, Table
 from isimed.ui import colours, crops, map_words, plots
 from isimed.ui.colours import Colour
+from isimed.ui.point_map import point_map
 
 MAPS = {"pca": "PCA", "pca3": "PCA in 3D", "turned": "Turned to the body", "umap": "UMAP"}
 MAP_HELP = (
@@ -38,10 +39,6 @@ class View:
     colour: str
     pair: str
     rows: NDArray[np.int64]
-
-    @property
-    def key(self) -> tuple:
-        return self.kind, self.colour, self.pair, len(self.rows), hash(self.rows.tobytes())
 
 
 def choose_view(cohort: Cohort, table: Table, fitted: Map) -> View:
@@ -133,57 +130,33 @@ def panels_of(
 def show_map(
     cohort: Cohort, table: Table, fitted: Map, points: Points, umap: UmapPoints | None, view: View, show_chosen: Any
 ) -> None:
-    """The figure, linked both ways with the selection; below it whatever ``show_chosen(selection, figure)`` shows."""
+    """The map, linked both ways with the selection; below it whatever ``show_chosen(selection, make_figure)`` shows."""
     chosen = crops.current(table)
     three = view.kind == "pca3"
-    base = _base(view, chosen)
     limit = plots.POINTS_3D if three else int(st.session_state.get("map_points") or plots.POINTS)
-    drawn = drawn_rows(table, view.rows, base, limit)
+    drawn = drawn_rows(table, view.rows, chosen, limit)
     if not len(drawn):
         st.info("No crop passes the filter: widen it.")
         return
-    selected = None if base is None else np.flatnonzero(np.isin(drawn, base.rows))
+    selected = None if chosen is None else np.flatnonzero(np.isin(drawn, chosen.rows))
     about = {"names": table.subject[drawn], "position": table.position[drawn], "selected": selected}
     if three:
         colour = colour_of(view.colour, cohort, table, points, drawn)
         unit = unit_of(table, fitted)
         labels = (f"PC1{unit}", f"PC2{unit}", f"PC3{unit}")
-        figure = plots.cloud_figure(points.pcs[:, :3][drawn], labels, colour, **about)
-        st.plotly_chart(figure, theme=None, key="map_cloud", config=plots.CONFIG)
+        make_figure = partial(plots.cloud_figure, points.pcs[:, :3][drawn], labels, colour, **about)
+        st.plotly_chart(make_figure(), theme=None, key="map_cloud", config=plots.CONFIG)
     else:
         panels = panels_of(view, drawn, cohort, table, points, umap, unit=unit_of(table, fitted))
-        figure = plots.map_figure(panels, same_scale=view.kind != "umap", **about)
-        st.plotly_chart(
-            figure, theme=None, key=CHART, config=plots.CONFIG, on_select=partial(_selected, table, drawn, view.key)
+        same_scale = view.kind != "umap"
+        point_map(
+            panels, key=CHART, same_scale=same_scale, on_choose=lambda some: crops.choose(table, drawn[some]), **about
         )
+        make_figure = partial(plots.map_figure, panels, same_scale=same_scale, **about)
     st.caption(
         " ".join(map_words.said_of(view.kind, table, fitted, points, umap, rows=len(view.rows), shown=len(drawn)))
     )
-    show_chosen(chosen, figure)
-
-
-def _base(view: View, chosen: Selection | None) -> Selection | None:
-    """What is lit by the figure itself. While the browser still shows its own lasso, the figure must stay as it is."""
-    event = st.session_state.get(CHART)
-    lasso = bool(event and event.get("selection", {}).get("points"))
-    drawn = st.session_state.get("map_drawn")
-    single = view.colour != SIDE_BY_SIDE  # the lasso greys one panel; the others must be told
-    if lasso and single and drawn and drawn[0] == view.key and st.session_state.get("map_lasso") is chosen:
-        return drawn[1]
-    st.session_state["map_drawn"] = (view.key, chosen)
-    return chosen
-
-
-def _selected(table: Table, drawn: NDArray, key: tuple) -> None:
-    event = st.session_state[CHART]
-    crops.choose(table, drawn[picked(event.get("selection", {}), len(drawn))])
-    st.session_state["map_lasso"] = st.session_state[crops.SELECTION]
-
-
-def picked(selection: dict, count: int) -> NDArray[np.int64]:
-    """Indices of the points in a browser's selection, of any panel, each once."""
-    indices = {point.get("point_index") for point in selection.get("points", ())}
-    return np.array(sorted(i for i in indices if isinstance(i, int) and 0 <= i < count), dtype=np.int64)
+    show_chosen(chosen, make_figure)
 
 
 def _places(

@@ -13,8 +13,7 @@ from plotly.subplots import make_subplots
 from isimed.explore.store import AXES
 from isimed.ui.colours import ENDS, Colour
 
-POINTS = 15_000  # drawn by default: without a graphics card 50,000 take seconds at every change
-POINTS_MOST = 50_000
+POINTS = 50_000  # drawn at most in flat maps
 POINTS_3D = 15_000
 NAMED_POINTS = 20_000  # up to here the hover also names the patient
 GROUND, PANEL, GRID, TEXT, GREY = "#0f1318", "#141a21", "#303845", "#e4e8ed", "#3c4653"

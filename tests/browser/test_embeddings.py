@@ -18,12 +18,31 @@ from isimed.ui import state
 from tests.small import write_cohort
 from tests.tables import written_for
 
-# Where a point of the first panel is on the page, worked out by plotly: [x, y] in CSS pixels.
-PLACE = """i => { const g = document.querySelector('.js-plotly-plot'), t = g._fullData[0], l = g._fullLayout;
-    const box = g.getBoundingClientRect();
-    return [box.x + l.xaxis._offset + l.xaxis.d2p(t.x[i]), box.y + l.yaxis._offset + l.yaxis.d2p(t.y[i])]; }"""
-EXTREME = """() => { const t = document.querySelector('.js-plotly-plot')._fullData[0];
-    return Array.from(t.x).indexOf(Math.max(...t.x)); }"""
+# Where a point of the first panel is on the page, as the map itself says: [x, y] in CSS pixels.
+PLACE = """(root, i) => { const at = root.map.canvas.getBoundingClientRect();
+    const [x, y] = root.map.at(root.map.panels[0], i);
+    return [at.x + x, at.y + y]; }"""
+EXTREME = (
+    """root => { const x = root.map.panels[0].xy.filter((_, n) => n % 2 == 0); return x.indexOf(Math.max(...x)); }"""
+)
+BOX = """root => { const at = root.map.canvas.getBoundingClientRect(), box = root.map.panels[0].box;
+    return {x: at.x + box.x, y: at.y + box.y, width: box.w, height: box.h}; }"""
+LIT = "root => root.map.lit ? Array.from(root.map.lit.keys()).filter(i => root.map.lit[i]) : []"
+
+
+def of_map(page, script: str, *arguments):
+    return page.locator(".point-map").evaluate(script, *arguments)
+
+
+def wait_for_map(page, condition: str, *arguments) -> None:
+    """Until a condition on ``map`` holds: a shadow root hides it from the page's own waiting."""
+    for _ in range(600):
+        if page.locator(".point-map").count() and of_map(
+            page, f"(root, given) => {{ const map = root.map; return Boolean(map.drawn && {condition}); }}", *arguments
+        ):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"not in a minute: {condition}")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +68,7 @@ def app(made, streamlit_server) -> str:
 def map_page(app, page):
     page.set_default_timeout(60_000)
     page.goto(f"{app}/embeddings?cohort=small")
-    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullData?.[0]?.x?.length > 100")
+    wait_for_map(page, "map.count > 100")
     page.wait_for_timeout(500)
     return page
 
@@ -60,8 +79,8 @@ def choose_colour(page, name: str) -> None:
 
 
 def lasso(page, low=(0.3, 0.3), high=(0.7, 0.7)) -> None:
-    page.locator(".modebar-btn[data-val=lasso]").first.click()
-    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    page.get_by_role("button", name="Lasso").click()
+    box = of_map(page, BOX)
     corners = [(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1]), (low[0], low[1])]
     at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
     page.mouse.move(*at[0])
@@ -77,7 +96,7 @@ def chosen(page) -> int:
 
 
 def test_coloured_points_are_seen_and_follow_the_map(map_page, foreign_hosts) -> None:
-    shot = map_page.locator(".js-plotly-plot").first.screenshot()
+    shot = map_page.locator(".point-map canvas").screenshot()
     pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("HSV"), dtype=int)
     panel = pixels[60:380, : pixels.shape[1] // 3]
     coloured = (panel[..., 1] > 90) & (panel[..., 2] > 90)
@@ -90,12 +109,12 @@ def test_coloured_points_are_seen_and_follow_the_map(map_page, foreign_hosts) ->
 
 def test_a_clicked_point_shows_its_crop(map_page, made) -> None:
     choose_colour(map_page, "Sagittal")
-    map_page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullData?.length == 1")
+    wait_for_map(map_page, "map.panels.length == 1")
     map_page.wait_for_timeout(500)
-    index = map_page.evaluate(EXTREME)
-    map_page.mouse.move(*map_page.evaluate(PLACE, index))
+    index = of_map(map_page, EXTREME)
+    map_page.mouse.move(*of_map(map_page, PLACE, index))
     map_page.wait_for_timeout(200)
-    map_page.mouse.click(*map_page.evaluate(PLACE, index))
+    map_page.mouse.click(*of_map(map_page, PLACE, index))
     map_page.get_by_text("1 chosen crop", exact=True).wait_for()
     volume = str(made[1].volume[index])
     map_page.get_by_text(re.compile(rf"{volume}, \d+ mm (left|right)")).first.wait_for()
@@ -104,7 +123,7 @@ def test_a_clicked_point_shows_its_crop(map_page, made) -> None:
 
 def test_lasso_shows_the_crops_and_survives_a_colour_change(map_page, made) -> None:
     choose_colour(map_page, "Axial")
-    map_page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullData?.length == 1")
+    wait_for_map(map_page, "map.panels.length == 1")
     map_page.wait_for_timeout(500)
     lasso(map_page)
     map_page.get_by_text("chosen crops").first.wait_for()
@@ -112,11 +131,8 @@ def test_lasso_shows_the_crops_and_survives_a_colour_change(map_page, made) -> N
     assert 20 < count < len(made[1])
     map_page.locator("img[src^='data:image/jpeg']").nth(20).wait_for(state="attached")
     choose_colour(map_page, "Patient")
-    map_page.wait_for_function(
-        "() => document.querySelector('.js-plotly-plot')?._fullData?.[0]?.selectedpoints?.length > 0"
-    )
-    lit = map_page.evaluate("() => document.querySelector('.js-plotly-plot')._fullData[0].selectedpoints.length")
-    assert (lit, chosen(map_page)) == (count, count)
+    wait_for_map(map_page, "map.data.legend.length > 0")
+    assert (len(of_map(map_page, LIT)), chosen(map_page)) == (count, count)
 
 
 def download(page, part: str, label: str) -> Path:
@@ -130,11 +146,11 @@ def download(page, part: str, label: str) -> Path:
 def test_chosen_crops_are_saved_and_a_click_in_the_scan_lights_its_points(map_page, made) -> None:
     table = made[1]
     choose_colour(map_page, "Axial")
-    map_page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullData?.length == 1")
+    wait_for_map(map_page, "map.panels.length == 1")
     map_page.wait_for_timeout(500)
     lasso(map_page)
     map_page.get_by_text("chosen crops").first.wait_for()
-    lit = map_page.evaluate("() => Array.from(document.querySelector('.js-plotly-plot')._fullData[0].selectedpoints)")
+    lit = of_map(map_page, LIT)
 
     map_page.get_by_test_id("stPopoverButton").filter(has_text="Download").click()
     frame = pd.read_csv(download(map_page, f"{len(lit)} chosen", "CSV"))
@@ -154,16 +170,10 @@ def test_chosen_crops_are_saved_and_a_click_in_the_scan_lights_its_points(map_pa
     map_page.wait_for_timeout(1000)
     box = canvas.bounding_box()
     canvas.click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.5})
-    map_page.wait_for_function(
-        "count => { const lit = document.querySelector('.js-plotly-plot')?._fullData?.[0]?.selectedpoints;"
-        " return lit?.length && lit.length < count; }",
-        arg=len(lit),
-    )
-    around = map_page.evaluate(
-        "() => Array.from(document.querySelector('.js-plotly-plot')._fullData[0].selectedpoints)"
-    )
+    wait_for_map(map_page, "map.lit && map.lit.reduce((a, b) => a + b) < given", len(lit))
+    around = of_map(map_page, LIT)
     map_page.get_by_text(re.compile(rf"^{len(around)} chosen crops?$")).first.wait_for()
     assert len(set(table.volume[around])) == 1  # of the clicked scan
     assert np.ptp(table.centre_mm[around], axis=0).max() <= 40  # the box's edge
     map_page.get_by_role("button", name="Clear").click()
-    map_page.wait_for_function("() => !document.querySelector('.js-plotly-plot')?._fullData?.[0]?.selectedpoints")
+    wait_for_map(map_page, "!map.lit")

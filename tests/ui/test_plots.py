@@ -13,7 +13,7 @@ from isimed.explore.project import open_map
 from isimed.explore.selection import select
 from isimed.explore.store import Table
 from isimed.ui import colours, plots
-from isimed.ui.map_view import COLOURS, SIDE_BY_SIDE, View, colour_of, drawn_rows, filtered_rows, panels_of, picked
+from isimed.ui.map_view import COLOURS, SIDE_BY_SIDE, View, colour_of, drawn_rows, filtered_rows, panels_of
 from isimed.ui.map_words import said_of
 from tests.small import write_cohort
 from tests.tables import info, table_in_memory
@@ -137,12 +137,6 @@ def test_the_matrix_and_the_nine_panels(table, points):
     nine = plots.axes_figure(points.pcs[:, :3], table.position, points.r, matched)
     assert len(nine.data) == 9
     assert nine.layout.annotations[0].text == f"r = {points.r[0, 0]:+.2f}"
-
-
-def test_picked_points_of_any_panel_count_once():
-    event = {"points": [{"point_index": 3, "curve_number": 0}, {"point_index": 3, "curve_number": 1}, {"x": 1}]}
-    assert picked(event | {"points": [*event["points"], {"point_index": 99}]}, 10).tolist() == [3]
-    assert picked({}, 10).tolist() == []
 
 
 def test_filters_hold_together(table):

@@ -180,6 +180,11 @@ def slice_viewer(
     return read(result.get("click"))
 
 
+def voxel_session() -> str:
+    """Whose arrays those are that this session publishes."""
+    return str(st.session_state.setdefault("_isimed_voxel_session", secrets.token_hex(16)))
+
+
 def click_from(event: Any, volume: Volume, url: str) -> Click | None:
     """The click in a browser's message; None for no message, or one about another or an impossible voxel."""
     if not isinstance(event, dict) or event.get("url") != url:
@@ -200,10 +205,9 @@ def _encode(voxels: NDArray, key: str | None, how: Callable[[NDArray], Encoded],
 
 
 def _source(encoded: Encoded, key: str | None, *options: Any) -> dict:
-    session = st.session_state.setdefault("_isimed_voxel_session", secrets.token_hex(16))
     name = repr((key or encoded.name, encoded.raw.shape, *options))
     return {
-        "url": voxel_server.publish(encoded.raw, name, session),
+        "url": voxel_server.publish(encoded.raw, name, voxel_session()),
         "dtype": encoded.raw.dtype.name,
         "shape": list(encoded.raw.shape[::-1]),
         "slope": encoded.slope,
