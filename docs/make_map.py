@@ -1,6 +1,6 @@
 """Write the tables of docs/map.md from the JSON files that the map's benchmarks left in docs/map.
 
-python docs/make_map.py
+python -m docs.make_map
 """
 
 import json

@@ -1,6 +1,6 @@
 """Write docs/results.md from the JSON files that `python -m isimed evaluate --json` left in docs/results.
 
-python docs/make_results.py
+python -m docs.make_results
 """
 
 import json
@@ -12,7 +12,7 @@ from isimed.evaluation import words
 DOCS = Path(__file__).parent
 HEAD = """# Results
 
-What was measured, whatever came out. Written by `python docs/make_results.py` from the JSON files in
+What was measured, whatever came out. Written by `python -m docs.make_results` from the JSON files in
 [results](results); each of them is what `python -m isimed evaluate … --json` wrote. What each figure means, its formula
 and its baseline: [evaluation](evaluation.md). Trainings, also those that did not help: [trials](trials.md).
 

@@ -1,6 +1,6 @@
 """Peak memory of training at several batch sizes: where the constants of isimed/training/estimate.py come from.
 
-    python docs/measure_memory.py
+    python -m docs.measure_memory
 
 Each line is a fresh process that takes three steps on made-up volumes; its peak is what the system says of it
 (resident set; on a GPU what torch reserved there). The fit prints bytes for the process and bytes a crop and view.
@@ -60,7 +60,7 @@ def main() -> None:
         return
     rows, peaks = [], []
     for method, crops, size in CASES:
-        command = [sys.executable, __file__, "--device", options.device, "--one", f"{method},{crops},{size}"]
+        command = [sys.executable, "-m", "docs.measure_memory", "--device", options.device, "--one", f"{method},{crops},{size}"]
         peak = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         print(f"{method}: {crops} crops of {size}³: {peak / 1e9:.2f} GB", flush=True)
         if method in ("isimed", "simclr"):

@@ -1,7 +1,7 @@
 """Train what docs/results.md compares, one row after the other, and measure all rows on the same test patients.
 
-    python docs/train_table.py headneck-ct path/to/dataset.json                   # every method, then every ablation
-    python docs/train_table.py brain-flair path/to/dataset.json --only methods    # or rows by name: isimed simclr
+    python -m docs.train_table headneck-ct path/to/dataset.json                   # every method, then every ablation
+    python -m docs.train_table brain-flair path/to/dataset.json --only methods    # or rows by name: isimed simclr
 
 An earlier call's work is kept: a finished row is not trained again, one that was stopped goes on. Each row leaves its
 options, cost and curve in ``docs/results/trainings/<cohort>/<row>.json`` and a checkpoint ``<cohort>-<row>`` in
