@@ -60,7 +60,15 @@ def main() -> None:
         return
     rows, peaks = [], []
     for method, crops, size in CASES:
-        command = [sys.executable, "-m", "docs.measure_memory", "--device", options.device, "--one", f"{method},{crops},{size}"]
+        command = [
+            sys.executable,
+            "-m",
+            "docs.measure_memory",
+            "--device",
+            options.device,
+            "--one",
+            f"{method},{crops},{size}",
+        ]
         peak = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         print(f"{method}: {crops} crops of {size}³: {peak / 1e9:.2f} GB", flush=True)
         if method in ("isimed", "simclr"):
