@@ -13,15 +13,24 @@ from isimed.data.cohort import Cohort, find_manifest, register, write_manifest
 from isimed.explore.embed import checkpoint_for, embed_cohort
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_patients(parser: argparse.ArgumentParser) -> None:
+    """Which cohort, which network, and which list of a split."""
     parser.add_argument("cohort")
     parser.add_argument("--checkpoint", default="headneck-ct")
     parser.add_argument("--split", default="docs/splits/headneck-ct.json")
     parser.add_argument("--part", default="test", help="list of the split")
+
+
+def listed_patients(options: argparse.Namespace) -> list[str]:
+    return json.loads(Path(options.split).read_text("utf-8"))[options.part]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_patients(parser)
     parser.add_argument("--patients", type=int, default=40)
     options = parser.parse_args()
-    wanted = json.loads(Path(options.split).read_text("utf-8"))[options.part][: options.patients]
+    wanted = listed_patients(options)[: options.patients]
     whole = Cohort.load(options.cohort)
     name = f"{whole.name}-{options.part}-{len(wanted)}"
     manifest = json.loads(register(options.cohort, name=name).read_bytes())  # paths made absolute

@@ -27,12 +27,14 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from benchmarks.part import add_patients, listed_patients
 from isimed.data.cache import prepare_cohort
 from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Prepared
 from isimed.data.warp import load_warps, true_point
-from isimed.evaluation.landmarks import organ_places
+from isimed.evaluation.landmarks import organ_places, other_side
 from isimed.evaluation.registration import affine_transform, carry, start_transform
+from isimed.evaluation.transfer import box_map
 from isimed.explore.agree import correspondence
 from isimed.explore.embed import checkpoint_for, embed_cohort
 from isimed.explore.filters import Filter
@@ -56,10 +58,7 @@ class Query:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cohort")
-    parser.add_argument("--checkpoint", default="headneck-ct")
-    parser.add_argument("--split", default="docs/splits/headneck-ct.json")
-    parser.add_argument("--part", default="test", help="list of the split")
+    add_patients(parser)
     parser.add_argument("--targets", type=int, default=10)
     parser.add_argument("--sources", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
@@ -69,7 +68,7 @@ def main() -> None:
     cohort = Cohort.load(options.cohort)
     checkpoint = checkpoint_for(options.checkpoint, cohort)
     rng = np.random.default_rng(options.seed)
-    listed = cohort.subjects if cohort.synthetic else json.loads(Path(options.split).read_text("utf-8"))[options.part]
+    listed = cohort.subjects if cohort.synthetic else listed_patients(options)
     subjects = [str(name) for name in rng.permutation(listed)[: options.targets + options.sources]]
     entries = cohort.subset(subjects)
     volumes = prepare_cohort(cohort, checkpoint.card.preparation, entries=entries)
@@ -81,7 +80,10 @@ def main() -> None:
     for network in networks:
         table = embed_cohort(cohort, network, entries=entries, progress=lambda a, b: say(f"{a} of {b} crops", end="\r"))
         found |= searched(network, table, ids, volumes, queries, prefix="" if network is checkpoint else "untrained ")
-    found["body_box"] = [timed(query, lambda query: in_box(query, volumes)) for query in queries]
+    found["body_box"] = [
+        timed(query, lambda query: box_map(volumes[query.source], volumes[query.target])(query.clicked))
+        for query in queries
+    ]
     found |= registered(volumes, queries, seed=options.seed)
     result: dict[str, Any] = {
         "cohort": cohort.name, "checkpoint": checkpoint.name, "subjects": subjects, "places": len(queries),
@@ -117,17 +119,11 @@ def choose(cohort: Cohort, entries: list, volumes: list[Prepared], rng: np.rando
         return found
     places = [organ_places(volume, cohort.organs) for volume in volumes]
     return [
-        Query(s, t, name, places[s][name], places[t][name], places[t].get(mirrored(name)))
+        Query(s, t, name, places[s][name], places[t][name], places[t].get(other_side(name)))
         for s, t in pairs
         for name in places[t]
         if name in places[s]
     ]
-
-
-def mirrored(name: str) -> str:
-    """The name of the same organ on the other side, or "" where it has none."""
-    other = name.replace("left", "\0").replace("right", "left").replace("\0", "right")
-    return other if other != name else ""
 
 
 def searched(
@@ -174,12 +170,6 @@ def searched(
 
 
 COLUMNS = ("subject", "volume", "centre_mm", "position", "organ", "tumour", "code")
-
-
-def in_box(query: Query, volumes: list[Prepared]) -> NDArray:
-    source, target = volumes[query.source], volumes[query.target]
-    share = source.to_voxel(query.clicked) / np.maximum(np.array(source.image.shape) - 1, 1)
-    return target.to_mm(share * (np.array(target.image.shape) - 1))
 
 
 def registered(volumes: list[Prepared], queries: list[Query], *, seed: int) -> dict[str, list[Case]]:

@@ -4,7 +4,8 @@ python -m docs.make_map
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,29 +33,16 @@ def main() -> None:
 
 def scale() -> Iterable[str]:
     """Seconds and peak memory of each step, whether it is the same again, and who moves; a column a table size."""
-    found = {data["rows"]: data for data in _read("scale-*.json")}
-    if not found:
-        return
-    yield _row("step", *[f"{rows:,} × 1024" for rows in found])
-    yield _row(*["---"] * (len(found) + 1))
-    for step, words in STEPS.items():
-        yield _row(words, *[_seconds(step, data[step]) if step in data else "" for data in found.values()])
-    rows = {
+    rows = {words: partial(_seconds, step) for step, words in STEPS.items()} | {
         "fitted again in a fresh home and process: the same to the last bit": lambda data: _same(data.get("again")),
         "a patient more: largest move of an old crop, PCs and UMAP": lambda data: _moves(data.get("newcomer")),
         "load before (2 cores)": lambda data: f"{data['machine']['load_before'][0]:.1f}",
     }
-    for words, figure in rows.items():
-        yield _row(words, *[figure(data) for data in found.values()])
+    return _table("step", "× 1024", _read("scale-*.json"), rows)
 
 
 def pages() -> Iterable[str]:
     """What a person waits for in Chromium, a column a table size."""
-    found = {data["rows"]: data for data in _read("page-*.json")}
-    if not found:
-        return
-    yield _row("in Chromium", *[f"{rows:,} crops" for rows in found])
-    yield _row(*["---"] * (len(found) + 1))
     rows = {
         "opening, new server": lambda data: f"{data['opening_new_server_s']:.1f} s",
         "opening again, slowest of 5": lambda data: f"{max(data['opening_again_s']):.2f} s",
@@ -62,8 +50,7 @@ def pages() -> Iterable[str]:
         "lasso to gallery, median / 95 %": lambda data: _spread(data["lasso_to_gallery"]),
         "the server's memory, at most": lambda data: f"{data['server_peak_gb']:.2f} GB",
     }
-    for words, figure in rows.items():
-        yield _row(words, *[figure(data) for data in found.values()])
+    return _table("in Chromium", "crops", _read("page-*.json"), rows)
 
 
 def axes() -> Iterable[str]:
@@ -91,6 +78,18 @@ def axes() -> Iterable[str]:
         yield ""
 
 
+def _table(
+    corner: str, unit: str, found: list[dict[str, Any]], rows: Mapping[str, Callable[[dict[str, Any]], str]]
+) -> Iterable[str]:
+    """A row a figure, a column a table size; nothing where nothing was measured."""
+    if not found:
+        return
+    yield _row(corner, *[f"{data['rows']:,} {unit}" for data in found])
+    yield _row(*["---"] * (len(found) + 1))
+    for words, figure in rows.items():
+        yield _row(words, *[figure(data) for data in found])
+
+
 def _matrix(name: str, one: dict[str, Any], explained: list[float] | None, quality: str) -> Iterable[str]:
     """Three rows; matched pairs are bold."""
     for n, (pc, r) in enumerate(one["r"].items()):
@@ -99,7 +98,10 @@ def _matrix(name: str, one: dict[str, Any], explained: list[float] | None, quali
         yield _row("" if n else name, pc, *cells, share, "" if n else quality)
 
 
-def _seconds(step: str, data: dict[str, Any]) -> str:
+def _seconds(step: str, found: dict[str, Any]) -> str:
+    if step not in found:
+        return ""
+    data = found[step]
     seconds = {"quality": "quality_s", "opening": "second_opening_s"}.get(step, "seconds")
     return f"{data[seconds]:.1f} s, {data['peak_gb']:.1f} GB" if seconds == "seconds" else f"{data[seconds]:.2f} s"
 

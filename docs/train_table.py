@@ -90,14 +90,14 @@ def train(cohort: str, manifest: str, row: str, changes: dict[str, Any], *, epoc
     steps = [line for line in lines if "terms" in line]
     file = DOCS / "results" / "trainings" / cohort / f"{row}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    crops = config.crops_per_volume * config.volumes_per_step
+    crops = len(run.job["cohort"]["train"]) * config.crops_per_volume * config.epochs
     cost = {
         "row": row,
         "options": COMMON[cohort] | changes,
         "views": config.views,
         "steps": len(steps),
-        "crops": crops * len(steps),
-        "seconds": round(sum(crops / line["crops_per_second"] for line in steps)),
+        "crops": crops,
+        "seconds": round(sum(crops / len(steps) / line["crops_per_second"] for line in steps)),
         "validation": [
             {"step": line["number"], **line["validation"]} for line in run.metrics() if "validation" in line
         ],

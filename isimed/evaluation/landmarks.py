@@ -115,9 +115,15 @@ def _within(statistic: Statistic, rows: NDArray) -> Statistic:
     return lambda some: statistic(rows[some])
 
 
+def other_side(name: str) -> str:
+    """The name of the same organ on the other side, or "" where it has none."""
+    other = name.replace("left", "\0").replace("right", "left").replace("\0", "right")
+    return other if other != name else ""
+
+
 def _confused(found: NDArray, places: Places, name: str) -> float:
     """1 where the other side's landmark is nearer than the true one, NaN where there is no other side."""
-    other = name.replace("left", "\0").replace("right", "left").replace("\0", "right")
-    if other == name or other not in places:
+    other = other_side(name)
+    if other not in places:
         return float("nan")
     return float(np.linalg.norm(found - places[other]) < np.linalg.norm(found - places[name]))
