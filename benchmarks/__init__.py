@@ -9,6 +9,7 @@ ROWS = (
     "train_authors",
     "train_cached",
     "train_options",
+    "train_memory",
     "methods",
     "embed_limit",
     "embed_authors",

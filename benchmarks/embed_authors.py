@@ -1,8 +1,10 @@
 """Embedding a volume against the authors' way: MONAI reads the file and PatchIterd walks over it, crop after crop.
 
-PatchIterd lays its crops side by side, over air too. A turn of ours embeds as many crops, from the prepared volume.
-What counts for a user are crops inside the body; that share is stated, the ratio is of all crops.
+PatchIterd lays its crops side by side, over air too. A turn of ours embeds as many crops, from the prepared volume, all
+of them inside the body. Two ratios: of all crops, and of those whose middle is not air, which a table is made for.
 """
+
+import copy
 
 import torch
 from monai.data import DataLoader, Dataset, GridPatchDataset, PatchIterd
@@ -15,6 +17,8 @@ from isimed.explore.embed import BATCH, checkpoint_for
 
 TITLE = "Embedding a grid"
 AGAINST = "the authors' way: PatchIterd over the volume"
+WHY = """All crops counted, air too, the target is missed: both compute the same network, and their reading and
+walking costs little beside it on a CPU. What is left is row `embed_limit`: the network computed faster."""
 SIZE = monai_way.SIZE
 
 
@@ -24,7 +28,7 @@ def measure(setting: Setting) -> Measured:
     steps = Compose([*monai_way.reading(), *monai_way.scaling(preparation)])
     volumes = Dataset([{"image": str(cohort.path(cohort.volumes[0].image))}], steps)
     walk = PatchIterd(keys=["image"], patch_size=(SIZE,) * 3, mode="constant")
-    encoder = checkpoint.encoder
+    encoder = monai_way.as_monai_builds_it(copy.deepcopy(checkpoint.encoder))
 
     def patches() -> DataLoader:
         return DataLoader(GridPatchDataset(volumes, walk, with_coordinates=False), batch_size=BATCH)
@@ -45,4 +49,11 @@ def measure(setting: Setting) -> Measured:
     ours = our_way(checkpoint, volume, grid_of(volume, checkpoint, count=len(crops)))
     rates = race({"ours": ours, "authors": authors}, repeats=2 if setting.quick else 7)
     facts = {"crops a turn": len(crops), "share of PatchIterd's crops whose middle is not air": round(in_body, 2)}
-    return Measured([Ratio("all crops", rates["ours"], rates["authors"], "crops/s", target=2.0)], facts)
+    useful = [rate * in_body for rate in rates["authors"]]
+    return Measured(
+        [
+            Ratio("all crops", rates["ours"], rates["authors"], "crops/s", target=2.0),
+            Ratio("crops in the body", rates["ours"], useful, "crops/s", target=2.0),
+        ],
+        facts,
+    )

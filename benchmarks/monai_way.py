@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from monai.data import CacheDataset, DataLoader, Dataset, list_data_collate
+from monai.networks.nets.densenet import _Transition
 from monai.transforms import (
     Compose,
     CropForegroundd,
@@ -68,7 +69,7 @@ def loader(cohort: Cohort, config: TrainConfig, *, count: int, workers: int = 0,
 
 def epoch_of(data: DataLoader, config: TrainConfig, *, device: str = "cpu") -> Callable[[], float]:
     """A turn: one epoch of the same network and optimiser on a loader's batches; it returns the number of crops."""
-    encoder = Encoder(mm_per_unit=config.mm_per_unit).train().to(device)
+    encoder = as_monai_builds_it(Encoder(mm_per_unit=config.mm_per_unit)).train().to(device)
     optimiser = AdamW(encoder.parameters(), lr=1e-4, weight_decay=config.weight_decay)
     middle = torch.tensor([SIZE / 2 - 0.5] * 3 + [1.0], dtype=torch.float64)
 
@@ -87,3 +88,12 @@ def epoch_of(data: DataLoader, config: TrainConfig, *, device: str = "cpu") -> C
         return crops
 
     return turn
+
+
+def as_monai_builds_it(encoder: Encoder) -> Encoder:
+    """The same network with the transitions' average after their convolution, where `Encoder` does not have it."""
+    for part in encoder.backbone.modules():
+        if isinstance(part, _Transition):
+            pool = part._modules.pop("pool")
+            part.add_module("pool", pool)
+    return encoder

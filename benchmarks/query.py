@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.race import Measured, Ratio, Setting, race
-from isimed.explore.index import build_index, search
+from isimed.explore.index import EXACT_UP_TO, ExactIndex, Index, InvertedLists
 
 TITLE = "Query, top 20"
 AGAINST = "exact NumPy search in memory"
@@ -25,7 +25,7 @@ def measure(setting: Setting) -> Measured:
     for rows in (10_000, 100_000) if setting.quick else (10_000, 100_000, 1_000_000):
         codes, queries = made_codes(rows), made_codes(50, seed=1)
         start = time.perf_counter()
-        index = build_index(codes)
+        index: Index = ExactIndex(codes) if rows <= EXACT_UP_TO else InvertedLists(codes)
         built = time.perf_counter() - start
         norms = np.einsum("nd,nd->n", codes, codes)
         ways = {"ours": _ours(index, queries), "numpy": _numpy(codes, norms, queries)}
@@ -35,7 +35,7 @@ def measure(setting: Setting) -> Measured:
             Ratio(f"{rows:,} rows", rates["ours"], rates["numpy"], "queries/s", target=10.0 if large else 1.0)
         )
         exact = [_nearest(codes, norms, query) for query in queries]
-        found = search(index, queries, TOP)[1]
+        found = [index.nearest(query, TOP)[1] for query in queries]
         recall = np.mean([len(np.intersect1d(a, b)) / TOP for a, b in zip(exact, found, strict=True)])
         facts[f"recall at {TOP} of {rows:,}"] = round(float(recall), 3)
         facts[f"seconds to build the index of {rows:,}"] = round(built, 1)
@@ -53,10 +53,10 @@ def made_codes(count: int, *, seed: int = 0) -> NDArray[np.float32]:
     return codes
 
 
-def _ours(index: object, queries: NDArray[np.float32]) -> Callable[[], float]:
+def _ours(index: Index, queries: NDArray[np.float32]) -> Callable[[], float]:
     def turn() -> float:
         for query in queries:
-            search(index, query[None], TOP)
+            index.nearest(query, TOP)
         return len(queries)
 
     return turn

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from docs.ablation_plots import plot
 from isimed.evaluation import words
 
 DOCS = Path(__file__).parent
@@ -18,6 +19,18 @@ and its baseline: [evaluation](evaluation.md). Trainings, also those that did no
 
 In parentheses: 95 % interval, patients drawn with replacement, all their crops with them.
 """
+TRAININGS = """## What the trainings cost
+
+Each row is one training of [train_table.py](train_table.py): the same backbone, crops, steps and split within a cohort,
+one option changed. A step of a method with two views computes twice as many crops as it counts. Validation is on the
+split's validation patients at the end; methods without a distance in mm have none there.
+"""
+ABLATIONS = """## Ablations on {cohort}
+
+One option changed at a time, measured on the split's test patients, 95 % intervals over patients.
+
+![Ablations on {cohort}](results/{cohort}-ablations.png)
+"""
 LONGEST_LIST = 12
 
 
@@ -25,6 +38,12 @@ def main() -> None:
     parts = [HEAD]
     for path in sorted((DOCS / "results").glob("*.json")):
         parts.append(section(json.loads(path.read_text(encoding="utf-8")), path.name))
+    files = sorted((DOCS / "results" / "trainings").glob("*/*.json"))
+    if files:
+        parts += [TRAININGS, *costs(files), ""]
+    for cohort in sorted({file.parent.name for file in files}):
+        if plot(rows_of(cohort), DOCS / "results" / f"{cohort}-ablations.png"):
+            parts.append(ABLATIONS.format(cohort=cohort))
     (DOCS / "results.md").write_text("\n".join(parts), encoding="utf-8")
 
 
@@ -51,6 +70,34 @@ def section(result: dict[str, Any], file: str) -> str:
     if rows:
         lines += ["### How alike the spaces are", "", *markdown(header, rows), ""]
     return "\n".join(lines)
+
+
+def rows_of(cohort: str) -> dict[str, Any]:
+    """Row of docs/train_table.py -> its figures, from whatever was measured of the cohort's methods and ablations."""
+    found: dict[str, Any] = {}
+    for group in ("ablations", "methods"):
+        file = DOCS / "results" / f"{cohort}-{group}.json"
+        if file.is_file():
+            checkpoints = json.loads(file.read_text(encoding="utf-8"))["checkpoints"]
+            found |= {name.removeprefix(f"{cohort}-"): figures for name, figures in checkpoints.items()}
+    return found
+
+
+def costs(files: list[Path]) -> list[str]:
+    """A line a training: what was changed, how long it took and where, what validation said last."""
+    header = ["cohort", "row", "options", "views", "steps", "crops", "minutes", "crops/s", "validation", "machine"]
+    rows = []
+    for file in files:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        options = ", ".join(f"{name} {value}" for name, value in found["options"].items() if name != "epochs")
+        last = found["validation"][-1] if found["validation"] else {}
+        said = ", ".join(f"{name} {value:.3g}" for name, value in last.items() if name != "step")
+        machine = f"{found['machine']['device']}, {found['machine']['threads']} thread(s)"
+        rate = f"{found['crops'] * found['views'] / found['seconds']:.1f}"
+        cells = [file.parent.name, found["row"], f"{found['options']['epochs']} epochs, {options}", found["views"]]
+        cells += [found["steps"], found["crops"], f"{found['seconds'] / 60:.0f}", rate, said, machine]
+        rows.append([str(cell) for cell in cells])
+    return markdown(header, rows)
 
 
 def described(item: tuple[str, dict[str, Any]]) -> tuple[str, str]:

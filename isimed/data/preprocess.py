@@ -21,6 +21,7 @@ from isimed.errors import InputError
 
 CT_FOREGROUND_HU = -500.0
 SLAB = 32
+WITHIN_A_SLICE = ndimage.generate_binary_structure(3, 1) * np.array([0, 1, 0])  # neighbours, of an axial slice only
 
 
 class Preparation(BaseModel):
@@ -178,15 +179,22 @@ def body_mask(image: NDArray, *, above: float) -> NDArray[np.bool_]:
 
     Filling in axial slices keeps lungs and sinuses (open to the outside only in 3D) inside the body.
     """
-    parts, count = ndimage.label(np.nan_to_num(image, nan=above) > above)
+    parts, count = ndimage.label(image > above)  # not a number is not above
     if count == 0:
         return np.zeros(image.shape, dtype=bool)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
-    mask = parts == sizes.argmax()
-    for z in range(mask.shape[2]):
-        mask[..., z] = ndimage.binary_fill_holes(mask[..., z])
-    return mask
+    return _fill_slices(parts == sizes.argmax())
+
+
+def _fill_slices(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Holes of each axial slice filled: what is no body and does not reach the slice's edge.
+
+    All slices are labelled at once, by a neighbourhood that stays within them.
+    """
+    ground = np.pad(~mask, ((1, 1), (1, 1), (0, 0)), constant_values=True)
+    parts, _ = ndimage.label(ground, WITHIN_A_SLICE)
+    return (parts != parts[0, 0])[1:-1, 1:-1]
 
 
 def _scale(image: NDArray[np.float32], preparation: Preparation, *, name: str) -> tuple[NDArray, float]:

@@ -1,6 +1,9 @@
 """Crops -> embeddings: of a grid over every volume of a cohort, of one scan, of a few points."""
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +29,10 @@ from isimed.models.checkpoint import (
 from isimed.patches import crop_centre_mm, cut_crops, grid_centres
 
 BATCH = 32
+SMALL_BATCH = 16  # of threads that compute a batch each
 Progress = Callable[[int, int], None]
 
 
-@torch.inference_mode()
 def embed_crops(
     checkpoint: Checkpoint, volume: Prepared, centres: NDArray, *, on_batch: Callable[[int], None] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -44,14 +47,43 @@ def embed_crops(
     """
     encoder = checkpoint.encoder
     device = next(encoder.parameters()).device
-    parts = []
-    for batch in _batches(np.asarray(centres).reshape(-1, 3)):
+
+    @torch.inference_mode()
+    def embed_batch(batch: NDArray) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         crops = torch.from_numpy(cut_crops(volume, batch, checkpoint.card.crop_size)).to(device)
         embeddings = checkpoint.backbone(crops)
-        parts.append((embeddings.float().cpu().numpy(), encoder.code(embeddings).float().cpu().numpy()))
+        return embeddings.float().cpu().numpy(), encoder.code(embeddings).float().cpu().numpy()
+
+    places = np.asarray(centres).reshape(-1, 3)
+    side_by_side = device.type == "cpu" and len(places) > SMALL_BATCH and not encoder.training
+    size = SMALL_BATCH if side_by_side else BATCH
+    batches = [places[start : start + size] for start in range(0, len(places), size)]
+    parts = []
+    for part in (_workers(torch.get_num_threads()).map if side_by_side else map)(embed_batch, batches):
+        parts.append(part)
         if on_batch:
-            on_batch(len(batch))
+            on_batch(len(part[0]))
     return np.concatenate([e for e, _ in parts]), np.concatenate([c for _, c in parts])
+
+
+@lru_cache(maxsize=1)
+def _workers(count: int) -> ThreadPoolExecutor:
+    """Threads that compute a batch each, alone: less waiting for each other than all of them on one batch.
+
+    torch keeps a number of threads for each thread, and one for those to come, which is put back.
+    """
+    here = threading.Barrier(count)
+
+    def become_one() -> None:
+        torch.get_num_threads()  # a thread that has not asked yet would be given the number for those to come later
+        torch.set_num_threads(1)
+        here.wait()
+
+    pool = ThreadPoolExecutor(count, "embed")
+    for made in [pool.submit(become_one) for _ in range(count)]:
+        made.result()
+    torch.set_num_threads(count)
+    return pool
 
 
 def embed_cohort(
@@ -189,11 +221,6 @@ def tumour_share(volume: Prepared, centres: NDArray, size: int) -> NDArray[np.fl
     low = np.asarray(centres) - size // 2 + size
     corners = [(total[tuple((low + size * np.array(c)).T)], (-1) ** (3 - sum(c))) for c in np.ndindex(2, 2, 2)]
     return (sum(sign * value for value, sign in corners) / size**3).astype(np.float32)
-
-
-def _batches(centres: NDArray) -> Iterator[NDArray]:
-    for start in range(0, len(centres), BATCH):
-        yield centres[start : start + BATCH]
 
 
 def checkpoint_for(name: str, cohort: Cohort, *, like: Checkpoint | None = None) -> Checkpoint:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,8 +44,3 @@ class Filter:
             away = table.position - np.asarray(self.position, dtype=np.float32)
             allowed &= np.einsum("ij,ij->i", away, away) <= self.within_mm**2
         return allowed
-
-    def selector(self, table: Table) -> faiss.IDSelector | None:
-        """The same as a faiss selector, which the search itself obeys; None where everything may be found."""
-        mask = self.mask(table)
-        return None if mask.all() else faiss.IDSelectorBatch(np.flatnonzero(mask))

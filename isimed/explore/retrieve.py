@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from isimed.data.preprocess import Prepared
 from isimed.explore.embed import embed_crops
 from isimed.explore.filters import Filter
-from isimed.explore.index import codes_of, index_of, search, squared_lengths_of
+from isimed.explore.index import exact_index_of, index_of
 from isimed.explore.store import Table
 from isimed.models.checkpoint import Checkpoint
 from isimed.patches import nearest_centres
@@ -56,11 +56,11 @@ def nearest_in_each(table: Table, code: ArrayLike, allowed: NDArray[np.bool_]) -
     Args:
         allowed: (N,) which rows of the table may be found.
     """
-    codes, query = codes_of(table), np.asarray(code, dtype=np.float32)
-    scores = np.where(allowed, squared_lengths_of(table) - 2 * (codes @ query), np.inf)  # |c - q|² less |q|²
-    best = [rows.start + int(scores[rows].argmin()) for rows in map(table.rows, table.volumes)]
+    index, query = exact_index_of(table), np.asarray(code, dtype=np.float32)
+    order = index.order_of(query, allowed)
+    best = [rows.start + int(order[rows].argmin()) for rows in map(table.rows, table.volumes)]
     best = [row for row in best if allowed[row]]
-    squared = np.square(codes[best] - query).sum(axis=1)
+    squared = np.square(index.codes[best] - query).sum(axis=1)
     return [_match(table, best[n], squared[n]) for n in np.argsort(squared, kind="stable")]
 
 
@@ -75,10 +75,9 @@ def nearest_crops(
     wanted = where or Filter()
     if subject is not None:
         wanted = replace(wanted, not_subject=subject)
-    query = np.asarray(code, dtype=np.float32)[None]
-    distances, rows = search(index_of(table), query, min(k, len(table)), selector=wanted.selector(table))
-    pairs = zip(rows[0], distances[0], strict=True)
-    return [_match(table, int(row), distance) for row, distance in pairs if row >= 0]
+    query, mask = np.asarray(code, dtype=np.float32), wanted.mask(table)
+    distances, rows = index_of(table).nearest(query, k, allowed=None if mask.all() else mask)
+    return [_match(table, int(row), distance) for row, distance in zip(rows, distances, strict=True)]
 
 
 def _match(table: Table, row: int, squared: float) -> Match:

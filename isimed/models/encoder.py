@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 from monai.networks.nets import DenseNet121
+from monai.networks.nets.densenet import _Transition
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -49,6 +50,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.backbone = DenseNet121(spatial_dims=3, in_channels=1, out_channels=1)
         self.backbone.class_layers.out = nn.Identity()
+        _average_first(self.backbone)
         sizes = {DISTANCE_HEAD: CODE_SIZE} if heads is None else heads
         self.heads = nn.ModuleDict({name: _head(name)(EMBEDDING_SIZE, size) for name, size in sizes.items()})
         self.mm_per_unit = mm_per_unit
@@ -82,6 +84,14 @@ class Encoder(nn.Module):
     @property
     def has_distance_head(self) -> bool:
         return DISTANCE_HEAD in self.heads
+
+
+def _average_first(backbone: nn.Module) -> None:
+    """Swap the 1×1×1 convolution and the average of each transition: the same numbers to rounding, from an eighth."""
+    for part in backbone.modules():
+        if isinstance(part, _Transition):
+            convolution = part._modules.pop("conv")
+            part.add_module("conv", convolution)
 
 
 def _head(name: str) -> type[nn.Linear]:

@@ -14,10 +14,9 @@ def for_inference(encoder: Encoder) -> nn.Module:
     """A copy of the backbone with less to compute: what stands side by side and is linear is joined or swapped.
 
     Batch norms right after a convolution are folded into it; those before a ReLU and a 1×1×1 convolution become a
-    bound (`Bounded`), and the rest goes into that convolution. Transitions average before their convolution, on an
-    eighth of the voxels; the stem takes its maximum before its ReLU, axis by axis. With AVX-512 the copy is laid out
-    channels-last, which was measured to be faster there (docs/benchmarks.md). All of it changes float32 results by
-    rounding only, so a table does not depend on which way it was computed.
+    bound (`Bounded`), and the rest goes into that convolution. The stem takes its maximum before its ReLU, axis by
+    axis. With AVX-512 the copy is laid out channels-last, which was measured to be faster there (docs/benchmarks.md).
+    All of it changes float32 results by rounding only, so a table does not depend on which way it was computed.
 
     Args:
         encoder: in eval mode; one in training mode is given back, since its norms depend on the batch.
@@ -94,9 +93,6 @@ def _join_neighbours(part: nn.Sequential, *, axis_by_axis: bool) -> None:
         if isinstance(layer, nn.Conv3d) and isinstance(following, nn.BatchNorm3d):
             setattr(part, name, fuse_conv_bn_eval(layer, following))
             setattr(part, next_name, nn.Identity())
-        elif isinstance(layer, nn.Conv3d) and isinstance(following, nn.AvgPool3d):
-            setattr(part, name, following)
-            setattr(part, next_name, layer)
         elif isinstance(layer, nn.ReLU) and isinstance(following, nn.MaxPool3d):
             setattr(part, name, MaxPoolByAxis() if axis_by_axis and _is_usual(following) else following)
             setattr(part, next_name, layer)

@@ -20,6 +20,7 @@ from isimed import settings
 from isimed.errors import InputError
 from isimed.training import slurm
 from isimed.training.config import TrainConfig
+from isimed.training.kept_memory import training_environment
 from isimed.training.run import Run, Status, write_json
 
 GONE_WITHIN_S = 22.0
@@ -66,7 +67,9 @@ def _start_process(run: Run) -> None:
     """A fresh interpreter in a session of its own."""
     _reap()
     code = str(settings.PACKAGE.parent)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))}
+    environment = training_environment() | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
+    }
     environment["ISIMED_HOME"] = str(settings.home().resolve())
     command = [sys.executable, "-m", "isimed.training.run", str(run.folder.resolve())]
     try:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from isimed import settings
 from isimed.errors import InputError
+from isimed.training.kept_memory import KEPT_MEMORY
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
@@ -100,6 +101,7 @@ def submit(run: "Run") -> str:
         setup=[
             f"export PYTHONPATH={shlex.quote(path)}",
             f"export ISIMED_HOME={shlex.quote(str(settings.home().resolve()))}",
+            *(f"export {name}={value}" for name, value in KEPT_MEMORY.items()),
         ],
         additional_parameters={"requeue": True},
         **{name: value for name, value in wishes.items() if value is not None},

@@ -150,12 +150,12 @@ def axes_panel(points: Points, table: Table, fitted: Map) -> None:
         st.dataframe(
             pd.DataFrame({
                 "axis": AXES,
-                "PC": [f"PC{n + 1}" for n in matched],
+                "PC": [n + 1 for n in matched],
                 "|r|": [abs(points.r[n, axis]) for axis, n in enumerate(matched)],
                 "R²": axes.r2,
                 "per mm": axes.scale,
-            }).round(3),
-            hide_index=True,
+            }).round(2),
+            hide_index=True, width="stretch",
         )  # fmt: skip
         st.caption(
             "r over all crops. R²: position read linearly from 50 components, judged on patients left out. "

@@ -135,6 +135,7 @@ def show_map(
     three = view.kind == "pca3"
     limit = plots.POINTS_3D if three else int(st.session_state.get("map_points") or plots.POINTS)
     drawn = drawn_rows(table, view.rows, chosen, limit)
+    drawn = np.random.default_rng(0).permutation(drawn)  # what is drawn last lies on top: not always one patient
     if not len(drawn):
         st.info("No crop passes the filter: widen it.")
         return

@@ -113,11 +113,12 @@ def cloud_figure(
     marker = _marker(colour, len(names), rows=lit, domain=(0, 1))
     marker |= {"size": 2.6, "opacity": 0.9}
     figure.add_trace(_cloud(places[lit], marker, **_hover(names[lit], position[lit])))
-    _legend(figure, colour)
+    _legend(figure, colour, go.Scatter3d)
     axis = {"backgroundcolor": PANEL, "gridcolor": GRID, "color": TEXT, "showspikes": False}
     scene = {f"{a}axis": axis | {"title": {"text": text}} for a, text in zip("xyz", labels, strict=True)}
     figure.update_layout(scene=scene | {"aspectmode": "data"}, **_look(height))
-    figure.update_layout(margin={"l": 0, "r": 0, "t": 10, "b": 80})
+    figure.update_layout(margin={"l": 0, "r": 0, "t": 10, "b": 10 if colour.legend else 80})
+    figure.update_layout(legend={"y": 0.93})  # below the buttons
     return figure
 
 
@@ -151,7 +152,7 @@ def axes_figure(
         figure.update_xaxes(title_text=f"{name}, mm ({low} ← → {high})", row=3, col=n)
         figure.update_yaxes(title_text=f"PC{n}{unit}", row=n, col=1)
     figure.update_layout(**_look(height))
-    return figure.update_layout(margin={"l": 10, "r": 10, "t": 30, "b": 50})
+    return figure.update_layout(margin={"l": 10, "r": 10, "t": 54, "b": 50})  # the buttons stand over the titles
 
 
 def matrix_figure(r: NDArray, matched: NDArray, *, height: int = 260) -> go.Figure:
@@ -218,10 +219,12 @@ def _hover(names: NDArray, position: NDArray) -> dict:
     return {"customdata": whole, "text": names, "hovertemplate": "%{text}: " + HOVER}
 
 
-def _legend(figure: go.Figure, colour: Colour) -> None:
+def _legend(figure: go.Figure, colour: Colour, trace: type[go.Scatter] | type[go.Scatter3d] = go.Scatter) -> None:
+    """Names and shades as traces without a point, of the figure's own kind: another brings axes of its own."""
+    nowhere: dict = {axis: [None] for axis in ("xyz" if trace is go.Scatter3d else "xy")}
     for name, shade in colour.legend:
         marker = {"color": shade, "size": 9}
-        figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", marker=marker, name=name, hoverinfo="skip"))
+        figure.add_trace(trace(**nowhere, mode="markers", marker=marker, name=name, hoverinfo="skip"))
 
 
 def _small(values: NDArray) -> NDArray[np.float32]:

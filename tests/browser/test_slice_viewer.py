@@ -171,6 +171,53 @@ def test_zoom_and_pan_keep_picking_exact(viewer):
     viewer.get_by_text(re.compile(r"^voxel \(33, 7, 15\)")).wait_for()
 
 
+@pytest.fixture
+def touched(app, browser):
+    """The viewer on a touch screen, and a function: fingers laid on points, moved to others in turn, lifted."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, has_touch=True)
+    page = context.new_page()
+    page.goto(app)
+    page.locator(".readout .voxel").first.wait_for()
+    wire = context.new_cdp_session(page)
+    box = canvas(page, "axial").bounding_box()
+
+    def send(kind, points):
+        at = [{"x": box["x"] + x, "y": box["y"] + y, "id": number} for number, (x, y) in enumerate(points)]
+        wire.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+    def fingers(*moments):
+        send("touchStart", moments[0])
+        for moment in moments[1:]:
+            send("touchMove", moment)
+        send("touchEnd", [])
+        page.wait_for_timeout(200)
+
+    yield page, fingers
+    context.close()
+
+
+def test_a_finger_chooses_a_voxel_and_turns_slices(touched):
+    page, fingers = touched
+    fingers([place(page, "axial", (33, 7, 15))])
+    page.get_by_text(re.compile(r"^voxel \(33, 7, 15\)")).wait_for()
+    before = runs(page)
+    fingers(*([(200, 200 - 6 * step)] for step in range(9)))
+    assert "slice 20 of 30" in canvas(page, "axial").get_attribute("aria-label")
+    assert runs(page) == before
+
+
+def test_two_fingers_zoom_and_a_tap_there_is_exact(touched):
+    page, fingers = touched
+    x, y = place(page, "axial", (33, 7, 15))
+    fingers(*([(x - 20 - 4 * step, y), (x + 20 + 4 * step, y)] for step in range(11)))  # three times as far apart
+    fingers([(x, y)])
+    page.get_by_text(re.compile(r"^voxel \(33, 7, 15\)")).wait_for()
+    fingers([(x + 12, y)])  # further than a voxel before the zoom, less than two after it
+    found = re.match(r"voxel \((\d+), (\d+), 15\)", page.get_by_text(re.compile(r"^voxel")).inner_text())
+    assert found
+    assert 1 <= 33 - int(found.group(1)) <= 2
+
+
 def test_two_viewers_do_not_mix_and_a_rerun_fetches_nothing(viewer):
     fetched = [url for url in viewer.requested if "/isimed/voxels/" in url]
     click(viewer, "coronal", (4, 25, 9), nth=1)

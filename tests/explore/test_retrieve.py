@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from isimed.explore.filters import Filter
-from isimed.explore.index import build_index, search
+from isimed.explore.index import ExactIndex, InvertedLists
 from isimed.explore.locate import interpolate, interpolated
 from isimed.explore.retrieve import nearest_crops, nearest_in_others
 from isimed.explore.store import Table
@@ -113,7 +113,21 @@ def test_inverted_lists_find_nearly_what_exact_search_finds() -> None:
     rng = np.random.default_rng(0)
     codes = code(rng.uniform(-64, 64, (3000, 3))).astype(np.float32)
     queries = code(rng.uniform(-60, 60, (50, 3))).astype(np.float32)
-    _, exact = search(build_index(codes), queries, 10)
-    _, quick = search(build_index(codes, exact_up_to=100), queries, 10)
-    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, quick, strict=True)])
+    exact, lists = ExactIndex(codes), InvertedLists(codes)
+    pairs = [(exact.nearest(query, 10)[1], lists.nearest(query, 10)[1]) for query in queries]
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in pairs])
     assert recall > 0.9
+
+
+@pytest.mark.parametrize("kind", [ExactIndex, InvertedLists])
+def test_an_index_gives_distances_nearest_first_of_the_allowed_rows_only(kind: type) -> None:
+    rng = np.random.default_rng(1)
+    codes = code(rng.uniform(-64, 64, (800, 3))).astype(np.float32)
+    index, query, allowed = kind(codes), codes[17], np.arange(800) % 2 == 0
+    squared, rows = index.nearest(query, 5)
+    assert rows[0] == 17
+    assert squared == pytest.approx(np.square(codes[rows] - query).sum(axis=1), abs=0.05)
+    assert (np.diff(squared) >= 0).all()
+    assert allowed[index.nearest(query, 5, allowed=allowed)[1]].all()
+    assert len(index.nearest(query, 5, allowed=np.arange(800) == 17)[1]) == 1
+    assert len(index.nearest(query, 5, allowed=np.zeros(800, bool))[1]) == 0

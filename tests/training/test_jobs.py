@@ -14,6 +14,7 @@ import pytest
 from isimed.data.cohort import Cohort
 from isimed.errors import InputError
 from isimed.training import jobs
+from isimed.training.kept_memory import KEPT_MEMORY
 from isimed.training.run import Run, Status
 from tests.training.tiny import tiny
 
@@ -44,6 +45,7 @@ def test_two_runs_of_a_server_that_is_killed(cohort: Cohort) -> None:
     os.kill(server.pid, signal.SIGKILL)
     server.communicate()
     jobs.wait(first, "running", seconds=LONG)
+    assert KEPT_MEMORY.items() <= first.process().environ().items()
     with pytest.raises(InputError, match="already"):
         jobs.start(first)
     with pytest.raises(InputError, match="only a stopped, failed or dead run"):
