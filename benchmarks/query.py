@@ -16,6 +16,9 @@ from isimed.explore.index import EXACT_UP_TO, ExactIndex, Index, InvertedLists
 
 TITLE = "Query, top 20"
 AGAINST = "exact NumPy search in memory"
+WHY = """Up to 200,000 rows ours is the same exact product of matrices, so the ratio is 1 give or take what two turns of
+one thing differ by: not slower, not faster. Inverted lists would be faster from 100,000 rows on, after seconds of
+building at the first click."""
 SIZE, TOP = 512, 20
 SPREAD_MM, NOISE = np.array([30.0, 40.0, 60.0]), 0.19
 
