@@ -19,7 +19,7 @@ AGAINST = "`streamlit hello` to its first page"
 WHY = """Nine of the seconds are imports: torch 3, scipy 2 and MONAI 2 to 4, beside Streamlit and pandas 2; then the
 network is loaded (0.6), the first crop embedded (0.4), the first map between patients fitted (0.7). Beginning the
 imports in a thread of the starting server was tried: 4.65 instead of 4.54 times. What would do: a first view whose code
-is read from the table, without torch, which is then imported behind it. It happens once a server, not once a visitor."""
+is read from the table, without torch, which is then imported behind it. Once a server, not once a visitor."""
 WAYS = {
     "ours": (("run", "app.py"), f"viewer?cohort={DEMO}", ".strip .picture"),
     "hello": (("hello",), "", "h1"),
