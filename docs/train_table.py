@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from isimed import settings
@@ -86,24 +87,25 @@ def train(cohort: str, manifest: str, row: str, changes: dict[str, Any], *, epoc
     if status.state != "finished" or epochs:
         return
     export_checkpoint(run.id, settings.home() / "checkpoints" / name, description=f"Row {row} of docs/train_table.py.")
-    lines = run.metrics()
-    steps = [line for line in lines if "terms" in line]
     file = DOCS / "results" / "trainings" / cohort / f"{row}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    crops = len(run.job["cohort"]["train"]) * config.crops_per_volume * config.epochs
-    cost = {
-        "row": row,
-        "options": COMMON[cohort] | changes,
-        "views": config.views,
-        "steps": len(steps),
+    cost = {"row": row, "options": COMMON[cohort] | changes, **cost_of(run)}
+    file.write_text(json.dumps(cost, indent=1) + "\n", encoding="utf-8")
+
+
+def cost_of(run: Run) -> dict[str, Any]:
+    """What a finished run took; seconds by its median step, so that a pause does not count."""
+    lines = run.metrics()
+    rates = [line["crops_per_second"] for line in lines if "terms" in line]
+    crops = len(run.job["cohort"]["train"]) * run.config.crops_per_volume * run.config.epochs
+    return {
+        "views": run.config.views,
+        "steps": len(rates),
         "crops": crops,
-        "seconds": round(sum(crops / len(steps) / line["crops_per_second"] for line in steps)),
-        "validation": [
-            {"step": line["number"], **line["validation"]} for line in run.metrics() if "validation" in line
-        ],
+        "seconds": round(crops / float(np.median(rates))),
+        "validation": [{"step": line["number"], **line["validation"]} for line in lines if "validation" in line],
         "machine": {key: run.job[key] for key in ("device", "threads", "versions")},
     }
-    file.write_text(json.dumps(cost, indent=1) + "\n", encoding="utf-8")
 
 
 def split_of(cohort: str, patients: int | None) -> Path:

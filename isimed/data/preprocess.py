@@ -184,7 +184,9 @@ def body_mask(image: NDArray, *, above: float) -> NDArray[np.bool_]:
         return np.zeros(image.shape, dtype=bool)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
-    return _fill_slices(parts == sizes.argmax())
+    mask = parts == sizes.argmax()
+    del parts  # four times the mask, and another of its size is to come
+    return _fill_slices(mask)
 
 
 def _fill_slices(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -198,7 +200,6 @@ def _fill_slices(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _scale(image: NDArray[np.float32], preparation: Preparation, *, name: str) -> tuple[NDArray, float]:
-    image = np.nan_to_num(image, copy=False)
     if preparation.intensity == "window":
         low, high = preparation.window_hu
         image = np.clip(image, low, high)
@@ -206,8 +207,8 @@ def _scale(image: NDArray[np.float32], preparation: Preparation, *, name: str) -
         low, high = np.percentile(image, preparation.percentiles)
     if not high - low > 1e-5 * max(1.0, abs(low), abs(high)):
         raise InputError(f"{name} is constant between its percentiles: check that it is an image, not a mask.")
-    scaled = (image - low) * (2 / (high - low)) - 1
-    return np.clip(scaled, -1000, 1000), float(scaled.min())
+    scaled = np.clip((image - low) * (2 / (high - low)) - 1, -1000, 1000)
+    return scaled, float(scaled.min())
 
 
 def _grid(size: int, ratio: float) -> NDArray[np.float64]:
