@@ -212,10 +212,8 @@ def test_two_fingers_zoom_and_a_tap_there_is_exact(touched):
     fingers(*([(x - 20 - 4 * step, y), (x + 20 + 4 * step, y)] for step in range(11)))  # three times as far apart
     fingers([(x, y)])
     page.get_by_text(re.compile(r"^voxel \(33, 7, 15\)")).wait_for()
-    fingers([(x + 12, y)])  # further than a voxel before the zoom, less than two after it
-    found = re.match(r"voxel \((\d+), (\d+), 15\)", page.get_by_text(re.compile(r"^voxel")).inner_text())
-    assert found
-    assert 1 <= 33 - int(found.group(1)) <= 2
+    fingers([(x + 40, y)])  # more than four voxels before the zoom
+    page.get_by_text(re.compile(r"^voxel \((31|32), 7, 15\)")).wait_for()
 
 
 def test_two_viewers_do_not_mix_and_a_rerun_fetches_nothing(viewer):
