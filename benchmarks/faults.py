@@ -21,7 +21,7 @@ AGAINST = "-"
 
 def measure(setting: Setting) -> Measured:
     ready_home()
-    seconds, kill_at = (70.0, (20.0,)) if setting.quick else (180.0, (40.0, 110.0))
+    seconds, kill_at = (70.0, (20.0,)) if setting.quick else (240.0, (30.0, 120.0))
     people = Scenario(
         str(settings.home()), sessions=2 if setting.quick else 4, seconds=seconds, kill_at_s=kill_at, train=True
     )
