@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 import isimed
 from isimed.data.cache import prepared
@@ -97,6 +98,19 @@ def test_batch_equals_one_by_one(cohort: Cohort, checkpoint: Checkpoint) -> None
     together = embed_crops(checkpoint, volume, centres)[1]
     alone = np.concatenate([embed_crops(checkpoint, volume, centre)[1] for centre in centres])
     np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-3)
+
+
+def test_threads_side_by_side_give_the_same_in_the_same_order(
+    cohort: Cohort, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = prepared(cohort, cohort.entry("P0"), checkpoint.card.preparation)
+    centres, before, finished = grid_centres(volume, STEP)[:7], torch.get_num_threads(), []
+    together = embed_crops(checkpoint, volume, centres)[1]
+    monkeypatch.setattr(embedding, "SMALL_BATCH", 2)
+    apart = embed_crops(checkpoint, volume, centres, on_batch=finished.append)[1]
+    assert finished == [2, 2, 2, 1]
+    np.testing.assert_allclose(apart, together, rtol=1e-3, atol=1e-3)
+    assert torch.get_num_threads() == before
 
 
 def test_tumour_share_counts_voxels(cohort: Cohort, checkpoint: Checkpoint) -> None:
