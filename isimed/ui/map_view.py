@@ -88,6 +88,11 @@ def drawn_rows(table: Table, rows: NDArray, lit: Selection | None, limit: int) -
     return np.union1d(must, rows[sample_rows(table.group[rows], limit - len(must))])
 
 
+def shuffled(rows: NDArray) -> NDArray[np.int64]:
+    """Rows in a fixed order without a pattern: what is drawn last lies on top, and should not always be one patient."""
+    return np.random.default_rng(0).permutation(rows)
+
+
 def colour_of(name: str, cohort: Cohort, table: Table, points: Points, rows: NDArray) -> Colour:
     """The colouring that a choice on the page means; side by side means the axial axis where only one fits."""
     if name.lower() in AXES or name == SIDE_BY_SIDE:
@@ -134,8 +139,7 @@ def show_map(
     chosen = crops.current(table)
     three = view.kind == "pca3"
     limit = plots.POINTS_3D if three else int(st.session_state.get("map_points") or plots.POINTS)
-    drawn = drawn_rows(table, view.rows, chosen, limit)
-    drawn = np.random.default_rng(0).permutation(drawn)  # what is drawn last lies on top: not always one patient
+    drawn = shuffled(drawn_rows(table, view.rows, chosen, limit))
     if not len(drawn):
         st.info("No crop passes the filter: widen it.")
         return
