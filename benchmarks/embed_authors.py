@@ -4,8 +4,6 @@ PatchIterd lays its crops side by side, over air too. A turn of ours embeds as m
 of them inside the body. Two ratios: of all crops, and of those whose middle is not air, which a table is made for.
 """
 
-import copy
-
 import torch
 from monai.data import DataLoader, Dataset, GridPatchDataset, PatchIterd
 from monai.transforms import Compose
@@ -28,7 +26,7 @@ def measure(setting: Setting) -> Measured:
     steps = Compose([*monai_way.reading(), *monai_way.scaling(preparation)])
     volumes = Dataset([{"image": str(cohort.path(cohort.volumes[0].image))}], steps)
     walk = PatchIterd(keys=["image"], patch_size=(SIZE,) * 3, mode="constant")
-    encoder = monai_way.as_monai_builds_it(copy.deepcopy(checkpoint.encoder))
+    encoder = monai_way.as_monai_builds_it(checkpoint.encoder)
 
     def patches() -> DataLoader:
         return DataLoader(GridPatchDataset(volumes, walk, with_coordinates=False), batch_size=BATCH)

@@ -1,11 +1,11 @@
 """Pretraining as the paper's authors do it: MONAI reads and crops files each epoch, the loss is on the CPU."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from monai.data import CacheDataset, DataLoader, Dataset, list_data_collate
-from monai.networks.nets.densenet import _Transition
 from monai.transforms import (
     Compose,
     CropForegroundd,
@@ -21,7 +21,7 @@ from torch.optim import AdamW
 from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Preparation
 from isimed.losses.distance import distance_loss, pairs_within
-from isimed.models.encoder import Encoder
+from isimed.models.encoder import Encoder, end_transitions_with
 from isimed.training.config import TrainConfig
 
 SIZE = 32
@@ -91,9 +91,7 @@ def epoch_of(data: DataLoader, config: TrainConfig, *, device: str = "cpu") -> C
 
 
 def as_monai_builds_it(encoder: Encoder) -> Encoder:
-    """The same network with the transitions' average after their convolution, where `Encoder` does not have it."""
-    for part in encoder.backbone.modules():
-        if isinstance(part, _Transition):
-            pool = part._modules.pop("pool")
-            part.add_module("pool", pool)
-    return encoder
+    """A copy whose transitions average after their convolution, where `Encoder` does it before."""
+    copied = copy.deepcopy(encoder)
+    end_transitions_with(copied.backbone, "pool")
+    return copied

@@ -56,7 +56,7 @@ def epoch_of(trainer: Trainer) -> Callable[[], float]:
 
 
 def constant_steps(
-    trainer: Trainer, steps: int, *, change: Callable[[Encoder], object] | None = None, fused: bool = False
+    trainer: Trainer, steps: int, *, change: Callable[[Encoder], None] | None = None, fused: bool = False
 ) -> Callable[[], float]:
     """A turn of the limit: steps of a second network on one batch that is already there.
 

@@ -45,21 +45,22 @@ def embed_crops(
     Returns:
         Embeddings (N, 1024) and codes (N, 512), whose L2 distances are mm if the network has a distance head.
     """
-    encoder = checkpoint.encoder
+    encoder, backbone = checkpoint.encoder, checkpoint.backbone  # made here, not by the first threads
     device = next(encoder.parameters()).device
 
     @torch.inference_mode()
     def embed_batch(batch: NDArray) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         crops = torch.from_numpy(cut_crops(volume, batch, checkpoint.card.crop_size)).to(device)
-        embeddings = checkpoint.backbone(crops)
+        embeddings = backbone(crops)
         return embeddings.float().cpu().numpy(), encoder.code(embeddings).float().cpu().numpy()
 
     places = np.asarray(centres).reshape(-1, 3)
     side_by_side = device.type == "cpu" and len(places) > SMALL_BATCH and not encoder.training
     size = SMALL_BATCH if side_by_side else BATCH
     batches = [places[start : start + size] for start in range(0, len(places), size)]
+    found = _workers(torch.get_num_threads()).map(embed_batch, batches) if side_by_side else map(embed_batch, batches)
     parts = []
-    for part in (_workers(torch.get_num_threads()).map if side_by_side else map)(embed_batch, batches):
+    for part in found:
         parts.append(part)
         if on_batch:
             on_batch(len(part[0]))

@@ -50,7 +50,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.backbone = DenseNet121(spatial_dims=3, in_channels=1, out_channels=1)
         self.backbone.class_layers.out = nn.Identity()
-        _average_first(self.backbone)
+        end_transitions_with(self.backbone, "conv")  # the average first: the same numbers to rounding, from an eighth
         sizes = {DISTANCE_HEAD: CODE_SIZE} if heads is None else heads
         self.heads = nn.ModuleDict({name: _head(name)(EMBEDDING_SIZE, size) for name, size in sizes.items()})
         self.mm_per_unit = mm_per_unit
@@ -86,12 +86,11 @@ class Encoder(nn.Module):
         return DISTANCE_HEAD in self.heads
 
 
-def _average_first(backbone: nn.Module) -> None:
-    """Swap the 1×1×1 convolution and the average of each transition: the same numbers to rounding, from an eighth."""
+def end_transitions_with(backbone: nn.Module, name: str) -> None:
+    """Move one layer of each transition behind the others: its 1×1×1 convolution "conv", or its average "pool"."""
     for part in backbone.modules():
         if isinstance(part, _Transition):
-            convolution = part._modules.pop("conv")
-            part.add_module("conv", convolution)
+            part.add_module(name, part._modules.pop(name))
 
 
 def _head(name: str) -> type[nn.Linear]:

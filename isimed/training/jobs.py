@@ -20,7 +20,7 @@ from isimed import settings
 from isimed.errors import InputError
 from isimed.training import slurm
 from isimed.training.config import TrainConfig
-from isimed.training.kept_memory import training_environment
+from isimed.training.kept_memory import KEPT_MEMORY
 from isimed.training.run import Run, Status, write_json
 
 GONE_WITHIN_S = 22.0
@@ -67,10 +67,9 @@ def _start_process(run: Run) -> None:
     """A fresh interpreter in a session of its own."""
     _reap()
     code = str(settings.PACKAGE.parent)
-    environment = training_environment() | {
-        "PYTHONPATH": os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
-    }
-    environment["ISIMED_HOME"] = str(settings.home().resolve())
+    path = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
+    home = str(settings.home().resolve())
+    environment = KEPT_MEMORY | os.environ | {"PYTHONPATH": path, "ISIMED_HOME": home}
     command = [sys.executable, "-m", "isimed.training.run", str(run.folder.resolve())]
     try:
         with (run.folder / "train.log").open("ab") as log:

@@ -5,8 +5,6 @@ glibc's own settings (https://sourceware.org/glibc/manual/latest/html_node/Memor
 process starts; other systems ignore them. What they are worth is measured by the benchmarks' row ``train_memory``.
 """
 
-import os
-
 KEPT_MEMORY = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
@@ -14,8 +12,3 @@ KEPT_MEMORY = {
     "MALLOC_TOP_PAD_": str(2**28),
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
-
-
-def training_environment() -> dict[str, str]:
-    """This process's environment with these settings, where it has not its own."""
-    return KEPT_MEMORY | os.environ

@@ -101,7 +101,7 @@ def submit(run: "Run") -> str:
         setup=[
             f"export PYTHONPATH={shlex.quote(path)}",
             f"export ISIMED_HOME={shlex.quote(str(settings.home().resolve()))}",
-            *(f"export {name}={value}" for name, value in KEPT_MEMORY.items()),
+            *(f"export {name}=${{{name}:-{value}}}" for name, value in KEPT_MEMORY.items()),
         ],
         additional_parameters={"requeue": True},
         **{name: value for name, value in wishes.items() if value is not None},

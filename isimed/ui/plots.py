@@ -117,9 +117,8 @@ def cloud_figure(
     axis = {"backgroundcolor": PANEL, "gridcolor": GRID, "color": TEXT, "showspikes": False}
     scene = {f"{a}axis": axis | {"title": {"text": text}} for a, text in zip("xyz", labels, strict=True)}
     figure.update_layout(scene=scene | {"aspectmode": "data"}, **_look(height))
-    figure.update_layout(margin={"l": 0, "r": 0, "t": 10, "b": 10 if colour.legend else 80})
-    figure.update_layout(legend={"y": 0.93})  # below the buttons
-    return figure
+    margin = {"l": 0, "r": 0, "t": 10, "b": 10 if colour.legend else 80}
+    return figure.update_layout(margin=margin, legend={"y": 0.93})  # the legend below the buttons
 
 
 def axes_figure(
