@@ -46,7 +46,7 @@ def measure(setting: Setting) -> Measured:
         "Spearman of both maps": round(float(spearmanr(dense, true).statistic), 4),
         "median difference": round(float(np.median(np.abs(dense - true))), 2),
         "median of the map": round(float(np.median(true)), 1),
-        "unit": "mm" if checkpoint.encoder.has_distance_head else "latent",
+        "unit": "mm" if checkpoint.card.in_mm else "latent",
         "checkpoint": checkpoint.name,
         "places of the map": int(np.isfinite(found).sum()),
         "crops of the grid": len(table),

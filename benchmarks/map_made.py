@@ -13,7 +13,8 @@ from isimed.data.demo import make_demo
 from isimed.data.preprocess import Preparation, Prepared
 from isimed.explore.embed import checkpoint_for
 from isimed.explore.store import TableInfo, table_info, volume_file, write_volume
-from isimed.models.checkpoint import Card, save_checkpoint
+from isimed.models.card import Card
+from isimed.models.checkpoint import save_checkpoint
 from isimed.models.encoder import EMBEDDING_SIZE, Encoder
 
 COHORT, CHECKPOINT = "map-scale", "map-scale"

@@ -16,7 +16,7 @@ import psutil
 import torch
 
 from isimed.data.cohort import Cohort
-from isimed.models.checkpoint import versions
+from isimed.models.card import versions
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from isimed import settings
 
 TITLE = "Cold start"
 AGAINST = "`streamlit hello` to its first page"
-WHY = """Nine of the seconds are imports: torch 3, scipy 2 and MONAI 2 to 4, beside Streamlit and pandas 2; then the
-network is loaded (0.6), the first crop embedded (0.4), the first map between patients fitted (0.7). Beginning the
-imports in a thread of the starting server was tried: 4.65 instead of 4.54 times. What would do: a first view whose code
-is read from the table, without torch, which is then imported behind it. Once a server, not once a visitor."""
+WHY = """What is left beside hello is imports (pandas, which Streamlit's components ask for, nibabel, SciPy, pyarrow:
+two seconds), then the page itself (one). torch, MONAI, scikit-learn, SimpleITK are not waited for: the first place is
+a crop of the table, whose code is read, and the network is read behind the first view, once a server. Beginning the
+imports in a thread of the starting server was tried: no gain, it delays the server instead."""
 WAYS = {
     "ours": (("run", "app.py"), f"viewer?cohort={DEMO}", ".strip .picture"),
     "hello": (("hello",), "", "h1"),

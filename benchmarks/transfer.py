@@ -41,7 +41,8 @@ from isimed.explore.filters import Filter
 from isimed.explore.locate import agree, interpolated, refined
 from isimed.explore.retrieve import code_at, nearest_in_others
 from isimed.explore.store import Table
-from isimed.models.checkpoint import UNTRAINED, Checkpoint
+from isimed.models.card import UNTRAINED
+from isimed.models.checkpoint import Checkpoint
 
 STEPS = ("nearest", "interpolated", "agreed", "refined")
 RANDOM_PLACES = 8

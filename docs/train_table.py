@@ -19,7 +19,7 @@ from tqdm import tqdm
 from isimed import settings
 from isimed.data.cohort import Cohort
 from isimed.evaluation.evaluate import evaluate
-from isimed.models.checkpoint import CARD
+from isimed.models.card import CARD
 from isimed.models.export import export_checkpoint
 from isimed.training.config import TrainConfig
 from isimed.training.run import Run, execute

@@ -10,7 +10,7 @@ viewer_style.full_width()
 cohort = state.choose_cohort()
 checkpoint = state.choose_checkpoint(cohort)
 preparation = checkpoint.card.preparation
-volume_id, point_mm = search.choose_point(cohort, preparation)
+volume_id, point_mm = search.choose_point(cohort, checkpoint.card)
 layer = st.sidebar.selectbox("Overlay", layers.choices(cohort), key="layer", help=layers.HELP)
 edge_mm = checkpoint.card.crop_mm
 
@@ -21,7 +21,7 @@ with there:
         viewer_style.line("In other patients", help=matches.LEGEND)
         plane = matches.choose_plane()
     table = state.table(cohort, checkpoint, partial=True)
-code = search.code_of(cohort, checkpoint, volume_id, point_mm) if table is not None else None
+code = search.code_of(cohort, checkpoint, table, volume_id, point_mm) if table is not None else None
 
 
 def overlays(volume: str, place_mm: search.Point) -> dict:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from isimed.data.reading import Raw, by_times, checked_channel, reason, refuse_bad_spacing, refuse_too_large
 from isimed.errors import InputError
 
-ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 DETACHED = {".mhd": ("elementdatafile", "="), ".nhdr": ("data file", ":")}
 NO_DATA_FILE = ("local", "list", "skiplist")
 MAGIC = {".nrrd": b"NRRD", ".nhdr": b"NRRD"}

@@ -11,11 +11,11 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import ArrayLike, NDArray
 
-from isimed.data.itk_files import ITK_SUFFIXES, read_itk
 from isimed.data.nifti import NIFTI_SUFFIXES, read_nifti
 from isimed.data.reading import Raw, by_times, reason
 from isimed.errors import InputError
 
+ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 VOLUME_SUFFIXES = NIFTI_SUFFIXES + ITK_SUFFIXES
 
 
@@ -105,6 +105,8 @@ def _read_raw(path: Path, channel: int | None, series: str | None) -> Raw:
     if name.endswith(NIFTI_SUFFIXES):
         return read_nifti(path, channel)
     if name.endswith(ITK_SUFFIXES):
+        from isimed.data.itk_files import read_itk  # SimpleITK: only for those who have such files
+
         return read_itk(path, channel)
     raise InputError(f"{path} is not a known format: give DICOM or one of {', '.join(VOLUME_SUFFIXES)}.")
 

@@ -174,7 +174,8 @@ def _embed(
 
 def _updating(checkpoint: Checkpoint) -> Checkpoint:
     """A copy whose batch norm uses the statistics of the batch, as in the authors' probe."""
-    return replace(checkpoint, encoder=copy.deepcopy(checkpoint.encoder).train())
+    encoder = copy.deepcopy(checkpoint.encoder).train()
+    return replace(checkpoint, read_encoder=lambda: encoder)
 
 
 def _file(

@@ -18,7 +18,7 @@ from isimed.evaluation.networks import load_all
 from isimed.evaluation.protocol import STRICT
 from isimed.evaluation.subjects import choose_subjects
 from isimed.explore.align import procrustes
-from isimed.models.checkpoint import Card
+from isimed.models.card import Card
 
 
 def compare(

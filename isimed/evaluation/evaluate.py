@@ -14,7 +14,7 @@ from isimed.evaluation.networks import about, load_all
 from isimed.evaluation.outcome import Outcome
 from isimed.evaluation.plan import Plan, make_plan
 from isimed.evaluation.sample import CROPS_A_VOLUME
-from isimed.models.checkpoint import UNTRAINED, versions
+from isimed.models.card import UNTRAINED, versions
 
 CONTROLS = (UNTRAINED, "position_only", "body_box", "affine_registration")  # in every result, empty if not asked for
 Progress = Callable[[int, int], None]

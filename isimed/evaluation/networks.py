@@ -6,7 +6,8 @@ from typing import Any
 
 from isimed.data.cohort import Cohort
 from isimed.explore.embed import checkpoint_for
-from isimed.models.checkpoint import UNTRAINED, Checkpoint, untrained
+from isimed.models.card import UNTRAINED
+from isimed.models.checkpoint import Checkpoint, untrained
 
 
 def load_all(cohort: Cohort, names: Sequence[str]) -> dict[str, Checkpoint]:

@@ -20,7 +20,8 @@ from isimed.evaluation.protocol import find_protocol
 from isimed.evaluation.sample import CROPS_A_VOLUME
 from isimed.evaluation.subjects import Chosen, choose_subjects
 from isimed.evaluation.tasks import GRID_STEP_MM, SAMPLES, Control, Task, compares, find_tasks
-from isimed.models.checkpoint import UNTRAINED, Checkpoint
+from isimed.models.card import UNTRAINED
+from isimed.models.checkpoint import Checkpoint
 
 TIMED = 8  # crops; a full batch took half a minute on a busy machine
 

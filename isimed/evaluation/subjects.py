@@ -9,7 +9,7 @@ import numpy as np
 
 from isimed.data.cohort import Cohort
 from isimed.errors import InputError
-from isimed.models.checkpoint import Card
+from isimed.models.card import Card
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 
 FOLDS = 5
 RIDGE = 1e-6
@@ -67,6 +66,8 @@ def match_axes(r: ArrayLike) -> NDArray[np.int64]:
     Returns:
         (3,) component of the sagittal, coronal and axial axis.
     """
+    from scipy.optimize import linear_sum_assignment  # the viewer, which needs none, would wait for it
+
     components, axes = linear_sum_assignment(np.abs(np.asarray(r)), maximize=True)
     return components[np.argsort(axes)].astype(np.int64)
 

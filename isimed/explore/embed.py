@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from isimed.data.cache import prepare_cohort
@@ -16,16 +15,8 @@ from isimed.data.preprocess import Preparation, Prepared, prepare
 from isimed.data.volume import read_volume
 from isimed.errors import InputError
 from isimed.explore.store import Table, TableInfo, open_table, table_info, volume_file, write_volume
-from isimed.models.checkpoint import (
-    UNTRAINED,
-    Card,
-    Checkpoint,
-    checkpoint_names,
-    find_checkpoint,
-    load_checkpoint,
-    read_card,
-    untrained,
-)
+from isimed.models.card import UNTRAINED, Card, checkpoint_names, find_checkpoint, read_card
+from isimed.models.checkpoint import Checkpoint, load_checkpoint, open_checkpoint, untrained
 from isimed.patches import crop_centre_mm, cut_crops, grid_centres
 
 BATCH = 32
@@ -45,6 +36,8 @@ def embed_crops(
     Returns:
         Embeddings (N, 1024) and codes (N, 512), whose L2 distances are mm if the network has a distance head.
     """
+    import torch  # seconds, which those who only look into a table need not wait
+
     encoder, backbone = checkpoint.encoder, checkpoint.backbone  # made here, not by the first threads
     device = next(encoder.parameters()).device
 
@@ -73,6 +66,8 @@ def _workers(count: int) -> ThreadPoolExecutor:
 
     torch keeps a number of threads for each thread, and one for those to come, which is put back.
     """
+    import torch
+
     here = threading.Barrier(count)
 
     def become_one() -> None:
@@ -152,7 +147,7 @@ def embed(path: str | Path, *, checkpoint: str | Checkpoint, step_mm: float | No
         step_mm=step_mm or loaded.card.step_mm,
         crop_size=loaded.card.crop_size,
         spacing_mm=loaded.card.preparation.spacing_mm,
-        in_mm=loaded.encoder.has_distance_head,
+        in_mm=loaded.card.in_mm,
     )
     centres = grid_centres(volume, info.step_mm)
     names = {"cohort": "", "subject": scan.name, "name": scan.name}
@@ -224,8 +219,11 @@ def tumour_share(volume: Prepared, centres: NDArray, size: int) -> NDArray[np.fl
     return (sum(sign * value for value, sign in corners) / size**3).astype(np.float32)
 
 
-def checkpoint_for(name: str, cohort: Cohort, *, like: Checkpoint | None = None) -> Checkpoint:
+def checkpoint_for(name: str, cohort: Cohort, *, like: Checkpoint | None = None, lazily: bool = False) -> Checkpoint:
     """Load a checkpoint for a cohort; ``untrained`` gets the preparation of ``like``, or the modality's own.
+
+    Args:
+        lazily: read the weights, and find damage, when the network is first needed.
 
     Raises:
         InputError: there is no such checkpoint, or it was trained on another modality.
@@ -233,7 +231,7 @@ def checkpoint_for(name: str, cohort: Cohort, *, like: Checkpoint | None = None)
     if name == UNTRAINED:
         preparation = like.card.preparation if like else Preparation.for_modality(cohort.modality)
         return untrained(preparation, modality=cohort.modality)
-    checkpoint = load_checkpoint(name)
+    checkpoint = (open_checkpoint if lazily else load_checkpoint)(name)
     check_fit(cohort, checkpoint)
     return checkpoint
 

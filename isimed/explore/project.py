@@ -29,7 +29,8 @@ from scipy.linalg import eigh
 from isimed.errors import InputError
 from isimed.explore.axes import axis_correlation, axis_signs
 from isimed.explore.store import Table, TableInfo, read_info
-from isimed.models.checkpoint import replace_folder, versions
+from isimed.models.card import versions
+from isimed.models.checkpoint import replace_folder
 
 COMPONENTS = 50
 Source = Literal["code", "embedding"]

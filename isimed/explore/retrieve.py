@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from isimed.data.preprocess import Prepared
 from isimed.explore.embed import embed_crops
 from isimed.explore.filters import Filter
-from isimed.explore.index import exact_index_of, index_of
+from isimed.explore.index import codes_of, exact_index_of, index_of
 from isimed.explore.store import Table
 from isimed.models.checkpoint import Checkpoint
 from isimed.patches import nearest_centres
@@ -36,6 +36,20 @@ def code_at(checkpoint: Checkpoint, volume: Prepared, point_mm: ArrayLike) -> ND
     """(512,) code of the crop around a point in scanner mm of a prepared volume."""
     centre = nearest_centres(volume, np.atleast_2d(np.asarray(point_mm, dtype=float)), checkpoint.card.crop_size)
     return embed_crops(checkpoint, volume, centre)[1][0]
+
+
+def code_in(table: Table, name: str, volume: Prepared, point_mm: ArrayLike) -> NDArray[np.float32] | None:
+    """The same code read from a table, without the network, where the crop is one of the table's; else None.
+
+    Args:
+        name: the volume's id; it may not be embedded yet.
+    """
+    if name not in table.volumes:
+        return None
+    rows, size = table.rows(name), table.info.crop_size
+    wanted = nearest_centres(volume, np.atleast_2d(np.asarray(point_mm, dtype=float)), size)
+    same = (nearest_centres(volume, table.centre_mm[rows], size) == wanted).all(axis=1)
+    return codes_of(table)[rows][same.argmax()] if same.any() else None
 
 
 def nearest_in_others(table: Table, code: ArrayLike, *, subject: str, where: Filter | None = None) -> list[Match]:

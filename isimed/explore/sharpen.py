@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage, signal
+from scipy import fft, ndimage
 
 from isimed.data.preprocess import Prepared
 
@@ -120,8 +120,12 @@ def _correlation(pattern: NDArray, weights: NDArray, region: NDArray) -> NDArray
     weights = weights / weights.sum()
     centred = pattern - (weights * pattern).sum()
 
+    size = [fft.next_fast_len(length, real=True) for length in region.shape]
+    within = tuple(slice(a - b + 1) for a, b in zip(region.shape, pattern.shape, strict=True))
+
     def slide(values: NDArray, kernel: NDArray) -> NDArray:
-        return signal.fftconvolve(values, kernel[::-1, ::-1, ::-1], mode="valid")
+        """The sum of values under a kernel at every shift; what goes round the end lies beyond ``within``."""
+        return fft.irfftn(fft.rfftn(values, size) * fft.rfftn(kernel, size).conj(), size)[within]
 
     variance = slide(region**2, weights) - slide(region, weights) ** 2
     own = max(float((weights * centred**2).sum()), LEAST_VARIANCE)

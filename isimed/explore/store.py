@@ -152,7 +152,7 @@ def table_info(cohort: Cohort, checkpoint: Checkpoint, step_mm: float | None = N
         step_mm=step_mm or checkpoint.card.step_mm,
         crop_size=checkpoint.card.crop_size,
         spacing_mm=checkpoint.card.preparation.spacing_mm,
-        in_mm=checkpoint.encoder.has_distance_head,
+        in_mm=checkpoint.card.in_mm,
     )
 
 

@@ -8,12 +8,11 @@ from monai.networks.nets.densenet import _Transition
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from isimed.models.card import CODE_SIZE, DEFAULT_MM_PER_UNIT, DISTANCE_HEAD
+
 EMBEDDING_SIZE = 1024
-CODE_SIZE = 512
-DISTANCE_HEAD = "distance"
 PROTOTYPES_HEAD = "prototypes"
 EMBEDDING = "embedding"
-DEFAULT_MM_PER_UNIT = 20.0
 
 
 class Prototypes(nn.Linear):

@@ -11,7 +11,8 @@ from isimed.losses.dino import dino_loss
 from isimed.losses.distance import distance_loss, invariance_loss, pairs_across, pairs_within, regression_loss
 from isimed.losses.ntxent import ntxent_loss
 from isimed.losses.vicreg import vicreg_loss, vicreg_terms
-from isimed.models.encoder import CODE_SIZE, DISTANCE_HEAD, PROTOTYPES_HEAD
+from isimed.models.card import CODE_SIZE, DISTANCE_HEAD
+from isimed.models.encoder import PROTOTYPES_HEAD
 from isimed.training.config import TrainConfig
 
 BARLOW_TWINS_HEAD, PROJECTION_HEAD = "barlow_twins", "projection"

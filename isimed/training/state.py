@@ -9,7 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from isimed.errors import InputError
-from isimed.models.checkpoint import Card, load_checkpoint, save_checkpoint
+from isimed.models.card import Card
+from isimed.models.checkpoint import load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
     from isimed.training.loop import Trainer

@@ -21,7 +21,8 @@ from isimed.data.cache import prepare_cohort
 from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Preparation, Prepared
 from isimed.errors import InputError
-from isimed.models.checkpoint import Card, read_card, recover_folder, remove_unfinished, save_checkpoint, versions
+from isimed.models.card import Card, read_card, versions
+from isimed.models.checkpoint import recover_folder, remove_unfinished, save_checkpoint
 from isimed.training import engine
 from isimed.training.config import TrainConfig
 from isimed.training.device import choose_device, device_key

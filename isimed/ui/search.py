@@ -13,16 +13,18 @@ from isimed.data.preprocess import Preparation, Prepared
 from isimed.data.warp import true_point
 from isimed.explore.filters import Filter
 from isimed.explore.locate import Location, all_crops_may_agree, from_table, refined
-from isimed.explore.retrieve import code_at
+from isimed.explore.retrieve import code_at, code_in
 from isimed.explore.store import Table
+from isimed.models.card import Card
 from isimed.models.checkpoint import Checkpoint
+from isimed.patches import crop_centre_mm, grid_centres
 from isimed.ui import state
 
 CURSOR = "cursor"
 Point = tuple[float, float, float]
 
 
-def choose_point(cohort: Cohort, preparation: Preparation) -> tuple[str, Point]:
+def choose_point(cohort: Cohort, card: Card) -> tuple[str, Point]:
     """The volume and the point that are looked at: chosen here, on another page, or by a link."""
     ids = [entry.id for entry in cohort.volumes]
     cursor = st.session_state.get(CURSOR) or cursor_from_url(dict(st.query_params))
@@ -31,7 +33,7 @@ def choose_point(cohort: Cohort, preparation: Preparation) -> tuple[str, Point]:
     if cursor and cursor["volume"] == volume_id and cursor["mm"]:
         point = cursor["mm"]
     else:
-        point = _start(cohort, volume_id, preparation)
+        point = _start(cohort, volume_id, card)
     set_point(volume_id, point)
     st.query_params["volume"] = volume_id
     st.query_params["mm"] = ",".join(f"{value:.1f}" for value in point)
@@ -71,8 +73,14 @@ class Found:
         return self.location.mm
 
 
-def code_of(cohort: Cohort, checkpoint: Checkpoint, volume_id: str, point_mm: Point) -> NDArray[np.float32]:
-    """(D,) code of the crop around a point; kept, so that only a new click costs the network's time."""
+def code_of(
+    cohort: Cohort, checkpoint: Checkpoint, table: Table, volume_id: str, point_mm: Point
+) -> NDArray[np.float32]:
+    """(D,) code of the crop around a point: of the table where it has that crop, else by the network, once."""
+    volume = state.prepared_scan(cohort, volume_id, checkpoint.card.preparation)
+    kept = code_in(table, volume_id, volume, point_mm)
+    if kept is not None:
+        return kept
     return _code(checkpoint.fingerprint, cohort.fingerprint, volume_id, point_mm, checkpoint, cohort)
 
 
@@ -130,8 +138,15 @@ def with_errors(
     return result
 
 
-def _start(cohort: Cohort, volume_id: str, preparation: Preparation) -> Point:
-    """A place worth looking at before the first click: off the middle, so that left and right show."""
-    volume = state.prepared_scan(cohort, volume_id, preparation)
-    x, y, z = volume.box_centre_mm + np.array([-25.0, 10.0, 0.0])
+def _start(cohort: Cohort, volume_id: str, card: Card) -> Point:
+    """A place worth looking at before the first click: off the middle, so that left and right show.
+
+    It is the centre of one of the table's crops: what it finds is there before the network is.
+    """
+    volume = state.prepared_scan(cohort, volume_id, card.preparation)
+    wanted = volume.box_centre_mm + np.array([-25.0, 10.0, 0.0])
+    centres = crop_centre_mm(volume, grid_centres(volume, card.step_mm), card.crop_size)
+    if not len(centres):
+        centres = wanted[None]
+    x, y, z = centres[np.linalg.norm(centres - wanted, axis=1).argmin()]
     return float(x), float(y), float(z)

@@ -4,6 +4,7 @@ Opened things are cached by fingerprint, never by hashing voxels.
 """
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from isimed.data.volume import Volume
 from isimed.errors import InputError
 from isimed.explore.embed import checkpoint_for, embed_cohort, fitting_checkpoints
 from isimed.explore.store import Table, TableInfo, open_table, table_folder, table_info, volume_file
-from isimed.models.checkpoint import UNTRAINED, Checkpoint, find_checkpoint
+from isimed.models.card import UNTRAINED, find_checkpoint
+from isimed.models.checkpoint import Checkpoint
 from isimed.training.run import Run
 
 DEMO, CHEST = "demo-brain", "demo-ct"
+AFTER_FIRST_VIEW = 5.0  # seconds, about what a browser takes to fetch and draw it
 
 
 def choose_cohort() -> Cohort:
@@ -86,9 +89,20 @@ def checkpoint(cohort: Cohort, name: str) -> Checkpoint:
     return _load_checkpoint(name, None if like == name else like, changed, cohort.fingerprint, cohort)
 
 
-@st.cache_resource(max_entries=6, show_spinner="Loading the checkpoint…")
+@st.cache_resource(max_entries=6, show_spinner=False)
 def _load_checkpoint(name: str, like: str | None, changed: int, fingerprint: str, _cohort: Cohort) -> Checkpoint:
-    return checkpoint_for(name, _cohort, like=checkpoint_for(like, _cohort) if like else None)
+    pattern = checkpoint_for(like, _cohort, lazily=True) if like else None
+    chosen = checkpoint_for(name, _cohort, like=pattern, lazily=True)
+    timer = threading.Timer(AFTER_FIRST_VIEW, _read_network, [chosen])
+    timer.daemon = True
+    timer.start()
+    return chosen
+
+
+def _read_network(checkpoint: Checkpoint) -> None:
+    """Import torch and read the weights behind the first view: it needs neither, the next click does."""
+    with suppress(InputError):  # said on the page, where the network is needed
+        checkpoint.backbone  # noqa: B018
 
 
 @st.cache_resource(max_entries=12, show_spinner="Reading the scan…")

@@ -17,7 +17,8 @@ from isimed.evaluation.landmarks import choose_transfers
 from isimed.evaluation.segmentation import place_of_voxels
 from isimed.explore import embed as explore_embed
 from isimed.explore import retrieve
-from isimed.models.checkpoint import Card, Checkpoint
+from isimed.models.card import Card
+from isimed.models.checkpoint import Checkpoint
 from isimed.patches import crop_centre_mm
 from tests.small import write_cohort
 
@@ -28,8 +29,6 @@ CORNERS = np.array([[x, y, z] for x in (-0.4, 0.4) for y in (-0.4, 0.4) for z in
 class Known(nn.Module):
     """Embeds a crop as its position in mm, turned into 16 dimensions and multiplied by a scale."""
 
-    has_distance_head = True
-
     def __init__(self, scale: float) -> None:
         super().__init__()
         self.scale = scale
@@ -38,7 +37,8 @@ class Known(nn.Module):
 
 def known(name: str, scale: float = 1.0, cohort: dict | None = None) -> Checkpoint:
     card = Card(name=name, method="known", preparation=PREPARATION, crop_size=8, cohort=cohort or {})
-    return Checkpoint(encoder=Known(scale), card=card, fingerprint=f"fingerprint-{name}")  # type: ignore[arg-type]
+    network = Known(scale)
+    return Checkpoint(card=card, fingerprint=f"fingerprint-{name}", read_encoder=lambda: network)  # type: ignore[arg-type, return-value]
 
 
 def replace_network(patch: pytest.MonkeyPatch) -> list[int]:

@@ -14,6 +14,7 @@ from isimed.errors import InputError
 from isimed.explore import embed as embedding
 from isimed.explore.embed import checkpoint_for, embed_cohort, embed_crops, tumour_share
 from isimed.explore.index import codes_of
+from isimed.explore.retrieve import code_at, code_in
 from isimed.explore.store import table_info, tables_of, volume_file
 from isimed.models.checkpoint import Checkpoint, untrained
 from isimed.patches import crop_centre_mm, cut_crops, grid_centres
@@ -98,6 +99,18 @@ def test_batch_equals_one_by_one(cohort: Cohort, checkpoint: Checkpoint) -> None
     together = embed_crops(checkpoint, volume, centres)[1]
     alone = np.concatenate([embed_crops(checkpoint, volume, centre)[1] for centre in centres])
     np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-3)
+
+
+def test_a_crop_of_the_table_needs_no_network(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    table = embed_cohort(cohort, checkpoint, step_mm=STEP)
+    volume = prepared(cohort, cohort.entry("P1"), checkpoint.card.preparation)
+    places = table.centre_mm[table.rows("P1")]
+    for place in places[:: max(1, len(places) // 3)]:
+        near = place + 0.3 * checkpoint.card.preparation.spacing_mm
+        kept, computed = code_in(table, "P1", volume, near), code_at(checkpoint, volume, near)
+        np.testing.assert_allclose(kept, computed, rtol=2e-3, atol=2e-3 * np.abs(computed).max())
+        assert code_in(table, "P1", volume, place + 2 * checkpoint.card.preparation.spacing_mm) is None
+    assert code_in(table, "not embedded yet", volume, places[0]) is None
 
 
 def test_threads_side_by_side_give_the_same_in_the_same_order(

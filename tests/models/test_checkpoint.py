@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from isimed.models import checkpoint as checkpoints
-from isimed.models.checkpoint import Card, load_checkpoint, recover_folder, replace_folder, save_checkpoint
+from isimed.models.card import Card
+from isimed.models.checkpoint import load_checkpoint, recover_folder, replace_folder, save_checkpoint
 from isimed.models.encoder import Encoder
 
 REPLACE_FOREVER = """

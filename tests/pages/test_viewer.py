@@ -1,5 +1,7 @@
 """The Viewer page on a tiny cohort with an untrained network."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,18 @@ from isimed.ui import box, crops, kept_points, search, state
 from tests.small import write_cohort
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "viewer.py"
+
+FIRST_VIEW = """
+import sys
+from streamlit.testing.v1 import AppTest
+from isimed.ui import state
+state.checkpoint_choices = lambda cohort: ["untrained"]
+state.AFTER_FIRST_VIEW = 600
+app = AppTest.from_file(sys.argv[1], default_timeout=60).run()
+assert not app.exception
+print(*[caption.value for caption in app.caption])
+print([name for name in ("torch", "monai", "sklearn") if name in sys.modules])
+"""
 
 
 @pytest.fixture
@@ -33,6 +47,16 @@ def test_it_shows_matches_before_the_first_click_and_says_what_to_do(page: AppTe
     assert not page.exception
     assert any("Click any place in P0" in element.value for element in page.markdown)
     assert "P0" in page.query_params["volume"]
+
+
+def test_the_first_view_is_there_before_torch_is(tmp_path: Path) -> None:
+    register(write_cohort(tmp_path / "source"))
+    cohort = Cohort.load("small")
+    embed_cohort(cohort, checkpoint_for("untrained", cohort))
+    child = [sys.executable, "-c", FIRST_VIEW, str(PAGE)]
+    said = subprocess.run(child, capture_output=True, text=True, cwd=PAGE.parents[1], check=True).stdout
+    assert "off its place" in said
+    assert said.splitlines()[-1] == "[]"
 
 
 def test_a_link_opens_the_same_view(page: AppTest) -> None:

@@ -8,7 +8,7 @@ import torch
 from isimed.data.cache import prepare_cohort
 from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Preparation
-from isimed.models.encoder import DISTANCE_HEAD
+from isimed.models.card import DISTANCE_HEAD
 from isimed.training.config import MethodName, TrainConfig, options
 from isimed.training.loop import Trainer
 from isimed.training.methods import METHODS

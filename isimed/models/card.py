@@ -1,0 +1,94 @@
+"""A checkpoint's card, ``checkpoint.json``, and where checkpoints lie. Read without torch: a card is there at once."""
+
+import importlib.metadata
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from isimed import settings
+from isimed.data.preprocess import Preparation
+from isimed.errors import InputError
+
+CARD = "checkpoint.json"
+UNTRAINED = "untrained"
+DISTANCE_HEAD = "distance"
+CODE_SIZE = 512
+DEFAULT_MM_PER_UNIT = 20.0
+LIBRARIES = ("isimed", "torch", "monai", "numpy", "nibabel", "scikit-learn", "umap-learn", "streamlit")
+
+
+class Card(BaseModel):
+    """What a checkpoint says about itself."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    method: str
+    description: str = ""
+    modality: str = "unknown"
+    crop_size: int = 32
+    heads: dict[str, int] = Field(default_factory=lambda: {DISTANCE_HEAD: CODE_SIZE})
+    mm_per_unit: float = DEFAULT_MM_PER_UNIT
+    preparation: Preparation = Preparation()
+    training: dict[str, Any] = Field(default_factory=dict)
+    cohort: dict[str, Any] = Field(default_factory=dict)
+    results: dict[str, Any] = Field(default_factory=dict)
+    limits: str = settings.RESEARCH_ONLY
+    created: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def in_mm(self) -> bool:
+        """Whether L2 distances of codes are mm: the network was trained with a distance head."""
+        return DISTANCE_HEAD in self.heads
+
+    @property
+    def crop_mm(self) -> float:
+        """Edge of a crop."""
+        return self.crop_size * self.preparation.spacing_mm
+
+    @property
+    def step_mm(self) -> float:
+        """Distance of neighbouring crops of a table: they share three quarters of their edge."""
+        return self.crop_mm / 4
+
+
+def find_checkpoint(name_or_folder: str | Path) -> Path:
+    """The folder that a checkpoint's name means; a run means its best checkpoint."""
+    name = str(name_or_folder)
+    candidates = [Path(name).expanduser()]
+    if re.fullmatch(r"[\w.+-]+", name):
+        candidates = [*(base / name for base in settings.checkpoint_dirs()), settings.runs_dir() / name, *candidates]
+    for candidate in candidates:
+        for folder in (candidate, candidate / "checkpoints" / "best", candidate / "checkpoints" / "last"):
+            if (folder / CARD).is_file():
+                return folder.resolve()
+    known = ", ".join(checkpoint_names()) or "none"
+    raise InputError(f"There is no checkpoint {name}: give a folder, a run, `untrained` or one of: {known}.")
+
+
+def checkpoint_names() -> list[str]:
+    """Names of the checkpoints that came with isimed or were put beside them."""
+    return sorted({path.parent.name for base in settings.checkpoint_dirs() for path in base.glob(f"*/{CARD}")})
+
+
+def read_card(folder: Path) -> Card:
+    try:
+        return Card.model_validate_json((folder / CARD).read_bytes())
+    except (ValidationError, OSError, json.JSONDecodeError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise InputError(f"{folder / CARD} is not a checkpoint card ({reason}): copy it again.") from None
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that a result depends on."""
+    found = {}
+    for library in LIBRARIES:
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            found[library] = "source"
+    return found

@@ -1,0 +1,55 @@
+"""A network's weights in a safetensors file, checked against the card beside it. No pickle is ever loaded."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from isimed.errors import InputError
+from isimed.models.card import Card
+from isimed.models.encoder import Encoder
+
+
+def write_weights(file: Path, state: Mapping[str, Tensor], *, half: bool = False) -> None:
+    """Write tensors; ``half`` stores them as float16.
+
+    Raises:
+        OSError: the file cannot be written whole.
+    """
+    try:
+        save_file({name: _stored(tensor, half=half) for name, tensor in state.items()}, file)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
+
+
+def read_weights(file: Path, card: Card) -> Encoder:
+    """The network that a card describes, in eval mode, in float32 on the CPU.
+
+    Raises:
+        InputError: the file is damaged, or holds another network.
+    """
+    encoder = Encoder(card.heads, mm_per_unit=card.mm_per_unit)
+    wanted = encoder.state_dict()
+    try:
+        with safe_open(file, framework="pt") as stored:
+            if set(stored.keys()) != set(wanted):
+                raise InputError(f"{file} holds another network than its card says: export it again.")
+            sizes = {name: tuple(stored.get_slice(name).get_shape()) for name in wanted}
+            wrong = [name for name, size in sizes.items() if size != tuple(wanted[name].shape)]
+            if wrong:
+                raise InputError(f"{file} has {wrong[0]} of shape {sizes[wrong[0]]}: export it again.")
+            state = {name: stored.get_tensor(name).to(wanted[name].dtype) for name in wanted}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{file} is damaged ({error}): copy it again.") from None
+    if not all(torch.isfinite(tensor).all() for tensor in state.values()):
+        raise InputError(f"{file} holds values that are not numbers: copy it again.")
+    encoder.load_state_dict(state)
+    return encoder.eval()
+
+
+def _stored(tensor: Tensor, *, half: bool) -> Tensor:
+    tensor = tensor.detach().to("cpu").contiguous()
+    return tensor.half() if half and tensor.is_floating_point() else tensor
