@@ -78,13 +78,13 @@ def save_checkpoint(
     Raises:
         InputError: the disk is full; what was there before is still there.
     """
-    from isimed.models.weights import write_weights
+    from isimed.models.weights import write_tensors
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
     state = {**encoder.state_dict(), **(statistics or {})}
     try:
-        write_weights(temporary / WEIGHTS, state, half=half)
+        write_tensors(temporary / WEIGHTS, state, half=half)
         (temporary / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         if add:
             add(temporary)

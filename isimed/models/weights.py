@@ -13,7 +13,7 @@ from isimed.models.card import Card
 from isimed.models.encoder import Encoder
 
 
-def write_weights(file: Path, state: Mapping[str, Tensor], *, half: bool = False) -> None:
+def write_tensors(file: Path, state: Mapping[str, Tensor], *, half: bool = False) -> None:
     """Write tensors; ``half`` stores them as float16.
 
     Raises:

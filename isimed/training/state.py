@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from isimed.errors import InputError
 from isimed.models.card import Card
 from isimed.models.checkpoint import load_checkpoint, save_checkpoint
+from isimed.models.weights import write_tensors
 
 if TYPE_CHECKING:
     from isimed.training.loop import Trainer
@@ -25,17 +26,16 @@ def save_state(folder: Path, trainer: "Trainer", card: Card, *, best: dict[str, 
     change then, and the running statistics that do are taken from before the step.
     """
     moments = {
-        f"{index}.{key}": value.detach().cpu().contiguous()
+        f"{index}.{key}": value
         for index, state in trainer.optimiser.state_dict()["state"].items()
         for key, value in state.items()
     }
     step = trainer.step
 
     def add(temporary: Path) -> None:
-        save_file(moments, temporary / OPTIMISER)
+        write_tensors(temporary / OPTIMISER, moments)
         if trainer.teacher:
-            teacher = {name: value.detach().cpu().contiguous() for name, value in trainer.teacher.state().items()}
-            save_file(teacher, temporary / TEACHER)
+            write_tensors(temporary / TEACHER, trainer.teacher.state())
         (temporary / PROGRESS).write_text(json.dumps({"step": step, "best": best}))
 
     save_checkpoint(folder, trainer.encoder, card, statistics=trainer.statistics_before, add=add)
