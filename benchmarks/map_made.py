@@ -4,6 +4,7 @@ The scans are real files, so that pages can show crops; the vectors are made up.
 """
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from isimed import settings
@@ -37,8 +38,9 @@ def make(rows: int) -> TableInfo:
     info = table_info(cohort, checkpoint_for(str(home), cohort))
     for number, volume in enumerate(prepare_cohort(cohort, preparation)):
         entry = cohort.volumes[number]
-        if not volume_file(info, entry.id).is_file():
-            count = rows // PATIENTS + (number < rows % PATIENTS)
+        count = rows // PATIENTS + (number < rows % PATIENTS)
+        file = volume_file(info, entry.id)
+        if not file.is_file() or pq.read_metadata(file).num_rows != count:
             write_volume(info, entry.id, columns(volume, number, count, subject=entry.subject, name=entry.id))
     return info
 
