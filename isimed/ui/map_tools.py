@@ -154,8 +154,9 @@ def axes_panel(points: Points, table: Table, fitted: Map) -> None:
                 "|r|": [abs(points.r[n, axis]) for axis, n in enumerate(matched)],
                 "R²": axes.r2,
                 "per mm": axes.scale,
-            }).round(2),
+            }),
             hide_index=True, width="stretch",
+            column_config={name: st.column_config.NumberColumn(format="%.2f") for name in ("|r|", "R²", "per mm")},
         )  # fmt: skip
         st.caption(
             "r over all crops. R²: position read linearly from 50 components, judged on patients left out. "
