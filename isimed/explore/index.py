@@ -1,29 +1,14 @@
-"""The search index over a table's codes: exact while that is quick, inverted lists above."""
+"""The search index over a table's codes: exact at any size, quick because most codes are ruled out unread."""
 
-from functools import lru_cache
-from typing import Any, Protocol
+from functools import cached_property, lru_cache
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from isimed.explore.store import Table
 
-EXACT_UP_TO = 200_000
-PROBES = 16
-
-
-class Index(Protocol):
-    """Finds the nearest of many codes."""
-
-    def nearest(
-        self, query: NDArray[np.float32], k: int, *, allowed: NDArray[np.bool_] | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Squared distances and rows of the (at most) k nearest codes, nearest first.
-
-        Args:
-            query: (D,). allowed: (N,) which rows may be found; all by default.
-        """
+AXES = 14  # of a short code, which with its length beside the axes and its square is 16 numbers: a line of memory
+ROUNDING = 4e-6  # of the squared lengths: what float32 sums may miss
 
 
 @lru_cache(maxsize=4)
@@ -33,19 +18,18 @@ def codes_of(table: Table) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=4)
-def index_of(table: Table) -> Index:
+def index_of(table: Table) -> "Index":
     """The index of a table, kept for the next query."""
-    return exact_index_of(table) if len(table) <= EXACT_UP_TO else InvertedLists(codes_of(table))
+    return Index(codes_of(table))
 
 
-@lru_cache(maxsize=4)
-def exact_index_of(table: Table) -> "ExactIndex":
-    """Exact search over a table, of any size, kept for the next query."""
-    return ExactIndex(codes_of(table))
+class Index:
+    """Finds the nearest of many codes, and misses none: what a bound rules out is not read, the rest is measured.
 
-
-class ExactIndex:
-    """All distances as one product of matrices, which both cores share; faiss asks a single query of one.
+    A short code is a code's part along the leading axes and the length of what lies beside them. By Cauchy and Schwarz
+    two short codes are never farther apart than their codes. Codes trained to be places lie near few axes, so that
+    little is left to measure; of codes that do not, all are, in one product that both cores share (faiss asks a single
+    query of one).
 
     Args:
         codes: (N, D) float32, not copied.
@@ -59,44 +43,55 @@ class ExactIndex:
         """(N,) numbers that rise with the distance, ``(|c - q|² - |q|²) / 2``; infinite where not allowed."""
         values = self.codes @ query
         np.subtract(self._half_squares, values, out=values)
-        if allowed is not None:
-            values[~allowed] = np.inf
-        return values
+        return _only(values, allowed)
 
     def nearest(
         self, query: NDArray[np.float32], k: int, *, allowed: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """See `Index`."""
-        values = self.order_of(query, allowed)
-        rows = np.argpartition(values, k - 1)[:k] if k < len(values) else np.arange(len(values))
-        rows = rows[np.isfinite(values[rows])]
-        squared = np.square(self.codes[rows] - query).sum(axis=1)
-        order = np.argsort(squared, kind="stable")
+        """Squared distances and rows of the (at most) k nearest codes, nearest first.
+
+        Args:
+            query: (D,). allowed: (N,) which rows may be found; all by default.
+        """
+        rows = self._candidates(query, k, allowed)
+        squared = self._squared(rows, query)
+        order = np.argsort(squared, kind="stable")[:k]
         return squared[order], rows[order]
 
+    def _candidates(self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        """Rows, the k nearest among them."""
+        along = query @ self._axes
+        square = query @ query
+        beside = np.sqrt(max(square - along @ along, 0))
+        bounds = _only(self._short @ np.array([*-along, -beside, 1], dtype=np.float32), allowed)
+        first = self._squared(_least(bounds, k), query)  # no code beyond the worst of these is among the k nearest
+        farthest = first.max(initial=0) + ROUNDING * (square + 2 * self._half_squares.max(initial=0))
+        rows = np.flatnonzero(bounds <= (farthest - square) / 2)
+        return rows if len(rows) <= len(bounds) // 8 else _least(self.order_of(query, allowed), k)
 
-class InvertedLists:
-    """faiss' ``IndexIVFFlat``: only the lists nearest to the query are looked through.
+    @cached_property
+    def _axes(self) -> NDArray[np.float32]:
+        some = self.codes[:: max(1, len(self.codes) // 4096)]
+        return np.ascontiguousarray(np.linalg.eigh(some.T @ some)[1][:, -AXES:])
 
-    Args:
-        codes: (N, D) float32.
-    """
+    @cached_property
+    def _short(self) -> NDArray[np.float32]:
+        """(N, AXES + 2): along the axes, beside them, half the square."""
+        along = self.codes @ self._axes
+        beside = np.sqrt(np.maximum(2 * self._half_squares - np.einsum("nd,nd->n", along, along), 0))
+        return np.asfortranarray(np.column_stack([along, beside, self._half_squares]))
 
-    def __init__(self, codes: NDArray[np.float32]) -> None:
-        count, size = codes.shape
-        lists = int(4 * np.sqrt(count))
-        self._index = faiss.IndexIVFFlat(faiss.IndexFlatL2(size), size, lists)
-        sample = np.random.default_rng(0).choice(count, size=min(count, 40 * lists), replace=False)
-        self._index.train(codes[np.sort(sample)])
-        self._index.add(codes)
+    def _squared(self, rows: NDArray[np.int64], query: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.square(self.codes[rows] - query).sum(axis=1)
 
-    def nearest(
-        self, query: NDArray[np.float32], k: int, *, allowed: NDArray[np.bool_] | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """See `Index`; the search itself leaves out what is not allowed."""
-        selector = None if allowed is None else faiss.IDSelectorBatch(np.flatnonzero(allowed))
-        parameters: Any = faiss.SearchParametersIVF()
-        parameters.sel, parameters.nprobe = selector, PROBES
-        squared, rows = self._index.search(query[None], k, params=parameters)
-        found = rows[0] >= 0
-        return squared[0][found], rows[0][found]
+
+def _only(values: NDArray[np.float32], allowed: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    if allowed is not None:
+        values[~allowed] = np.inf
+    return values
+
+
+def _least(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Where the k least finite values are (more where several are as large as the last)."""
+    last = np.partition(values, k - 1)[k - 1] if k < len(values) else np.inf
+    return np.flatnonzero(values <= min(last, np.finfo(np.float32).max))

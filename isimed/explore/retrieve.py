@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from isimed.data.preprocess import Prepared
 from isimed.explore.embed import embed_crops
 from isimed.explore.filters import Filter
-from isimed.explore.index import codes_of, exact_index_of, index_of
+from isimed.explore.index import codes_of, index_of
 from isimed.explore.store import Table
 from isimed.models.checkpoint import Checkpoint
 from isimed.patches import nearest_centres
@@ -70,7 +70,7 @@ def nearest_in_each(table: Table, code: ArrayLike, allowed: NDArray[np.bool_]) -
     Args:
         allowed: (N,) which rows of the table may be found.
     """
-    index, query = exact_index_of(table), np.asarray(code, dtype=np.float32)
+    index, query = index_of(table), np.asarray(code, dtype=np.float32)
     order = index.order_of(query, allowed)
     best = [rows.start + int(order[rows].argmin()) for rows in map(table.rows, table.volumes)]
     best = [row for row in best if allowed[row]]
