@@ -30,8 +30,7 @@ break first (the network's time only asks for more machines), so a search over a
 a part of it at a time, or on a machine with that much memory; tables of one file a volume allow both. `embed` under
 torchrun, srun or a SLURM array writes its share of these files: two ranks write, byte for byte, the table that one
 writes, and a lost one is redone by the next call (`tests/explore/test_ranks.py`, on a real one-node SLURM
-`tests/training/test_slurm.py`). Preparing took 12.4, 9.6 and 12.7 ms a volume at 10, 100 and 1000 volumes: the exponent
-of the last two is above the target, that of the whole range is 1.0."""
+`tests/training/test_slurm.py`)."""
 
 
 def measure(setting: Setting) -> Measured:
