@@ -147,7 +147,7 @@ def _write(size: int) -> dict[str, float]:
 
 
 def _search(size: int) -> dict[str, float]:
-    from isimed.explore.index import codes_of
+    from isimed.explore.components import codes_of
     from isimed.explore.retrieve import nearest_in_others
     from isimed.explore.store import open_table
 

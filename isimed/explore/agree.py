@@ -10,13 +10,13 @@ differ are then moved against each other (headneck-ct, validation patients: 31 m
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.explore.components import components_of
 from isimed.explore.store import Table
+from isimed.kept import kept
 
 SAMPLE = 250  # crops of each volume that are matched
 NEIGHBOURS = 32
@@ -51,7 +51,7 @@ class Correspondence:
         return float(np.sqrt(weights @ np.square(self.misses_mm) / weights.sum()))
 
 
-@lru_cache(maxsize=4096)
+@kept(4096)
 def correspondence(table: Table, source: str, target: str) -> Correspondence:
     """The map between two volumes of a table, kept for the next query."""
     here, there = table.rows(source), table.rows(target)

@@ -1,13 +1,12 @@
 """The few directions in which a table's codes differ: what search and prediction work in."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from isimed.explore.index import codes_of
 from isimed.explore.store import Table
+from isimed.kept import kept
 
 SAMPLE = 20_000
 COMPONENTS = 24
@@ -31,14 +30,25 @@ class Components:
         return ((np.asarray(codes, dtype=np.float32) - self.mean) @ self.directions.T).astype(np.float32)
 
 
-@lru_cache(maxsize=4)
+@kept(4)
+def codes_of(table: Table) -> NDArray[np.float32]:
+    """(N, D) float32 codes of a table, kept for the next query."""
+    return table.wide_code()
+
+
+@kept(4)
 def components_of(table: Table) -> Components:
     """The components of a table, kept for the next query."""
-    codes = codes_of(table)
+    return principal_components(codes_of(table))
+
+
+def principal_components(codes: NDArray[np.float32]) -> Components:
+    """Leading components of (N, D) float32 codes, fitted on (at most twice) ``SAMPLE`` of them."""
     some = codes[:: max(1, len(codes) // SAMPLE)]
     mean: NDArray[np.float32] = some.mean(axis=0, dtype=np.float32)
     centred = some - mean
     _, vectors = np.linalg.eigh(centred.T @ centred)
     directions = np.ascontiguousarray(vectors[:, ::-1][:, : min(COMPONENTS, len(some))].T, dtype=np.float32)
-    scores = ((codes - mean) @ directions.T).astype(np.float32)
+    scores = codes @ directions.T
+    scores -= directions @ mean
     return Components(mean, directions, scores)

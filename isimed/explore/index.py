@@ -1,43 +1,45 @@
 """The search index over a table's codes: exact at any size, quick because most codes are ruled out unread."""
 
-from functools import cached_property, lru_cache
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isimed.explore.components import Components, codes_of, components_of, principal_components
 from isimed.explore.store import Table
+from isimed.kept import kept
 
-AXES = 14  # of a short code, which with its length beside the axes and its square is 16 numbers: a line of memory
+AXES = 14  # of a short code, which with the length beside them and the square is 16 numbers: a line of memory
 ROUNDING = 4e-6  # of the squared lengths: what float32 sums may miss
 
 
-@lru_cache(maxsize=4)
-def codes_of(table: Table) -> NDArray[np.float32]:
-    """(N, D) float32 codes of a table, kept for the next query."""
-    return table.wide_code()
-
-
-@lru_cache(maxsize=4)
+@kept(4)
 def index_of(table: Table) -> "Index":
     """The index of a table, kept for the next query."""
-    return Index(codes_of(table))
+    return Index(codes_of(table), components_of(table))
 
 
 class Index:
     """Finds the nearest of many codes, and misses none: what a bound rules out is not read, the rest is measured.
 
-    A short code is a code's part along the leading axes and the length of what lies beside them. By Cauchy and Schwarz
-    two short codes are never farther apart than their codes. Codes trained to be places lie near few axes, so that
-    little is left to measure; of codes that do not, all are, in one product that both cores share (faiss asks a single
-    query of one).
+    A short code is a code's part along the leading components and the length of what lies beside them. By Cauchy and
+    Schwarz two short codes are never farther apart than their codes. Codes trained to be places lie near few
+    components, so that little is left to measure; of codes that do not, all are, in one product that both cores share
+    (faiss asks a single query of one).
 
     Args:
         codes: (N, D) float32, not copied.
+        components: theirs, if they are known.
     """
 
-    def __init__(self, codes: NDArray[np.float32]) -> None:
+    def __init__(self, codes: NDArray[np.float32], components: Components | None = None) -> None:
         self.codes = codes
         self._half_squares = np.einsum("nd,nd->n", codes, codes) / 2
+        self._components = components or principal_components(codes)
+        along, mean = self._components.scores[:, :AXES], self._components.mean
+        half_lengths = np.maximum(self._half_squares - codes @ mean + mean @ mean / 2, 0)
+        beside = np.sqrt(np.maximum(2 * half_lengths - np.einsum("nd,nd->n", along, along), 0))
+        self._short = np.asfortranarray(np.column_stack([along, beside, half_lengths]))
 
     def order_of(self, query: NDArray[np.float32], allowed: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """(N,) numbers that rise with the distance, ``(|c - q|² - |q|²) / 2``; infinite where not allowed."""
@@ -60,26 +62,14 @@ class Index:
 
     def _candidates(self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         """Rows, the k nearest among them."""
-        along = query @ self._axes
-        square = query @ query
-        beside = np.sqrt(max(square - along @ along, 0))
+        along = self._components.of(query)[:AXES]
+        square = float(np.square(query - self._components.mean).sum())
+        beside = math.sqrt(max(square - float(along @ along), 0.0))
         bounds = _only(self._short @ np.array([*-along, -beside, 1], dtype=np.float32), allowed)
         first = self._squared(_least(bounds, k), query)  # no code beyond the worst of these is among the k nearest
         farthest = first.max(initial=0) + ROUNDING * (square + 2 * self._half_squares.max(initial=0))
         rows = np.flatnonzero(bounds <= (farthest - square) / 2)
         return rows if len(rows) <= len(bounds) // 8 else _least(self.order_of(query, allowed), k)
-
-    @cached_property
-    def _axes(self) -> NDArray[np.float32]:
-        some = self.codes[:: max(1, len(self.codes) // 4096)]
-        return np.ascontiguousarray(np.linalg.eigh(some.T @ some)[1][:, -AXES:])
-
-    @cached_property
-    def _short(self) -> NDArray[np.float32]:
-        """(N, AXES + 2): along the axes, beside them, half the square."""
-        along = self.codes @ self._axes
-        beside = np.sqrt(np.maximum(2 * self._half_squares - np.einsum("nd,nd->n", along, along), 0))
-        return np.asfortranarray(np.column_stack([along, beside, self._half_squares]))
 
     def _squared(self, rows: NDArray[np.int64], query: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.square(self.codes[rows] - query).sum(axis=1)

@@ -21,8 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from isimed.data.preprocess import Prepared
 from isimed.explore.agree import correspondence
+from isimed.explore.components import codes_of
 from isimed.explore.filters import Filter
-from isimed.explore.index import codes_of
 from isimed.explore.retrieve import Match, nearest_in_each
 from isimed.explore.sharpen import sharpen
 from isimed.explore.store import Table

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.data.preprocess import Prepared
+from isimed.explore.components import codes_of
 from isimed.explore.embed import embed_crops
 from isimed.explore.filters import Filter
-from isimed.explore.index import codes_of, index_of
+from isimed.explore.index import index_of
 from isimed.explore.store import Table
 from isimed.models.checkpoint import Checkpoint
 from isimed.patches import nearest_centres

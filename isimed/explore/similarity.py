@@ -5,8 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from isimed.data.preprocess import Prepared
 from isimed.data.volume import Volume
-from isimed.explore.components import components_of
-from isimed.explore.index import codes_of
+from isimed.explore.components import codes_of, components_of
 from isimed.explore.overlay import over_scan
 from isimed.explore.store import Table
 

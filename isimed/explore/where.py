@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +12,7 @@ from isimed.data.volume import Volume
 from isimed.explore.components import components_of
 from isimed.explore.overlay import over_scan
 from isimed.explore.store import Table
+from isimed.kept import kept
 
 RIDGE = 1e-3
 ORGAN_WITHIN_MM = 10.0
@@ -97,7 +97,7 @@ def _organ_near(volume: Prepared, mm: NDArray, within_mm: float) -> int:
     return int(near[tuple(places[best])]) if away[best] * spacing**2 <= within_mm**2 else 0
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def _predictor(table: Table, subject: str) -> NDArray[np.float64]:
     """(K + 1, 3) ridge regression of position on components, from all patients but one."""
     others = table.subject != subject

@@ -12,8 +12,8 @@ from isimed.data.cohort import Cohort
 from isimed.data.preprocess import Preparation
 from isimed.errors import InputError
 from isimed.explore import embed as embedding
+from isimed.explore.components import codes_of
 from isimed.explore.embed import checkpoint_for, embed_cohort, embed_crops, tumour_share
-from isimed.explore.index import codes_of
 from isimed.explore.retrieve import code_at, code_in
 from isimed.explore.store import table_info, tables_of, volume_file
 from isimed.models.checkpoint import Checkpoint, untrained
