@@ -165,10 +165,8 @@ def _prepared(
 
 
 def _better(figures: dict[str, float], best: dict[str, float], trainer: Trainer) -> bool:
-    """By error in mm where the code has millimetres, by rank correlation where not."""
-    if trainer.encoder.has_distance_head:
-        return figures["rmse_mm"] <= best.get("rmse_mm", float("inf"))
-    return figures["spearman"] >= best.get("spearman", float("-inf"))
+    """By error in mm; where the code has no millimetres the last is kept: what it is trained for is not measured."""
+    return not trainer.encoder.has_distance_head or figures["rmse_mm"] <= best.get("rmse_mm", float("inf"))
 
 
 def _card(

@@ -58,6 +58,17 @@ def test_killed_and_resumed_is_exactly_the_unbroken_run(cohort: Cohort, method: 
         assert all(torch.equal(ones[name], others[name]) for name in ones)
 
 
+@pytest.mark.parametrize(("method", "chosen"), [("isimed", 2), ("barlow-twins", 4)])
+def test_the_best_is_the_least_error_in_mm_and_without_millimetres_the_last(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch, method: str, chosen: int
+) -> None:
+    figures = iter([{"rmse_mm": 10.0, "spearman": 0.9}, {"rmse_mm": 20.0, "spearman": 0.1}])
+    monkeypatch.setattr(work, "validation_figures", lambda *_: next(figures))
+    run = Run.create(tiny(cohort, method=method))
+    assert execute(run).step == 4
+    assert load_checkpoint(run.best).card.results["step"] == chosen
+
+
 def test_run_folder_says_data_code_and_machine(cohort: Cohort) -> None:
     said: list[str] = []
     run = Run.create(tiny(cohort, epochs=1, name="mine"))
