@@ -237,11 +237,15 @@ def checkpoint_for(name: str, cohort: Cohort, *, like: Checkpoint | None = None,
 
 
 def fitting_checkpoints(cohort: Cohort) -> list[str]:
-    """Names of shipped checkpoints that fit a cohort, the best first: same cohort, then same kind of data."""
+    """Names of shipped checkpoints that fit a cohort, the best first.
 
-    def rank(name: str) -> tuple[bool, bool, str]:
+    First those of the same cohort, then of the same kind of data; among them those whose distances are millimetres.
+    """
+
+    def rank(name: str) -> tuple[bool, bool, bool, str]:
         card = read_card(find_checkpoint(name))
-        return card.cohort.get("name") != cohort.name, card.cohort.get("synthetic", False) != cohort.synthetic, name
+        other, unlike = card.cohort.get("name") != cohort.name, card.cohort.get("synthetic", False) != cohort.synthetic
+        return other, unlike, not card.in_mm, name
 
     names = [name for name in checkpoint_names() if modality_fits(cohort, read_card(find_checkpoint(name)))]
     return sorted(names, key=rank)

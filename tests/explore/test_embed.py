@@ -1,5 +1,8 @@
 """Embedding tables: resumable, never mixed, the same one by one as in a batch."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import nibabel as nib
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,7 +16,7 @@ from isimed.data.preprocess import Preparation
 from isimed.errors import InputError
 from isimed.explore import embed as embedding
 from isimed.explore.components import codes_of
-from isimed.explore.embed import checkpoint_for, embed_cohort, embed_crops, tumour_share
+from isimed.explore.embed import checkpoint_for, embed_cohort, embed_crops, fitting_checkpoints, tumour_share
 from isimed.explore.retrieve import code_at, code_in
 from isimed.explore.store import table_info, tables_of, volume_file
 from isimed.models.checkpoint import Checkpoint, untrained
@@ -154,3 +157,10 @@ def test_wrong_modality_is_refused(cohort: Cohort) -> None:
 def test_untrained_takes_the_preparation_of_another(cohort: Cohort, checkpoint: Checkpoint) -> None:
     assert checkpoint_for("untrained", cohort, like=checkpoint).card.preparation.spacing_mm == 4.0
     assert checkpoint_for("untrained", cohort).card.preparation.intensity == "percentile"
+
+
+def test_the_network_that_opens_first_was_trained_on_such_data_and_knows_millimetres() -> None:
+    heads = SimpleNamespace(name="headneck-ct", modality="CT", synthetic=False)
+    assert fitting_checkpoints(cast(Cohort, heads)) == ["headneck-ct", "barlow-twins"]
+    brains = SimpleNamespace(name="demo-brain", modality="MRI", synthetic=True)
+    assert fitting_checkpoints(cast(Cohort, brains))[0] == "demo-brain"
