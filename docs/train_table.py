@@ -19,7 +19,7 @@ from tqdm import tqdm
 from isimed import settings
 from isimed.data.cohort import Cohort
 from isimed.evaluation.evaluate import evaluate
-from isimed.models.card import CARD
+from isimed.models.card import CARD, checkpoint_names
 from isimed.models.export import export_checkpoint
 from isimed.training.config import TrainConfig
 from isimed.training.run import Run, execute
@@ -121,9 +121,12 @@ def split_of(cohort: str, patients: int | None) -> Path:
 
 
 def measure(cohort: str, manifest: str, group: str) -> None:
-    """Every row of a group that has been trained, in one evaluation: the same crops, paired differences."""
-    names = [f"{cohort}-{row}" for row in GROUPS[group]]
-    names = [name for name in names if (settings.home() / "checkpoints" / name / CARD).is_file()]
+    """Every row of a group that has been trained, in one evaluation: the same crops, paired differences.
+
+    Beside the methods stands the shipped checkpoint of the cohort, which may have been trained for longer.
+    """
+    names = [f"{cohort}-{row}" for row in GROUPS[group]] + [cohort] * (group == "methods")
+    names = [name for name in names if name in checkpoint_names()]
     result = evaluate(
         Cohort.load(manifest), names, tasks=TASKS[group], split=DOCS / "splits" / f"{cohort}.json", say=print
     )
