@@ -125,8 +125,8 @@ def measure(cohort: str, manifest: str, group: str) -> None:
 
     Beside the methods stands the shipped checkpoint of the cohort, which may have been trained for longer.
     """
-    names = [f"{cohort}-{row}" for row in GROUPS[group]] + [cohort] * (group == "methods")
-    names = [name for name in names if name in checkpoint_names()]
+    wanted, there = [f"{cohort}-{row}" for row in GROUPS[group]] + [cohort] * (group == "methods"), checkpoint_names()
+    names = [name for name in wanted if name in there]
     result = evaluate(
         Cohort.load(manifest), names, tasks=TASKS[group], split=DOCS / "splits" / f"{cohort}.json", say=print
     )
