@@ -1,6 +1,6 @@
 """Train what docs/results.md compares, one row after the other, and measure all rows on the same test patients.
 
-    python -m docs.train_table headneck-ct path/to/dataset.json                   # every method, then every ablation
+    python -m docs.train_table headneck-ct path/to/dataset.json                   # every group of rows
     python -m docs.train_table brain-flair path/to/dataset.json --only methods    # or rows by name: isimed simclr
 
 An earlier call's work is kept: a finished row is not trained again, one that was stopped goes on. Each row leaves its
@@ -25,29 +25,51 @@ from isimed.training.config import TrainConfig
 from isimed.training.run import Run, execute
 
 DOCS = Path(__file__).parent
+EPOCHS, CROPS = 50, 16
 COMMON: dict[str, dict[str, Any]] = {  # the same for every row of a cohort
-    "headneck-ct": {"spacing_mm": 4.0, "noise": 0.02, "epochs": 20, "crops_per_volume": 8, "volumes_per_step": 8},
-    "brain-flair": {"spacing_mm": 2.0, "noise": 0.05, "epochs": 50, "crops_per_volume": 16, "volumes_per_step": 4},
+    "headneck-ct": {"spacing_mm": 4.0, "noise": 0.02, "volumes_per_step": 8},
+    "brain-flair": {"spacing_mm": 2.0, "noise": 0.05, "volumes_per_step": 4},
 }
 METHODS: dict[str, dict[str, Any]] = {
     name: {"method": name} for name in ("isimed", "isimed-bt", "regression", "barlow-twins", "simclr", "vicreg", "dino")
 }
-ABLATIONS: dict[str, dict[str, Any]] = {
+ABLATIONS: dict[str, dict[str, Any]] = {  # `patients` and `fold` choose the split, the rest are a training's options
     **{f"lambda-{value:g}": {"method": "isimed-bt", "barlow_twins_weight": value} for value in (1e-4, 1e-2, 1e-1)},
     **{f"penalty-{name}": {"method": "isimed", "penalty": name} for name in ("huber", "smooth-l1")},
-    **{  # as many steps of as many crops, from fewer or more volumes: other pairs
-        f"crops-{crops}": {"method": "isimed", "crops_per_volume": crops, "volumes_per_step": 64 // crops}
-        for crops in (16, 32)
+    **{  # as many steps of as many crops, from more or fewer volumes: other pairs
+        f"crops-{crops}": {"method": "isimed", "crops_per_volume": crops, "volumes_per_step": 128 // crops}
+        for crops in (8, 32)
     },
-    **{  # fewer crops a step: fewer pairs, more steps
+    **{  # as many crops in smaller or larger steps: fewer or more pairs a step, more or fewer steps
         f"volumes-{count}": {"method": "isimed", "volumes_per_step": count} for count in (4, 16)
     },
-    **{f"patients-{count}": {"method": "isimed", "patients": count} for count in (15, 30, 60)},
+    **{  # as many steps of as many crops, from fewer patients
+        f"patients-{count}": {"method": "isimed", "patients": count, "epochs": EPOCHS * 120 // count}
+        for count in (15, 30, 60)
+    },
+    **{f"seed-{seed}": {"method": "isimed", "seed": seed} for seed in (1, 2)},
 }
-GROUPS = {"methods": METHODS, "ablations": ABLATIONS}
+LONGER: dict[str, dict[str, Any]] = {  # candidates for the shipped checkpoint; validation patients choose among them
+    "long": {"method": "isimed", "epochs": 4 * EPOCHS},
+    "long-bt": {"method": "isimed-bt", "epochs": 4 * EPOCHS},
+    "long-intensity": {"method": "isimed", "epochs": 4 * EPOCHS, "intensity": 0.1},
+}
+FOLDS = 5
+CROSS_VALIDATED = ("isimed", "isimed-bt", "barlow-twins")  # of a small cohort: every patient is a test patient once
+CROSS: dict[str, dict[str, Any]] = {
+    f"{method}-fold-{fold}": {"method": method, "fold": fold} for method in CROSS_VALIDATED for fold in range(FOLDS)
+}
+GROUPS = {
+    "headneck-ct": {"methods": METHODS, "longer": LONGER, "ablations": ABLATIONS},
+    "brain-flair": {"methods": METHODS, "cross": CROSS},
+}
+ABLATED = ["distance", "position", "landmarks", "probe", "collapse"]
+EVERYTHING = ["distance", "position", "landmarks", "probe", "organs", "collapse", "robustness", "anomaly", "compare"]
 TASKS = {
-    "methods": ["distance", "position", "landmarks", "probe", "organs", "collapse", "robustness", "anomaly", "compare"],
-    "ablations": ["distance", "position", "landmarks", "probe", "collapse"],
+    "methods": EVERYTHING,
+    "longer": EVERYTHING,
+    "ablations": ABLATED,
+    "cross": ABLATED,
 }
 
 
@@ -55,12 +77,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cohort", choices=list(COMMON))
     parser.add_argument("manifest", help="the cohort's dataset.json")
-    parser.add_argument("--only", nargs="+", help="rows or groups; all by default", default=list(GROUPS))
+    parser.add_argument("--only", nargs="+", help="rows or groups; all by default")
     parser.add_argument("--epochs", type=int, help="fewer, to see that it runs: results go nowhere")
     options = parser.parse_args()
     manifest = str(Path(options.manifest).absolute())
-    for group, rows in GROUPS.items():
-        chosen = [name for name in rows if name in options.only or group in options.only]
+    for group, rows in GROUPS[options.cohort].items():
+        chosen = [name for name in rows if not options.only or name in options.only or group in options.only]
         for name in chosen:
             train(options.cohort, manifest, name, rows[name], epochs=options.epochs)
         if chosen and not options.epochs:
@@ -72,8 +94,8 @@ def train(cohort: str, manifest: str, row: str, changes: dict[str, Any], *, epoc
     name = f"{cohort}-{row}"
     if (settings.home() / "checkpoints" / name / CARD).is_file():
         return
-    values = COMMON[cohort] | changes | {"cohort": manifest, "name": f"table-{name}"}
-    values["split"] = str(split_of(cohort, values.pop("patients", None)))
+    chosen = options_of(cohort, changes)
+    values = chosen | {"cohort": manifest, "name": f"table-{name}", "split": str(split_of(cohort, changes))}
     config = TrainConfig.model_validate(values | ({"epochs": epochs} if epochs else {}))
     begun = [run for run in Run.all() if run.id.endswith(f"-{config.name}") and run.config == config]
     run = begun[0] if begun else Run.create(config)
@@ -89,7 +111,7 @@ def train(cohort: str, manifest: str, row: str, changes: dict[str, Any], *, epoc
     export_checkpoint(run.id, settings.home() / "checkpoints" / name, description=f"Row {row} of docs/train_table.py.")
     file = DOCS / "results" / "trainings" / cohort / f"{row}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    cost = {"row": row, "options": COMMON[cohort] | changes, **cost_of(run)}
+    cost = {"row": row, "options": chosen, **cost_of(run)}
     file.write_text(json.dumps(cost, indent=1) + "\n", encoding="utf-8")
 
 
@@ -108,30 +130,60 @@ def cost_of(run: Run) -> dict[str, Any]:
     }
 
 
-def split_of(cohort: str, patients: int | None) -> Path:
-    """The cohort's split, or the same with fewer patients to train on."""
+def options_of(cohort: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """A row's options of training, without those that choose its patients."""
+    values = {"epochs": EPOCHS, "crops_per_volume": CROPS} | COMMON[cohort] | changes
+    values["validate_every"] = max(1, values["epochs"] // 10)
+    return {name: value for name, value in values.items() if name not in ("patients", "fold")}
+
+
+def split_of(cohort: str, changes: dict[str, Any]) -> Path:
+    """The cohort's split, the same with fewer patients to train on, or a fold of all its patients."""
     file = DOCS / "splits" / f"{cohort}.json"
-    if not patients:
-        return file
     split = json.loads(file.read_bytes())
-    smaller = settings.home() / "splits" / f"{cohort}-train-{patients}.json"
-    smaller.parent.mkdir(parents=True, exist_ok=True)
-    smaller.write_text(json.dumps(split | {"train": split["train"][:patients]}), encoding="utf-8")
-    return smaller
+    if "patients" in changes:
+        changed = split | {"train": split["train"][: changes["patients"]]}
+    elif "fold" in changes:
+        changed = fold_of([*split["train"], *split["validation"], *split["test"]], changes["fold"])
+    else:
+        return file
+    of_a_row = (
+        settings.home() / "splits" / f"{cohort}-{'-'.join(f'{k}-{changes[k]}' for k in changes if k != 'method')}.json"
+    )
+    of_a_row.parent.mkdir(parents=True, exist_ok=True)
+    of_a_row.write_text(json.dumps(changed), encoding="utf-8")
+    return of_a_row
+
+
+def fold_of(patients: list[str], fold: int) -> dict[str, list[str]]:
+    """Every fifth patient to test on, the next one of each five to validate on, the others to train on."""
+    parts = [patients[start::FOLDS] for start in range(FOLDS)]
+    validation = (fold + 1) % FOLDS
+    train = [name for number, part in enumerate(parts) if number not in (fold, validation) for name in part]
+    return {"train": train, "validation": parts[validation], "test": parts[fold]}
 
 
 def measure(cohort: str, manifest: str, group: str) -> None:
     """Every row of a group that has been trained, in one evaluation: the same crops, paired differences.
 
-    Beside the methods stands the shipped checkpoint of the cohort, which may have been trained for longer.
+    The folds of a cross-validation have patients of their own: an evaluation each, in one list.
     """
-    wanted, there = [f"{cohort}-{row}" for row in GROUPS[group]] + [cohort] * (group == "methods"), checkpoint_names()
-    names = [name for name in wanted if name in there]
-    result = evaluate(
-        Cohort.load(manifest), names, tasks=TASKS[group], split=DOCS / "splits" / f"{cohort}.json", say=print
-    )
+    there = checkpoint_names()
+    rows = {name: row for name, row in GROUPS[cohort][group].items() if f"{cohort}-{name}" in there}
+    found: Any
+    if group == "cross":
+        found = [measured(cohort, manifest, {name: row}, group) for name, row in rows.items()]
+    else:
+        found = measured(cohort, manifest, rows, group)
     file = DOCS / "results" / f"{cohort}-{group}.json"
-    file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def measured(cohort: str, manifest: str, rows: dict[str, dict[str, Any]], group: str) -> dict[str, Any]:
+    """One evaluation of rows that share their test patients."""
+    split = split_of(cohort, next(iter(rows.values())) if group == "cross" else {})
+    names = [f"{cohort}-{name}" for name in rows]
+    return evaluate(Cohort.load(manifest), names, tasks=TASKS[group], split=split, say=print)
 
 
 if __name__ == "__main__":

@@ -29,13 +29,13 @@ def dense_features(encoder: Encoder, volume: Prepared) -> NDArray[np.float16]:
     """
     image = np.asarray(volume.image, dtype=np.float32)
     padded = np.pad(image, [(0, -n % 32) for n in image.shape], constant_values=volume.background)
-    x = torch.from_numpy(padded)[None, None]
+    x = torch.from_numpy(padded)[None, None].to(next(encoder.parameters()).device)
     found: list[torch.Tensor] = []
     generator = torch.Generator().manual_seed(0)
     for name, layer in encoder.backbone.features.named_children():
         x = layer(x)
         if name in LAYERS:
-            mixing = torch.randn(24, x.shape[1], generator=generator) / x.shape[1] ** 0.5
+            mixing = torch.randn(24, x.shape[1], generator=generator).to(x.device) / x.shape[1] ** 0.5
             mixed = torch.einsum("fc,ncxyz->nfxyz", mixing, x)
             scale = mixed.std(dim=(2, 3, 4), keepdim=True).clamp_min(1e-6)
             mixed = (mixed - mixed.mean(dim=(2, 3, 4), keepdim=True)) / scale
@@ -44,7 +44,7 @@ def dense_features(encoder: Encoder, volume: Prepared) -> NDArray[np.float16]:
         if name == LAYERS[-1]:
             break
     half = [-(-n // 2) for n in image.shape]
-    return torch.cat(found, dim=1)[0, :, : half[0], : half[1], : half[2]].half().numpy()
+    return torch.cat(found, dim=1)[0, :, : half[0], : half[1], : half[2]].half().cpu().numpy()
 
 
 def place_of_voxels(volume: Prepared) -> NDArray[np.float32]:

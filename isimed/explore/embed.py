@@ -21,6 +21,7 @@ from isimed.patches import crop_centre_mm, cut_crops, grid_centres
 
 BATCH = 32
 SMALL_BATCH = 16  # of threads that compute a batch each
+GPU_BATCH = 256  # crops that a GPU computes in little more time than a few
 Progress = Callable[[int, int], None]
 
 
@@ -48,8 +49,9 @@ def embed_crops(
         return embeddings.float().cpu().numpy(), encoder.code(embeddings).float().cpu().numpy()
 
     places = np.asarray(centres).reshape(-1, 3)
-    side_by_side = device.type == "cpu" and len(places) > SMALL_BATCH and not encoder.training
-    size = SMALL_BATCH if side_by_side else BATCH
+    on_cpu = device.type == "cpu"
+    side_by_side = on_cpu and len(places) > SMALL_BATCH and not encoder.training
+    size = SMALL_BATCH if side_by_side else BATCH if on_cpu or encoder.training else GPU_BATCH
     batches = [places[start : start + size] for start in range(0, len(places), size)]
     found = _workers(torch.get_num_threads()).map(embed_batch, batches) if side_by_side else map(embed_batch, batches)
     parts = []

@@ -31,7 +31,7 @@ class Checkpoint:
     """A card, and the network it describes, read when it is first asked for.
 
     Attributes:
-        read_encoder: makes the network, in eval mode; raises InputError where its weights are damaged.
+        read_encoder: makes the network, in eval mode, on the CPU; raises InputError where its weights are damaged.
     """
 
     card: Card
@@ -49,7 +49,10 @@ class Checkpoint:
 
     @cached_property
     def encoder(self) -> "Encoder":
-        return self.read_encoder()
+        """In float32, on the GPU where there is one."""
+        from isimed.models.device import fastest_device
+
+        return self.read_encoder().to(fastest_device())
 
     @cached_property
     def backbone(self) -> "nn.Module":
@@ -146,7 +149,7 @@ def load_checkpoint(name_or_folder: str | Path) -> Checkpoint:
     """Load by name under ``checkpoints/``, run id, folder, or ``untrained``.
 
     Returns:
-        The checkpoint, its encoder in eval mode, in float32 on the CPU.
+        The checkpoint, its encoder in eval mode.
 
     Raises:
         InputError: there is none, or it is damaged or not ours.

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from isimed.data.share import launched
 from isimed.training.config import TrainConfig
-from isimed.training.device import choose_device
+from isimed.models.device import choose_device, exact_float32
 
 PATIENCE = timedelta(days=2)  # processes wait for the first one to prepare a cohort
 
@@ -29,6 +29,7 @@ def make_fabric(config: TrainConfig) -> lf.Fabric:
     if config.threads:
         torch.set_num_threads(config.threads)
     device, _ = choose_device(config.device)
+    exact_float32()  # for validation: the training itself is in bfloat16 there
     options: dict[str, Any] = {
         "accelerator": "gpu" if device == "cuda" else device,
         "precision": "bf16-mixed" if device == "cuda" else "32-true",

@@ -10,7 +10,7 @@ from isimed.data.cohort import cohort_names
 from isimed.errors import InputError
 from isimed.training import jobs
 from isimed.training.config import TrainConfig
-from isimed.training.device import choose_device, free_memory
+from isimed.models.device import choose_device, free_memory
 from isimed.training.estimate import estimate, in_words
 from isimed.training.patients import check_pairs, choose_patients
 from isimed.training.run import Run, Status

@@ -25,6 +25,19 @@ def choose_device(wanted: str = "auto") -> tuple[str, str]:
     return "cpu", "no GPU was found"
 
 
+def fastest_device() -> str:
+    """Where a trained network computes: on the GPU where there is one, with the CPU's numbers to rounding."""
+    if not torch.cuda.is_available():
+        return "cpu"
+    exact_float32()
+    return "cuda"
+
+
+def exact_float32() -> None:
+    """Convolutions in float32 keep all of its bits; by default an NVIDIA GPU drops 13 of the 24 (TF32)."""
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def device_key(device: str) -> str:
     """What one training at a time may have: the CPU, the GPUs that this process can see, or what SLURM gave it."""
     if job := os.environ.get("SLURM_JOB_ID"):
