@@ -15,8 +15,8 @@ from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from isimed.data.share import launched
-from isimed.training.config import TrainConfig
 from isimed.models.device import choose_device, exact_float32
+from isimed.training.config import TrainConfig
 
 PATIENCE = timedelta(days=2)  # processes wait for the first one to prepare a cohort
 

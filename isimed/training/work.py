@@ -23,9 +23,9 @@ from isimed.data.preprocess import Preparation, Prepared
 from isimed.errors import InputError
 from isimed.models.card import Card, read_card, versions
 from isimed.models.checkpoint import recover_folder, remove_unfinished, save_checkpoint
+from isimed.models.device import choose_device, device_key
 from isimed.training import engine
 from isimed.training.config import TrainConfig
-from isimed.models.device import choose_device, device_key
 from isimed.training.failures import failures_in_words
 from isimed.training.journal import Journal
 from isimed.training.loop import Trainer

@@ -8,9 +8,9 @@ import streamlit as st
 
 from isimed.data.cohort import cohort_names
 from isimed.errors import InputError
+from isimed.models.device import choose_device, free_memory
 from isimed.training import jobs
 from isimed.training.config import TrainConfig
-from isimed.models.device import choose_device, free_memory
 from isimed.training.estimate import estimate, in_words
 from isimed.training.patients import check_pairs, choose_patients
 from isimed.training.run import Run, Status
