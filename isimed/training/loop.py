@@ -119,7 +119,8 @@ class Trainer:
     def _forward(self, batch: Batch) -> Outputs:
         """All views in one pass (one set of batch statistics), then the rows of all processes together."""
         views = self.batches.views(batch, self.step)
-        found = self.module.outputs(torch.cat(views))
+        with self.fabric.autocast():  # which Fabric itself enters around a marked method only under DDP
+            found = self.module.outputs(torch.cat(views))
         parts = {name: rows.chunk(len(views)) for name, rows in found.items() if name in self.method.heads}
         gathered = [
             {name: engine.gather_rows(part[view]) for name, part in parts.items()} for view in range(len(views))
@@ -127,7 +128,8 @@ class Trainer:
         said: tuple[Tensor, ...] = ()
         if self.teacher:
             full = views[: self.config.views]
-            said = self.teacher.logits(torch.cat(full)).chunk(len(full))
+            with self.fabric.autocast():
+                said = self.teacher.logits(torch.cat(full)).chunk(len(full))
         return Outputs(
             views=gathered,
             centres_mm=engine.gather_rows(batch.centres_mm),

@@ -2,8 +2,11 @@
 
 from typing import get_args
 
+import lightning_fabric as lf
 import pytest
 import torch
+from lightning_fabric.plugins.environments import LightningEnvironment
+from torch import nn
 
 from isimed.data.cache import prepare_cohort
 from isimed.data.cohort import Cohort
@@ -44,3 +47,18 @@ def test_invariance_adds_a_view_and_a_term(cohort: Cohort) -> None:
     )
     (step,) = Trainer(config, volumes).run_epoch()
     assert step.terms["loss"] == pytest.approx(step.terms["distance"] + 0.5 * step.terms["invariance"], rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["isimed", "dino"])
+def test_convolutions_compute_in_the_precision_of_the_fabric(method: str, cohort: Cohort) -> None:
+    volumes = prepare_cohort(cohort, Preparation(spacing_mm=5.0))
+    config = TrainConfig(cohort="any", method=method, crops_per_volume=2, volumes_per_step=1, epochs=1, local_views=0)
+    fabric = lf.Fabric(accelerator="cpu", devices=1, precision="bf16-mixed", plugins=LightningEnvironment())
+    trainer = Trainer(config, volumes, fabric=fabric)
+    networks = [trainer.encoder] + ([trainer.teacher.encoder] if trainer.teacher else [])
+    computed = []
+    for network in networks:
+        last = [layer for layer in network.modules() if isinstance(layer, nn.Conv3d)][-1]
+        last.register_forward_hook(lambda layer, given, made: computed.append(made.dtype))
+    next(trainer.run_epoch())
+    assert computed == [torch.bfloat16] * len(networks)
