@@ -25,10 +25,9 @@ from isimed.training.config import TrainConfig
 from isimed.training.run import Run, execute
 
 DOCS = Path(__file__).parent
-EPOCHS, CROPS = 50, 16
 COMMON: dict[str, dict[str, Any]] = {  # the same for every row of a cohort
-    "headneck-ct": {"spacing_mm": 4.0, "noise": 0.02, "volumes_per_step": 8},
-    "brain-flair": {"spacing_mm": 2.0, "noise": 0.05, "volumes_per_step": 4},
+    "headneck-ct": {"spacing_mm": 4.0, "noise": 0.02, "epochs": 20, "crops_per_volume": 8, "volumes_per_step": 8},
+    "brain-flair": {"spacing_mm": 2.0, "noise": 0.05, "epochs": 50, "crops_per_volume": 16, "volumes_per_step": 4},
 }
 METHODS: dict[str, dict[str, Any]] = {
     name: {"method": name} for name in ("isimed", "isimed-bt", "regression", "barlow-twins", "simclr", "vicreg", "dino")
@@ -36,38 +35,41 @@ METHODS: dict[str, dict[str, Any]] = {
 ABLATIONS: dict[str, dict[str, Any]] = {  # `patients` and `fold` choose the split, the rest are a training's options
     **{f"lambda-{value:g}": {"method": "isimed-bt", "barlow_twins_weight": value} for value in (1e-4, 1e-2, 1e-1)},
     **{f"penalty-{name}": {"method": "isimed", "penalty": name} for name in ("huber", "smooth-l1")},
-    **{  # as many steps of as many crops, from more or fewer volumes: other pairs
-        f"crops-{crops}": {"method": "isimed", "crops_per_volume": crops, "volumes_per_step": 128 // crops}
-        for crops in (8, 32)
+    **{  # as many steps of as many crops, from fewer volumes a step: other pairs
+        f"crops-{crops}": {
+            "method": "isimed",
+            "crops_per_volume": crops,
+            "volumes_per_step": 64 // crops,
+            "epochs": 20 * 8 // crops,
+        }
+        for crops in (16, 32)
     },
     **{  # as many crops in smaller or larger steps: fewer or more pairs a step, more or fewer steps
         f"volumes-{count}": {"method": "isimed", "volumes_per_step": count} for count in (4, 16)
     },
-    **{  # as many steps of as many crops, from fewer patients
-        f"patients-{count}": {"method": "isimed", "patients": count, "epochs": EPOCHS * 120 // count}
+    **{  # as many steps of as many crops, to a step an epoch, from fewer patients
+        f"patients-{count}": {
+            "method": "isimed",
+            "patients": count,
+            "epochs": 20 * 120 // count,
+            "validate_every": 5 * 120 // count,
+        }
         for count in (15, 30, 60)
     },
     **{f"seed-{seed}": {"method": "isimed", "seed": seed} for seed in (1, 2)},
 }
-LONGER: dict[str, dict[str, Any]] = {  # candidates for the shipped checkpoint; validation patients choose among them
-    "long": {"method": "isimed", "epochs": 4 * EPOCHS},
-    "long-bt": {"method": "isimed-bt", "epochs": 4 * EPOCHS},
-    "long-intensity": {"method": "isimed", "epochs": 4 * EPOCHS, "intensity": 0.1},
-}
 FOLDS = 5
-CROSS_VALIDATED = ("isimed", "isimed-bt", "barlow-twins")  # of a small cohort: every patient is a test patient once
+CROSS_VALIDATED = ("isimed", "barlow-twins")  # of a small cohort: every patient is a test patient once
 CROSS: dict[str, dict[str, Any]] = {
     f"{method}-fold-{fold}": {"method": method, "fold": fold} for method in CROSS_VALIDATED for fold in range(FOLDS)
 }
 GROUPS = {
-    "headneck-ct": {"methods": METHODS, "longer": LONGER, "ablations": ABLATIONS},
+    "headneck-ct": {"methods": METHODS, "ablations": ABLATIONS},
     "brain-flair": {"methods": METHODS, "cross": CROSS},
 }
 ABLATED = ["distance", "position", "landmarks", "probe", "collapse"]
-EVERYTHING = ["distance", "position", "landmarks", "probe", "organs", "collapse", "robustness", "anomaly", "compare"]
 TASKS = {
-    "methods": EVERYTHING,
-    "longer": EVERYTHING,
+    "methods": ["distance", "position", "landmarks", "probe", "organs", "collapse", "robustness", "anomaly", "compare"],
     "ablations": ABLATED,
     "cross": ABLATED,
 }
@@ -132,8 +134,7 @@ def cost_of(run: Run) -> dict[str, Any]:
 
 def options_of(cohort: str, changes: dict[str, Any]) -> dict[str, Any]:
     """A row's options of training, without those that choose its patients."""
-    values = {"epochs": EPOCHS, "crops_per_volume": CROPS} | COMMON[cohort] | changes
-    values["validate_every"] = max(1, values["epochs"] // 10)
+    values = COMMON[cohort] | changes
     return {name: value for name, value in values.items() if name not in ("patients", "fold")}
 
 
@@ -166,24 +167,24 @@ def fold_of(patients: list[str], fold: int) -> dict[str, list[str]]:
 def measure(cohort: str, manifest: str, group: str) -> None:
     """Every row of a group that has been trained, in one evaluation: the same crops, paired differences.
 
-    The folds of a cross-validation have patients of their own: an evaluation each, in one list.
+    Beside the methods stands the shipped checkpoint of the cohort, which may have been trained for longer. The folds of
+    a cross-validation have patients of their own: an evaluation each, in one list.
     """
     there = checkpoint_names()
-    rows = {name: row for name, row in GROUPS[cohort][group].items() if f"{cohort}-{name}" in there}
+    names = [f"{cohort}-{row}" for row in GROUPS[cohort][group] if f"{cohort}-{row}" in there]
     found: Any
     if group == "cross":
-        found = [measured(cohort, manifest, {name: row}, group) for name, row in rows.items()]
+        found = [measured(cohort, manifest, [name], group, CROSS[name.removeprefix(f"{cohort}-")]) for name in names]
     else:
-        found = measured(cohort, manifest, rows, group)
+        shipped = [cohort] if group == "methods" and cohort in there else []
+        found = measured(cohort, manifest, names + shipped, group, {})
     file = DOCS / "results" / f"{cohort}-{group}.json"
     file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def measured(cohort: str, manifest: str, rows: dict[str, dict[str, Any]], group: str) -> dict[str, Any]:
-    """One evaluation of rows that share their test patients."""
-    split = split_of(cohort, next(iter(rows.values())) if group == "cross" else {})
-    names = [f"{cohort}-{name}" for name in rows]
-    return evaluate(Cohort.load(manifest), names, tasks=TASKS[group], split=split, say=print)
+def measured(cohort: str, manifest: str, names: list[str], group: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """One evaluation of checkpoints that share their test patients, those of the split of a row with these changes."""
+    return evaluate(Cohort.load(manifest), names, tasks=TASKS[group], split=split_of(cohort, changes), say=print)
 
 
 if __name__ == "__main__":
