@@ -26,6 +26,7 @@ SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints"
 TOLERANCE = 0.01  # relative
 MADE: dict[str, dict[str, Any]] = {  # synthetic cohorts by name: what makes them
     "demo-train": {"kind": "demo-brain", "patients": 48, "seed": 1000},
+    "demo-ct-train": {"kind": "demo-ct", "patients": 48, "seed": 1000},
 }
 
 
