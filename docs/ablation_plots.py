@@ -16,6 +16,7 @@ FAMILIES: dict[str, dict[str, str]] = {  # what is changed -> value -> row of do
     "crops a volume": {"8": "isimed", "16": "crops-16", "32": "crops-32"},
     "volumes a step": {"4": "volumes-4", "8": "isimed", "16": "volumes-16"},
     "patients trained on": {"15": "patients-15", "30": "patients-30", "60": "patients-60", "120": "isimed"},
+    "seed": {"0": "isimed", "1": "seed-1", "2": "seed-2"},
 }
 FIGURES = {
     "distance.spearman": "distance, Spearman",

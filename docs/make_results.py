@@ -1,9 +1,13 @@
 """Write docs/results.md from the JSON files that `python -m isimed evaluate --json` left in docs/results.
 
-python -m docs.make_results
+    python -m docs.make_results
+
+What it all means is written by hand in docs/results/discussion.md; its figures are filled in from the same files:
+``{{FILE | NAME | GROUP.FIGURE}}``, where NAME is a checkpoint, a control or a difference.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +36,91 @@ One option changed at a time, measured on the split's test patients, 95 % interv
 ![Ablations on {cohort}](results/{cohort}-ablations.png)
 """
 LONGEST_LIST = 12
+SUMMARY = {
+    "distance.spearman": "distance, Spearman",
+    "distance.rmse_mm": "distance, RMSE mm",
+    "position.pc_r_sagittal": "PC r, sagittal",
+    "position.pc_r_coronal": "PC r, coronal",
+    "position.pc_r_axial": "PC r, axial",
+    "landmarks.median_mm": "landmarks, median mm",
+    "landmarks.left_right_confusion": "left for right",
+    "probe.auc": "tumour in crop, AUC",
+    "probe_matched.auc": "tumour, same places, AUC",
+    "organs.macro_f1": "organs, macro F1",
+    "robustness.turned 15 degrees": "position, turned 15°, mm",
+    "anomaly.healthy_distance_auc": "tumour without labels, AUC",
+    "collapse.rankme": "RankMe",
+}
+SLOT = re.compile(r"\{\{([^|}]+)\|([^|}]+)\|([^}]+)\}\}")
 
 
 def main() -> None:
-    parts = [HEAD]
-    for path in sorted((DOCS / "results").glob("*.json")):
-        parts.append(section(json.loads(path.read_text(encoding="utf-8")), path.name))
-    files = sorted((DOCS / "results" / "trainings").glob("*/*.json"))
-    if files:
-        parts += [TRAININGS, *costs(files), ""]
-    for cohort in sorted({file.parent.name for file in files}):
+    files = sorted((DOCS / "results").glob("*.json"))
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
+    results = {name: result for name, result in found.items() if isinstance(result, dict)}
+    text = (DOCS / "results" / "discussion.md").read_text(encoding="utf-8")
+    parts = [HEAD, SLOT.sub(lambda slot: filled(results, *slot.groups()), text)]
+    parts += [summary(result) for name, result in results.items() if name.endswith("-methods")]
+    parts += [cross_validation(result) for result in found.values() if isinstance(result, list) and result]
+    trained = sorted((DOCS / "results" / "trainings").glob("*/*.json"))
+    for cohort in sorted({file.parent.name for file in trained}):
         if plot(rows_of(cohort), DOCS / "results" / f"{cohort}-ablations.png"):
             parts.append(ABLATIONS.format(cohort=cohort))
+    if trained:
+        parts += [TRAININGS, *costs(trained), ""]
+    parts += [section(result, f"{name}.json") for name, result in results.items()]
     (DOCS / "results.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def filled(results: dict[str, Any], file: str, name: str, figure: str) -> str:
+    """The figure that a slot of the discussion names, with its interval.
+
+    Raises:
+        KeyError: there is none.
+    """
+    result, (group, metric) = results[file.strip()], figure.strip().split(".", 1)
+    groups = result["differences"].get(name.strip()) or words.figures_of(result, name.strip())
+    return words.with_interval(groups[group][metric])
+
+
+def summary(result: dict[str, Any]) -> str:
+    """One table of a result: a checkpoint or control a row, a figure of each task a column."""
+    names = words.columns(result)
+    columns = [figure.split(".", 1) for figure in SUMMARY]
+    rows = [
+        [words.CONTROLS.get(name, name)]
+        + [words.with_interval(words.figures_of(result, name).get(group, {}).get(figure)) for group, figure in columns]
+        for name in names
+    ]
+    title = f"## The table on {result['cohort']['name']}"
+    drawn = f"seed {result['seed']}, {result['crops']} crops a volume"
+    data = f"{words.measured(result)}, protocol {result['protocol']}, {drawn}."
+    return "\n".join([title, "", data, "", *markdown(["", *SUMMARY.values()], rows), ""])
+
+
+def cross_validation(folds: list[dict[str, Any]]) -> str:
+    """A method a row: the mean of its folds, each measured on patients of its own, and the least and largest fold."""
+    methods: dict[str, list[dict[str, Any]]] = {}
+    for result in folds:
+        (name,) = result["checkpoints"]
+        methods.setdefault(name.partition("-fold-")[0], []).append(result["checkpoints"][name])
+        methods.setdefault(f"untrained, folds of {name.partition('-fold-')[0]}", []).append(
+            result["controls"]["untrained"]
+        )
+    rows = [[name] + [spread(found, figure) for figure in SUMMARY] for name, found in methods.items()]
+    patients = sum(result["cohort"]["subjects"] for result in folds) // (len(methods) // 2)
+    text = f"Every one of {patients} patients is tested on once. Mean of the folds, and the least and largest of them."
+    title = f"## Cross-validation on {folds[0]['cohort']['name']}"
+    return "\n".join([title, "", text, "", *markdown(["", *SUMMARY.values()], rows), ""])
+
+
+def spread(found: list[dict[str, Any]], figure: str) -> str:
+    group, metric = figure.split(".", 1)
+    values = [groups[group][metric]["value"] for groups in found if metric in groups.get(group, {})]
+    if not values:
+        return ""
+    mean, low, high = (words.number(value) for value in (sum(values) / len(values), min(values), max(values)))
+    return f"{mean} ({low} – {high}, {len(values)} folds)"
 
 
 def section(result: dict[str, Any], file: str) -> str:
