@@ -2,15 +2,17 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 from plotly.subplots import make_subplots
 
 from isimed.evaluation import words
+from isimed.explore.axes import axis_correlation
+from isimed.explore.store import AXES
+from isimed.ui.colours import ENDS, SCALE
 from isimed.ui.evaluation_view import plot
-
-AXES = ("sagittal", "coronal", "axial")
 
 
 def show_comparison(result: dict[str, Any], evaluation: dict[str, Any] | None) -> None:
@@ -18,10 +20,10 @@ def show_comparison(result: dict[str, Any], evaluation: dict[str, Any] | None) -
     left_out = len(result["left_out"])
     st.caption(
         f"{len(result['position'])} crops of {result['cohort']['subjects']} patients of {result['cohort']['name']}"
-        + (f" · {left_out} patients left out: a checkpoint was trained or selected on them" if left_out else "")
+        + (f" · {left_out} left out, on whom a checkpoint was trained or selected" if left_out else "")
         + f" · seed {result['seed']} · {result['created'][:10]} · research use only"
     )
-    axis = st.segmented_control("Colour by position", AXES, default="axial", required=True)
+    axis = st.segmented_control("Colour by position", AXES, default=axis_shown(result), required=True)
     plot(maps(result, AXES.index(axis)), "maps")
     st.subheader("How alike the spaces are")
     rows = [
@@ -40,13 +42,19 @@ def show_comparison(result: dict[str, Any], evaluation: dict[str, Any] | None) -
         st.caption("None.")
 
 
+def axis_shown(result: dict[str, Any]) -> str:
+    """The body axis that the two components of the first map follow best."""
+    first = next(iter(result["maps"].values()))
+    return AXES[int(np.abs(axis_correlation(first, result["position"])).max(axis=0).argmax())]
+
+
 def maps(result: dict[str, Any], axis: int) -> go.Figure:
     """Leading two components of every code, turned onto the first, coloured by position."""
     names = list(result["maps"])
     columns = min(3, len(names))
     chart = make_subplots(-(-len(names) // columns), columns, subplot_titles=names, horizontal_spacing=0.03)
     position = [row[axis] for row in result["position"]]
-    marker = {"size": 4, "color": position, "colorscale": "Turbo", "showscale": False}
+    marker = {"size": 4, "color": position, "coloraxis": "coloraxis"}
     for i, name in enumerate(names):
         x, y = zip(*result["maps"][name], strict=True)
         text = [f"{s}, {AXES[axis]} {p:.0f} mm" for s, p in zip(result["subject"], position, strict=True)]
@@ -63,7 +71,13 @@ def maps(result: dict[str, Any], axis: int) -> go.Figure:
         )
     chart.update_xaxes(showticklabels=False, showgrid=False, zeroline=False)
     chart.update_yaxes(showticklabels=False, showgrid=False, zeroline=False)
-    return chart.update_layout(height=380 * -(-len(names) // columns), margin={"l": 10, "r": 10, "t": 40, "b": 10})
+    low, high = np.percentile(position, (1, 99))
+    bar = {"title": {"text": f"{ENDS[AXES[axis]][1]}, mm"}, "thickness": 10, "outlinewidth": 0}
+    return chart.update_layout(
+        height=380 * -(-len(names) // columns),
+        margin={"l": 10, "r": 10, "t": 40, "b": 10},
+        coloraxis={"colorscale": SCALE, "cmin": low, "cmax": high, "colorbar": bar},
+    )
 
 
 def _differences(evaluation: dict[str, Any] | None) -> None:

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from isimed.data.cohort import Cohort, register
 from isimed.ui import evaluation_job
+from isimed.ui.compare_view import axis_shown, maps
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "compare.py"
 
@@ -44,4 +45,12 @@ def test_a_kept_comparison_is_shown(page: AppTest) -> None:
     assert not page.exception
     assert "0.900 (0.800 – 1.00)" in page.dataframe[0].value.to_string()
     assert "vicreg" in page.dataframe[1].value.to_string()
-    assert "1 patients left out" in page.caption[0].value
+    assert "1 left out" in page.caption[0].value
+
+
+def test_the_axis_that_the_map_shows_is_coloured_first_and_the_bar_says_where_it_points() -> None:
+    position = [[0.0, 10.0, 5.0], [5.0, 20.0, -5.0], [0.0, 30.0, 5.0]]
+    result = {"maps": {"a": [[0.1, 1.0], [0.0, 2.0], [0.3, 3.0]]}, "position": position, "subject": ["S0", "S1", "S2"]}
+    assert axis_shown(result) == "coronal"
+    bar = maps(result, 1).layout.coloraxis.colorbar
+    assert bar.title.text == "front, mm"
