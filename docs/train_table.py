@@ -69,7 +69,7 @@ GROUPS = {
 }
 ABLATED = ["distance", "position", "landmarks", "probe", "collapse"]
 TASKS = {
-    "methods": ["distance", "position", "landmarks", "probe", "organs", "collapse", "robustness", "anomaly", "compare"],
+    "methods": ["all"],
     "ablations": ABLATED,
     "cross": ABLATED,
 }

@@ -49,7 +49,7 @@ class Checkpoint:
 
     @cached_property
     def encoder(self) -> "Encoder":
-        """In float32, on the GPU where there is one."""
+        """In float32, on the GPU where one has room."""
         from isimed.models.device import fastest_device
 
         return self.read_encoder().to(fastest_device())

@@ -6,6 +6,8 @@ import torch
 
 from isimed.errors import InputError
 
+ROOM = 3_000_000_000  # bytes of a GPU for embedding a batch, with CUDA's own
+
 
 def choose_device(wanted: str = "auto") -> tuple[str, str]:
     """The device a training would use, and why, in words.
@@ -26,8 +28,8 @@ def choose_device(wanted: str = "auto") -> tuple[str, str]:
 
 
 def fastest_device() -> str:
-    """Where a trained network computes: on the GPU where there is one, with the CPU's numbers to rounding."""
-    if not torch.cuda.is_available():
+    """Where a trained network computes: on the GPU where one has room, with the CPU's numbers to rounding."""
+    if not torch.cuda.is_available() or torch.cuda.mem_get_info()[0] < ROOM:  # a training may have all of it
         return "cpu"
     exact_float32()
     return "cuda"
