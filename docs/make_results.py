@@ -27,7 +27,8 @@ TRAININGS = """## What the trainings cost
 
 Each row is one training of [train_table.py](train_table.py): the same backbone, crops, steps and split within a cohort,
 one option changed. A step of a method with two views computes twice as many crops as it counts. Validation is on the
-split's validation patients at the end; methods without a distance in mm have none there.
+split's validation patients at the end; without a distance head its figures are of the embedding, which is no millimetres.
+Rows on a GPU shared it with ten others (alone: [trials](trials.md)).
 """
 ABLATIONS = """## Ablations on {cohort}
 
@@ -92,6 +93,7 @@ def summary(result: dict[str, Any]) -> str:
         + [words.with_interval(words.figures_of(result, name).get(group, {}).get(figure)) for group, figure in columns]
         for name in names
     ]
+    rows = [row for row in rows if any(row[1:])]
     title = f"## The table on {result['cohort']['name']}"
     drawn = f"seed {result['seed']}, {result['crops']} crops a volume"
     data = f"{words.measured(result)}, protocol {result['protocol']}, {drawn}."
