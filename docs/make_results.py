@@ -27,8 +27,8 @@ TRAININGS = """## What the trainings cost
 
 Each row is one training of [train_table.py](train_table.py): the same backbone, crops, steps and split within a cohort,
 one option changed. A step of a method with two views computes twice as many crops as it counts. Validation is on the
-split's validation patients at the end; without a distance head its figures are of the embedding, which is no millimetres.
-Rows on a GPU shared it with ten others (alone: [trials](trials.md)).
+split's validation patients at the end; without a distance head its figures are of the embedding, not in mm. Rows
+on a GPU shared it with ten others (alone: [trials](trials.md)).
 """
 ABLATIONS = """## Ablations on {cohort}
 
@@ -56,6 +56,13 @@ SLOT = re.compile(r"\{\{([^|}]+)\|([^|}]+)\|([^}]+)\}\}")
 
 
 def main() -> None:
+    for cohort in trained_cohorts():
+        plot(rows_of(cohort), picture_of(cohort))
+    (DOCS / "results.md").write_text(document(), encoding="utf-8")
+
+
+def document() -> str:
+    """The text of docs/results.md."""
     files = sorted((DOCS / "results").glob("*.json"))
     found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
     results = {name: result for name, result in found.items() if isinstance(result, dict)}
@@ -63,14 +70,18 @@ def main() -> None:
     parts = [HEAD, SLOT.sub(lambda slot: filled(results, *slot.groups()), text)]
     parts += [summary(result) for name, result in results.items() if name.endswith("-methods")]
     parts += [cross_validation(result) for result in found.values() if isinstance(result, list) and result]
-    trained = sorted((DOCS / "results" / "trainings").glob("*/*.json"))
-    for cohort in sorted({file.parent.name for file in trained}):
-        if plot(rows_of(cohort), DOCS / "results" / f"{cohort}-ablations.png"):
-            parts.append(ABLATIONS.format(cohort=cohort))
-    if trained:
-        parts += [TRAININGS, *costs(trained), ""]
+    parts += [ABLATIONS.format(cohort=cohort) for cohort in trained_cohorts() if picture_of(cohort).is_file()]
+    parts += [TRAININGS, *costs(sorted((DOCS / "results" / "trainings").glob("*/*.json"))), ""]
     parts += [section(result, f"{name}.json") for name, result in results.items()]
-    (DOCS / "results.md").write_text("\n".join(parts), encoding="utf-8")
+    return "\n".join(parts)
+
+
+def trained_cohorts() -> list[str]:
+    return sorted(folder.name for folder in (DOCS / "results" / "trainings").iterdir())
+
+
+def picture_of(cohort: str) -> Path:
+    return DOCS / "results" / f"{cohort}-ablations.png"
 
 
 def filled(results: dict[str, Any], file: str, name: str, figure: str) -> str:
