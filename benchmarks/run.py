@@ -37,6 +37,8 @@ def run(
     unknown = [name for name in names if name not in ROWS]
     if unknown:
         raise InputError(f"There is no benchmark {unknown[0]}: choose from {', '.join(ROWS)}.")
+    if device == "cpu":  # here and in the processes of the rows; without it, embedding takes a GPU by itself
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     scans = Cohort.load(cohort or default_cohort())
     setting = Setting(scans, checkpoint or [*fitting_checkpoints(scans), "untrained"][0], quick, device)
     found, broken = [], []
