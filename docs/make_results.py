@@ -114,14 +114,14 @@ def summary(result: dict[str, Any]) -> str:
 def cross_validation(folds: list[dict[str, Any]]) -> str:
     """A method a row: the mean of its folds, each measured on patients of its own, and the least and largest fold."""
     methods: dict[str, list[dict[str, Any]]] = {}
+    untrained: dict[tuple[str, ...], dict[str, Any]] = {}  # by the fold's patients
     for result in folds:
         (name,) = result["checkpoints"]
         methods.setdefault(name.partition("-fold-")[0], []).append(result["checkpoints"][name])
-        methods.setdefault(f"untrained, folds of {name.partition('-fold-')[0]}", []).append(
-            result["controls"]["untrained"]
-        )
-    rows = [[name] + [spread(found, figure) for figure in SUMMARY] for name, found in methods.items()]
-    patients = sum(result["cohort"]["subjects"] for result in folds) // (len(methods) // 2)
+        untrained[tuple(result["subjects"]["used"])] = result["controls"]["untrained"]
+    found = methods | {words.CONTROLS["untrained"]: [*untrained.values()]}
+    rows = [[name] + [spread(groups, figure) for figure in SUMMARY] for name, groups in found.items()]
+    patients = sum(map(len, untrained))
     text = f"Every one of {patients} patients is tested on once. Mean of the folds, and the least and largest of them."
     title = f"## Cross-validation on {folds[0]['cohort']['name']}"
     return "\n".join([title, "", text, "", *markdown(["", *SUMMARY.values()], rows), ""])

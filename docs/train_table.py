@@ -47,7 +47,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {  # `patients` and `fold` choose the spl
     **{  # as many crops in smaller or larger steps: fewer or more pairs a step, more or fewer steps
         f"volumes-{count}": {"method": "isimed", "volumes_per_step": count} for count in (4, 16)
     },
-    **{  # as many steps of as many crops, to a step an epoch, from fewer patients
+    **{  # as many steps of as many crops, from fewer patients
         f"patients-{count}": {
             "method": "isimed",
             "patients": count,
@@ -143,14 +143,13 @@ def split_of(cohort: str, changes: dict[str, Any]) -> Path:
     file = DOCS / "splits" / f"{cohort}.json"
     split = json.loads(file.read_bytes())
     if "patients" in changes:
-        changed = split | {"train": split["train"][: changes["patients"]]}
+        name, changed = f"patients-{changes['patients']}", split | {"train": split["train"][: changes["patients"]]}
     elif "fold" in changes:
-        changed = fold_of([*split["train"], *split["validation"], *split["test"]], changes["fold"])
+        everyone = [*split["train"], *split["validation"], *split["test"]]
+        name, changed = f"fold-{changes['fold']}", fold_of(everyone, changes["fold"])
     else:
         return file
-    of_a_row = (
-        settings.home() / "splits" / f"{cohort}-{'-'.join(f'{k}-{changes[k]}' for k in changes if k != 'method')}.json"
-    )
+    of_a_row = settings.home() / "splits" / f"{cohort}-{name}.json"
     of_a_row.parent.mkdir(parents=True, exist_ok=True)
     of_a_row.write_text(json.dumps(changed), encoding="utf-8")
     return of_a_row

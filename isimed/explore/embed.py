@@ -21,7 +21,7 @@ from isimed.patches import crop_centre_mm, cut_crops, grid_centres
 
 BATCH = 32
 SMALL_BATCH = 16  # of threads that compute a batch each
-GPU_BATCH = 256  # crops that a GPU computes in little more time than a few
+GPU_BATCH = 256  # crops at a time, for a GPU to have something to do
 Progress = Callable[[int, int], None]
 
 
