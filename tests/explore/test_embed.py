@@ -162,6 +162,8 @@ def test_untrained_takes_the_preparation_of_another(cohort: Cohort, checkpoint: 
 def test_the_network_that_opens_first_was_trained_on_such_data_and_knows_millimetres() -> None:
     heads = SimpleNamespace(name="headneck-ct", modality="CT", synthetic=False)
     assert fitting_checkpoints(cast(Cohort, heads)) == ["headneck-ct", "barlow-twins", "demo-ct"]
+    others = SimpleNamespace(name="mine", modality="MRI", synthetic=False)
+    assert fitting_checkpoints(cast(Cohort, others)) == ["brain-flair", "demo-brain"]
     brains = SimpleNamespace(name="demo-brain", modality="MRI", synthetic=True)
     chests = SimpleNamespace(name="demo-ct", modality="CT", synthetic=True)
     assert fitting_checkpoints(cast(Cohort, chests))[0] == "demo-ct"
