@@ -26,21 +26,18 @@ FIGURES = {
 }
 
 
-def plot(found: Mapping[str, Mapping[str, Any]], picture: Path) -> bool:
-    """Write the picture of those options that have at least two measured rows.
+def plot(found: Mapping[str, Mapping[str, Any]], picture: Path) -> None:
+    """Write the picture of those options that have at least two measured rows, if there are any.
 
     Args:
         found: row -> its groups of figures, as in a result's ``checkpoints``.
-
-    Returns:
-        Whether there was anything to draw.
     """
     measured = {
         family: {value: found[row] for value, row in rows.items() if row in found} for family, rows in FAMILIES.items()
     }
     measured = {family: rows for family, rows in measured.items() if len(rows) > 1}
     if not measured:
-        return False
+        return
     titles = [title if line == 0 else "" for line in range(len(measured)) for title in FIGURES.values()]
     figure = make_subplots(len(measured), len(FIGURES), subplot_titles=titles, horizontal_spacing=0.06)
     for line, (family, rows) in enumerate(measured.items(), start=1):
@@ -52,7 +49,6 @@ def plot(found: Mapping[str, Mapping[str, Any]], picture: Path) -> bool:
     figure.update_layout(template="plotly_white", width=1200, height=80 + 230 * len(measured), showlegend=False)
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.write_image(picture, scale=2)
-    return True
 
 
 def _points(values: list[str], figures: list[dict[str, float | None]]) -> go.Scatter:
