@@ -91,12 +91,20 @@ def save_checkpoint(
         (temporary / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         if add:
             add(temporary)
+        _flush(temporary)
         replace_folder(temporary, folder)
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error}): free space or move ISIMED_HOME.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
+
+
+def _flush(folder: Path) -> None:
+    """Have the disk write a folder's files now: or a power cut could leave their names without their content."""
+    for path in folder.iterdir():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
 
 
 def replace_folder(new: Path, folder: Path) -> None:

@@ -62,6 +62,29 @@ def test_the_gap_between_two_renames_is_mended(tmp_path: Path, monkeypatch: pyte
     assert not (tmp_path / ".old-last").exists()
 
 
+def test_every_file_is_on_the_disk_before_the_folder_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: set[int] = set()
+    replace = checkpoints.replace_folder
+
+    def replace_flushed(new: Path, folder: Path) -> None:
+        assert {path.stat().st_ino for path in new.iterdir()} == flushed
+        replace(new, folder)
+
+    monkeypatch.setattr(checkpoints.os, "fsync", lambda file: flushed.add(os.fstat(file).st_ino))
+    monkeypatch.setattr(checkpoints, "replace_folder", replace_flushed)
+    encoder = Encoder({"distance": 3})
+    save_checkpoint(
+        tmp_path / "x",
+        encoder,
+        Card(name="x", method="isimed", heads={"distance": 3}),
+        add=lambda folder: (folder / "progress.json").write_text("{}"),
+    )
+    assert len(flushed) == 3
+    assert (tmp_path / "x" / "progress.json").is_file()
+
+
 def test_checkpoints_with_other_heads_come_back_as_they_were(tmp_path: Path) -> None:
     torch.manual_seed(0)
     encoder = Encoder({"distance": 3, "barlow_twins": 2048}, mm_per_unit=7.0).eval()
