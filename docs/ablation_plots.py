@@ -11,13 +11,14 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 FAMILIES: dict[str, dict[str, str]] = {  # what is changed -> value -> row of docs/train_table.py
-    "λ of isimed-bt": {"0.0001": "lambda-0.0001", "0.001": "isimed-bt", "0.01": "lambda-0.01", "0.1": "lambda-0.1"},
-    "penalty": {"L2": "isimed", "Huber": "penalty-huber", "smooth L1": "penalty-smooth-l1"},
-    "crops a volume": {"8": "isimed", "16": "crops-16", "32": "crops-32"},
-    "volumes a step": {"4": "volumes-4", "8": "isimed", "16": "volumes-16"},
-    "patients trained on": {"15": "patients-15", "30": "patients-30", "60": "patients-60", "120": "isimed"},
-    "seed": {"0": "isimed", "1": "seed-1", "2": "seed-2"},
+    "λ of isimed-bt": {"0.0001": "lambda-0.0001", "0.001": "lambda-0.001", "0.01": "lambda-0.01", "0.1": "lambda-0.1"},
+    "penalty": {"L2": "seed-0", "Huber": "penalty-huber", "smooth L1": "penalty-smooth-l1"},
+    "crops a volume": {"8": "seed-0", "16": "crops-16", "32": "crops-32"},
+    "volumes a step": {"4": "volumes-4", "8": "seed-0", "16": "volumes-16"},
+    "patients trained on": {"15": "patients-15", "30": "patients-30", "60": "patients-60", "120": "seed-0"},
+    "seed": {"0": "seed-0", "1": "seed-1", "2": "seed-2"},
 }
+WIDEST = "λ of isimed-bt"  # has scales of its own; the first, so that the others can share the second's
 FIGURES = {
     "distance.spearman": "distance, Spearman",
     "landmarks.median_mm": "landmarks, median mm",
@@ -39,23 +40,33 @@ def plot(found: Mapping[str, Mapping[str, Any]], picture: Path) -> None:
     if not measured:
         return
     titles = [title if line == 0 else "" for line in range(len(measured)) for title in FIGURES.values()]
-    figure = make_subplots(len(measured), len(FIGURES), subplot_titles=titles, horizontal_spacing=0.06)
+    figure = make_subplots(
+        len(measured), len(FIGURES), subplot_titles=titles, horizontal_spacing=0.06, vertical_spacing=0.08
+    )
     for line, (family, rows) in enumerate(measured.items(), start=1):
         for column, name in enumerate(FIGURES, start=1):
             group, metric = name.split(".")
             figures = [groups[group][metric] for groups in rows.values()]
             figure.add_trace(_points(list(rows), figures), row=line, col=column)
             figure.update_xaxes(type="category", title_text=family, row=line, col=column)
-    figure.update_layout(template="plotly_white", width=1200, height=80 + 230 * len(measured), showlegend=False)
+            if family == WIDEST:
+                continue
+            figure.update_yaxes(matches=f"y{column + len(FIGURES)}", row=line, col=column)  # one scale a column
+            seeds = [groups[group][metric]["value"] for groups in measured.get("seed", {}).values()]
+            if seeds:
+                band = {"fillcolor": "grey", "opacity": 0.2, "line_width": 0}
+                figure.add_hrect(min(seeds), max(seeds), row=line, col=column, **band)
+    figure.update_layout(template="plotly_white", width=1200, height=80 + 200 * len(measured), showlegend=False)
+    figure.update_layout(margin={"t": 40, "b": 60, "l": 60, "r": 20})
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.write_image(picture, scale=2)
 
 
-def _points(values: list[str], figures: list[dict[str, float | None]]) -> go.Scatter:
+def _points(values: list[str], figures: list[dict[str, Any]]) -> go.Scatter:
     """Figures with their intervals, where they have one."""
-    middle = [one["value"] or 0.0 for one in figures]
-    ends = {end: [one[end] if one[end] is not None else one["value"] for one in figures] for end in ("low", "high")}
-    above = [high - value for high, value in zip(ends["high"], middle, strict=True)]
-    below = [value - low for low, value in zip(ends["low"], middle, strict=True)]
+    middle = [one["value"] for one in figures]
+    above = [(one["high"] or one["value"]) - one["value"] for one in figures]
+    below = [one["value"] - (one["low"] or one["value"]) for one in figures]
     error = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
-    return go.Scatter(x=values, y=middle, error_y=error, mode="lines+markers")
+    marker = {"color": "#1f4e79", "size": 8}
+    return go.Scatter(x=values, y=middle, error_y=error, mode="markers", marker=marker)

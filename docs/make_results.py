@@ -32,7 +32,9 @@ on a GPU shared it with ten others (alone: [trials](trials.md)).
 """
 ABLATIONS = """## Ablations on {cohort}
 
-One option changed at a time, measured on the split's test patients, 95 % intervals over patients.
+One option of `isimed` (of `isimed-bt` for λ) changed at a time, as many crops for each, fewer than in the table above;
+measured on the split's test patients, 95 % intervals over patients. Grey: from the least to the largest of three seeds
+with nothing else changed. Below λ all plots of a column have one scale.
 
 ![Ablations on {cohort}](results/{cohort}-ablations.png)
 """
@@ -68,9 +70,17 @@ def document() -> str:
     results = {name: result for name, result in found.items() if isinstance(result, dict)}
     text = (DOCS / "results" / "discussion.md").read_text(encoding="utf-8")
     parts = [HEAD, SLOT.sub(lambda slot: filled(results, *slot.groups()), text)]
-    parts += [summary(result) for name, result in results.items() if name.endswith("-methods")]
+    parts += [
+        f"## The table on {result['cohort']['name']}\n\n{summary(result)}"
+        for name, result in results.items()
+        if name.endswith("-methods")
+    ]
     parts += [cross_validation(result) for result in found.values() if isinstance(result, list) and result]
-    parts += [ABLATIONS.format(cohort=cohort) for cohort in trained_cohorts() if picture_of(cohort).is_file()]
+    parts += [
+        f"{ABLATIONS.format(cohort=result['cohort']['name'])}\n{summary(result)}"
+        for name, result in results.items()
+        if name.endswith("-ablations")
+    ]
     parts += [TRAININGS, *costs(sorted((DOCS / "results" / "trainings").glob("*/*.json"))), ""]
     parts += [section(result, f"{name}.json") for name, result in results.items()]
     return "\n".join(parts)
@@ -98,17 +108,22 @@ def filled(results: dict[str, Any], file: str, name: str, figure: str) -> str:
 def summary(result: dict[str, Any]) -> str:
     """One table of a result: a checkpoint or control a row, a figure of each task a column."""
     names = words.columns(result)
-    columns = [figure.split(".", 1) for figure in SUMMARY]
-    rows = [
-        [words.CONTROLS.get(name, name)]
-        + [words.with_interval(words.figures_of(result, name).get(group, {}).get(figure)) for group, figure in columns]
-        for name in names
-    ]
+    columns = {
+        title: [words.with_interval(_figure(result, name, figure)) for name in names]
+        for figure, title in SUMMARY.items()
+    }
+    columns = {title: cells for title, cells in columns.items() if any(cells)}
+    rows = [[words.CONTROLS.get(name, name), *cells] for name, *cells in zip(names, *columns.values(), strict=True)]
     rows = [row for row in rows if any(row[1:])]
-    title = f"## The table on {result['cohort']['name']}"
     drawn = f"seed {result['seed']}, {result['crops']} crops a volume"
     data = f"{words.measured(result)}, protocol {result['protocol']}, {drawn}."
-    return "\n".join([title, "", data, "", *markdown(["", *SUMMARY.values()], rows), ""])
+    return "\n".join([data, "", *markdown(["", *columns], rows), ""])
+
+
+def _figure(result: dict[str, Any], name: str, figure: str) -> dict[str, Any] | None:
+    """The figure ``group.metric`` of a checkpoint or control; None where it was not measured."""
+    group, metric = figure.split(".", 1)
+    return words.figures_of(result, name).get(group, {}).get(metric)
 
 
 def cross_validation(folds: list[dict[str, Any]]) -> str:
