@@ -45,6 +45,7 @@ CHANGES: dict[str, dict[str, Any]] = {  # `patients` and `fold` choose the split
         f"lambda-{value:g}": {"method": "isimed-bt", "barlow_twins_weight": value} for value in (1e-4, 1e-3, 1e-2, 1e-1)
     },
     **{f"penalty-{name}": {"penalty": name} for name in ("huber", "smooth-l1")},
+    "penalty-huber-again": {"penalty": "huber"},  # how far two runs of the same are apart on a GPU
     **{  # as many steps of as many crops, from fewer volumes a step: other pairs
         f"crops-{crops}": {
             "crops_per_volume": crops,

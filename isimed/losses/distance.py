@@ -1,6 +1,7 @@
 """Latent distances equal to physical distances: the loss that gives ISImed its name."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ LOSS_UNIT_MM = 100.0
 PENALTIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l2": F.mse_loss,
     "huber": F.huber_loss,
-    "smooth-l1": F.smooth_l1_loss,
+    "smooth-l1": partial(F.smooth_l1_loss, beta=0.1),
 }
 
 
@@ -65,7 +66,7 @@ def distance_loss(codes: Tensor, centres_mm: Tensor, pairs: tuple[Tensor, Tensor
         codes: (N, D) codes in mm.
         centres_mm: (N, 3) crop centres in scanner mm; pairs must share a frame.
         pairs: two (P,) index tensors.
-        penalty: ``l2``, ``huber`` or ``smooth-l1`` (both turn linear beyond 100 mm).
+        penalty: ``l2``, ``huber`` (linear beyond 100 mm) or ``smooth-l1`` (linear beyond 10 mm).
 
     Returns:
         A scalar near one at the start of a training; ``l2`` is in units of (100 mm)².

@@ -47,6 +47,7 @@ def test_distance_loss_by_hand() -> None:
     pairs = pairs_within(torch.zeros(2))
     assert distance_loss(codes, centres, pairs) == pytest.approx(4.0)  # (2.5 - 0.5)²
     assert distance_loss(codes, centres, pairs, penalty="huber") == pytest.approx(1.5)  # 2 - ½
+    assert distance_loss(codes, centres, pairs, penalty="smooth-l1") == pytest.approx(1.95)  # 2 - 0.05: from 10 mm on
 
 
 def test_equal_points_have_no_gradient_and_no_nan() -> None:
