@@ -12,7 +12,13 @@ from plotly.subplots import make_subplots
 
 FAMILIES: dict[str, dict[str, str]] = {  # what is changed -> value -> row of docs/train_table.py
     "λ of isimed-bt": {"0.0001": "lambda-0.0001", "0.001": "lambda-0.001", "0.01": "lambda-0.01", "0.1": "lambda-0.1"},
-    "penalty": {"L2": "seed-0", "Huber": "penalty-huber", "smooth L1": "penalty-smooth-l1"},
+    "penalty": {
+        "L2": "seed-0",
+        "L2, CPU": "seed-0-cpu",
+        "Huber": "penalty-huber",
+        "again": "penalty-huber-again",
+        "smooth L1, CPU": "penalty-smooth-l1",
+    },
     "crops a volume": {"8": "seed-0", "16": "crops-16", "32": "crops-32"},
     "volumes a step": {"4": "volumes-4", "8": "seed-0", "16": "volumes-16"},
     "patients trained on": {"15": "patients-15", "30": "patients-30", "60": "patients-60", "120": "seed-0"},

@@ -28,7 +28,7 @@ TRAININGS = """## What the trainings cost
 Each row is one training of [train_table.py](train_table.py): the same backbone, crops, steps and split within a cohort,
 one option changed. A step of a method with two views computes twice as many crops as it counts. Validation is on the
 split's validation patients at the end; without a distance head its figures are of the embedding, not in mm. Rows
-on a GPU shared it with ten others (alone: [trials](trials.md)).
+on a GPU shared it with up to eight others (alone: [trials](trials.md)).
 """
 ABLATIONS = """## Ablations on {cohort}
 
@@ -136,8 +136,12 @@ def cross_validation(folds: list[dict[str, Any]]) -> str:
         untrained[tuple(result["subjects"]["used"])] = result["controls"]["untrained"]
     found = methods | {words.CONTROLS["untrained"]: [*untrained.values()]}
     rows = [[name] + [spread(groups, figure) for figure in SUMMARY] for name, groups in found.items()]
-    patients = sum(map(len, untrained))
-    text = f"Every one of {patients} patients is tested on once. Mean of the folds, and the least and largest of them."
+    rules = f"protocol {folds[0]['protocol']}, seed {folds[0]['seed']}, {folds[0]['crops']} crops a volume"
+    text = (
+        f"Every one of {sum(map(len, untrained))} patients is tested on once, by a network neither trained nor "
+        f"selected on him; {rules}. Mean of the folds, and the least and largest of them: no interval, since their "
+        "trainings share patients."
+    )
     title = f"## Cross-validation on {folds[0]['cohort']['name']}"
     return "\n".join([title, "", text, "", *markdown(["", *SUMMARY.values()], rows), ""])
 
@@ -177,9 +181,9 @@ def section(result: dict[str, Any], file: str) -> str:
 
 
 def rows_of(cohort: str) -> dict[str, Any]:
-    """Row of docs/train_table.py -> its figures, from whatever was measured of the cohort's methods and ablations."""
+    """Row of docs/train_table.py -> its figures, from whatever was measured of the cohort's ablations."""
     found: dict[str, Any] = {}
-    for group in ("ablations", "methods"):
+    for group in ("ablations", "ablations-cpu"):
         file = DOCS / "results" / f"{cohort}-{group}.json"
         if file.is_file():
             checkpoints = json.loads(file.read_text(encoding="utf-8"))["checkpoints"]
