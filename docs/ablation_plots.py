@@ -14,10 +14,10 @@ FAMILIES: dict[str, dict[str, str]] = {  # what is changed -> value -> row of do
     "λ of isimed-bt": {"0.0001": "lambda-0.0001", "0.001": "lambda-0.001", "0.01": "lambda-0.01", "0.1": "lambda-0.1"},
     "penalty": {
         "L2": "seed-0",
-        "L2, CPU": "seed-0-cpu",
+        "L2<br>CPU": "seed-0-cpu",
         "Huber": "penalty-huber",
-        "again": "penalty-huber-again",
-        "smooth L1, CPU": "penalty-smooth-l1",
+        "Huber<br>again": "penalty-huber-again",
+        "smooth<br>L1 CPU": "penalty-smooth-l1",
     },
     "crops a volume": {"8": "seed-0", "16": "crops-16", "32": "crops-32"},
     "volumes a step": {"4": "volumes-4", "8": "seed-0", "16": "volumes-16"},
@@ -54,7 +54,7 @@ def plot(found: Mapping[str, Mapping[str, Any]], picture: Path) -> None:
             group, metric = name.split(".")
             figures = [groups[group][metric] for groups in rows.values()]
             figure.add_trace(_points(list(rows), figures), row=line, col=column)
-            figure.update_xaxes(type="category", title_text=family, row=line, col=column)
+            figure.update_xaxes(type="category", tickangle=0, title_text=family, row=line, col=column)
             if family == WIDEST:
                 continue
             figure.update_yaxes(matches=f"y{column + len(FIGURES)}", row=line, col=column)  # one scale a column

@@ -33,8 +33,9 @@ on a GPU shared it with up to eight others (alone: [trials](trials.md)).
 ABLATIONS = """## Ablations on {cohort}
 
 One option of `isimed` (of `isimed-bt` for λ) changed at a time, as many crops for each, fewer than in the table above;
-measured on the split's test patients, 95 % intervals over patients. Grey: from the least to the largest of three seeds
-with nothing else changed. Below λ all plots of a column have one scale.
+measured on the split's test patients, 95 % intervals over patients. Trained on a GPU in bfloat16 unless CPU is said.
+Grey: from the least to the largest of three seeds with nothing else changed. Below λ all plots of a column have one
+scale.
 
 ![Ablations on {cohort}](results/{cohort}-ablations.png)
 """

@@ -13,7 +13,7 @@ from tests.small import write_cohort
 from tests.training.tiny import tiny
 
 
-@pytest.mark.parametrize("method", ["isimed-bt", "simclr", "dino"])
+@pytest.mark.parametrize("method", ["isimed-bt", "simclr", "vicreg", "dino"])
 def test_two_processes_equal_one(tmp_path: Path, method: str) -> None:
     cohort = Cohort.load(write_cohort(tmp_path / "four", patients=4))
     changes = {"method": method, "epochs": 2, "volumes_per_step": 3, "validation": 0.25, "invariance_weight": 0.1}
