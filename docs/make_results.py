@@ -204,7 +204,7 @@ def costs(files: list[Path]) -> list[str]:
         machine = f"{found['machine']['device']}, {found['machine']['threads']} thread(s)"
         rate = f"{found['crops'] * found['views'] / found['seconds']:.1f}"
         cells = [file.parent.name, found["row"], f"{found['options']['epochs']} epochs, {options}", found["views"]]
-        cells += [found["steps"], found["crops"], f"{found['seconds'] / 60:.0f}", rate, said, machine]
+        cells += [found["steps"], found["crops"], f"{found['seconds'] / 60:.1f}", rate, said, machine]
         rows.append([str(cell) for cell in cells])
     return markdown(header, rows)
 
