@@ -65,7 +65,7 @@ class TrainConfig(BaseModel):
 
     penalty: Penalty = _option(
         "l2",
-        "How a difference of distances counts: squared (l2), beyond 100 mm (huber) or 10 mm (smooth-l1) as it is.",
+        "Squared differences of distances (l2), or linear beyond 100 mm (huber) or 10 mm (smooth-l1).",
         group="Loss",
         methods=(*WITH_DISTANCE, "regression"),
     )
@@ -190,7 +190,7 @@ class TrainConfig(BaseModel):
     weight_decay: float = _option(0.01, "Weight decay of AdamW.", group="Optimiser", advanced=True, ge=0)
     clip_norm: float = _option(2.0, "Largest norm of the gradient.", group="Optimiser", advanced=True, gt=0)
 
-    seed: int = _option(0, "Same seed, same CPU, same result; on a GPU sums come in any order.", group="Run", ge=0)
+    seed: int = _option(0, "Same seed, same CPU, same result; on a GPU it varies from run to run.", group="Run", ge=0)
     device: Literal["auto", "cpu", "cuda", "mps"] = _option("auto", "Where to compute.", group="Run")
     threads: int | None = _option(
         None, "CPU threads; by default all.", group="Run", unit="threads", advanced=True, ge=1
