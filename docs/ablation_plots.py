@@ -24,7 +24,7 @@ FAMILIES: dict[str, dict[str, str]] = {  # what is changed -> value -> row of do
     "patients trained on": {"15": "patients-15", "30": "patients-30", "60": "patients-60", "120": "seed-0"},
     "seed": {"0": "seed-0", "1": "seed-1", "2": "seed-2"},
 }
-WIDEST = "λ of isimed-bt"  # has scales of its own; the first, so that the others can share the second's
+WIDEST = "λ of isimed-bt"  # has scales of its own, the others share those of the last
 FIGURES = {
     "distance.spearman": "distance, Spearman",
     "landmarks.median_mm": "landmarks, median mm",
@@ -49,30 +49,37 @@ def plot(found: Mapping[str, Mapping[str, Any]], picture: Path) -> None:
     figure = make_subplots(
         len(measured), len(FIGURES), subplot_titles=titles, horizontal_spacing=0.06, vertical_spacing=0.08
     )
-    for line, (family, rows) in enumerate(measured.items(), start=1):
-        for column, name in enumerate(FIGURES, start=1):
-            group, metric = name.split(".")
-            figures = [groups[group][metric] for groups in rows.values()]
-            figure.add_trace(_points(list(rows), figures), row=line, col=column)
-            figure.update_xaxes(type="category", tickangle=0, title_text=family, row=line, col=column)
+    last = len(FIGURES) * (len(measured) - 1)
+    for column, name in enumerate(FIGURES, start=1):
+        group, metric = name.split(".")
+        of = {family: [groups[group][metric] for groups in rows.values()] for family, rows in measured.items()}
+        seeds = [one["value"] for one in of.get("seed", [])]
+        for line, (family, figures) in enumerate(of.items(), start=1):
+            place = {"row": line, "col": column}
+            figure.add_trace(_points(list(measured[family]), figures), **place)
+            figure.update_xaxes(type="category", tickangle=0, title_text=family, **place)
             if family == WIDEST:
                 continue
-            figure.update_yaxes(matches=f"y{column + len(FIGURES)}", row=line, col=column)  # one scale a column
-            seeds = [groups[group][metric]["value"] for groups in measured.get("seed", {}).values()]
+            figure.update_yaxes(matches=f"y{last + column}", **place)
             if seeds:
-                band = {"fillcolor": "grey", "opacity": 0.2, "line_width": 0}
-                figure.add_hrect(min(seeds), max(seeds), row=line, col=column, **band)
-    figure.update_layout(template="plotly_white", width=1200, height=80 + 200 * len(measured), showlegend=False)
-    figure.update_layout(margin={"t": 40, "b": 60, "l": 60, "r": 20})
+                figure.add_hrect(min(seeds), max(seeds), fillcolor="grey", opacity=0.2, line_width=0, **place)
+    size = {"width": 1200, "height": 80 + 200 * len(measured), "margin": {"t": 40, "b": 60, "l": 60, "r": 20}}
+    figure.update_layout(template="plotly_white", showlegend=False, **size)
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.write_image(picture, scale=2)
 
 
 def _points(values: list[str], figures: list[dict[str, Any]]) -> go.Scatter:
     """Figures with their intervals, where they have one."""
-    middle = [one["value"] for one in figures]
-    above = [(one["high"] or one["value"]) - one["value"] for one in figures]
-    below = [one["value"] - (one["low"] or one["value"]) for one in figures]
-    error = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
+    ends = {"array": [_reach(one, "high") for one in figures], "arrayminus": [_reach(one, "low") for one in figures]}
     marker = {"color": "#1f4e79", "size": 8}
-    return go.Scatter(x=values, y=middle, error_y=error, mode="markers", marker=marker)
+    middle = [one["value"] for one in figures]
+    return go.Scatter(
+        x=values, y=middle, error_y={"type": "data", "symmetric": False, **ends}, mode="markers", marker=marker
+    )
+
+
+def _reach(one: Mapping[str, float | None], end: str) -> float:
+    """How far the interval reaches from the figure; 0 where there is none."""
+    value, limit = one["value"], one[end]
+    return 0.0 if value is None or limit is None else abs(limit - value)

@@ -108,23 +108,13 @@ def filled(results: dict[str, Any], file: str, name: str, figure: str) -> str:
 
 def summary(result: dict[str, Any]) -> str:
     """One table of a result: a checkpoint or control a row, a figure of each task a column."""
-    names = words.columns(result)
-    columns = {
-        title: [words.with_interval(_figure(result, name, figure)) for name in names]
-        for figure, title in SUMMARY.items()
+    cells = {
+        words.CONTROLS.get(name, name): [
+            words.with_interval(one(words.figures_of(result, name), figure)) for figure in SUMMARY
+        ]
+        for name in words.columns(result)
     }
-    columns = {title: cells for title, cells in columns.items() if any(cells)}
-    rows = [[words.CONTROLS.get(name, name), *cells] for name, *cells in zip(names, *columns.values(), strict=True)]
-    rows = [row for row in rows if any(row[1:])]
-    drawn = f"seed {result['seed']}, {result['crops']} crops a volume"
-    data = f"{words.measured(result)}, protocol {result['protocol']}, {drawn}."
-    return "\n".join([data, "", *markdown(["", *columns], rows), ""])
-
-
-def _figure(result: dict[str, Any], name: str, figure: str) -> dict[str, Any] | None:
-    """The figure ``group.metric`` of a checkpoint or control; None where it was not measured."""
-    group, metric = figure.split(".", 1)
-    return words.figures_of(result, name).get(group, {}).get(metric)
+    return "\n".join([f"{words.measured(result)}, {drawn(result)}.", "", *summarised(cells), ""])
 
 
 def cross_validation(folds: list[dict[str, Any]]) -> str:
@@ -136,24 +126,40 @@ def cross_validation(folds: list[dict[str, Any]]) -> str:
         methods.setdefault(name.partition("-fold-")[0], []).append(result["checkpoints"][name])
         untrained[tuple(result["subjects"]["used"])] = result["controls"]["untrained"]
     found = methods | {words.CONTROLS["untrained"]: [*untrained.values()]}
-    rows = [[name] + [spread(groups, figure) for figure in SUMMARY] for name, groups in found.items()]
-    rules = f"protocol {folds[0]['protocol']}, seed {folds[0]['seed']}, {folds[0]['crops']} crops a volume"
+    cells = {name: [spread(groups, figure) for figure in SUMMARY] for name, groups in found.items()}
     text = (
         f"Every one of {sum(map(len, untrained))} patients is tested on once, by a network neither trained nor "
-        f"selected on him; {rules}. Mean of the folds, and the least and largest of them: no interval, since their "
-        "trainings share patients."
+        f"selected on him; {drawn(folds[0])}. Mean of the folds, and the least and largest of them: no interval, since "
+        "their trainings share patients."
     )
     title = f"## Cross-validation on {folds[0]['cohort']['name']}"
-    return "\n".join([title, "", text, "", *markdown(["", *SUMMARY.values()], rows), ""])
+    return "\n".join([title, "", text, "", *summarised(cells), ""])
+
+
+def drawn(result: dict[str, Any]) -> str:
+    return f"protocol {result['protocol']}, seed {result['seed']}, {result['crops']} crops a volume"
+
+
+def one(groups: dict[str, Any], figure: str) -> dict[str, Any] | None:
+    """The figure ``group.metric``; None where it was not measured."""
+    group, metric = figure.split(".", 1)
+    return groups.get(group, {}).get(metric)
 
 
 def spread(found: list[dict[str, Any]], figure: str) -> str:
-    group, metric = figure.split(".", 1)
-    values = [groups[group][metric]["value"] for groups in found if metric in groups.get(group, {})]
+    values = [measured["value"] for groups in found if (measured := one(groups, figure))]
     if not values:
         return ""
     mean, low, high = (words.number(value) for value in (sum(values) / len(values), min(values), max(values)))
     return f"{mean} ({low} – {high}, {len(values)} folds)"
+
+
+def summarised(cells: dict[str, list[str]]) -> list[str]:
+    """A Markdown table of rows with a cell for every figure of `SUMMARY`, without rows and columns that are empty."""
+    kept = [number for number in range(len(SUMMARY)) if any(row[number] for row in cells.values())]
+    titles = [*SUMMARY.values()]
+    rows = [[name, *(row[number] for number in kept)] for name, row in cells.items() if any(row)]
+    return markdown(["", *(titles[number] for number in kept)], rows)
 
 
 def section(result: dict[str, Any], file: str) -> str:
