@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from isimed.ui import voxel_server
 from isimed.ui.errors import show_error
+from isimed.ui.slice_viewer import files, voxel_server
 
-app = st.App("isimed/ui/main.py", routes=voxel_server.routes(), on_script_error=show_error)
+app = st.App("isimed/ui/main.py", routes=[*voxel_server.routes(), *files.routes()], on_script_error=show_error)

@@ -13,12 +13,12 @@ from scipy.stats import spearmanr
 import isimed
 from benchmarks.embed_limit import volume_of
 from benchmarks.race import Measured, Ratio, Setting
-from isimed.data.preprocess import Prepared
-from isimed.data.volume import Volume
-from isimed.explore.embed import BATCH, checkpoint_for, embed_crops
-from isimed.explore.similarity import similarity_map
+from isimed.data.formats.volume import Volume
+from isimed.data.prepared.crops import nearest_centres
+from isimed.data.prepared.preprocess import Prepared
+from isimed.explore.search.similarity import similarity_map
+from isimed.explore.tables.embed import BATCH, checkpoint_for, embed_crops
 from isimed.models.checkpoint import Checkpoint
-from isimed.patches import nearest_centres
 
 TITLE = "Dense similarity map at 4 mm"
 AGAINST = "a crop embedded at every place of the map"

@@ -11,7 +11,7 @@ from monai.transforms import Compose
 from benchmarks import monai_way
 from benchmarks.embed_limit import grid_of, our_way, volume_of
 from benchmarks.race import Measured, Ratio, Setting, race
-from isimed.explore.embed import BATCH, checkpoint_for
+from isimed.explore.tables.embed import BATCH, checkpoint_for
 
 TITLE = "Embedding a grid"
 AGAINST = "the authors' way: PatchIterd over the volume"

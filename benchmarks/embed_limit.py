@@ -10,11 +10,11 @@ import torch
 
 from benchmarks.monai_way import as_monai_builds_it
 from benchmarks.race import Measured, Ratio, Setting, race
-from isimed.data.cache import prepare_cohort
-from isimed.data.preprocess import Prepared
-from isimed.explore.embed import BATCH, checkpoint_for, embed_crops
+from isimed.data.prepared.cache import prepare_cohort
+from isimed.data.prepared.crops import cut_crops, grid_centres
+from isimed.data.prepared.preprocess import Prepared
+from isimed.explore.tables.embed import BATCH, checkpoint_for, embed_crops
 from isimed.models.checkpoint import Checkpoint
-from isimed.patches import cut_crops, grid_centres
 
 TITLE = "Embedding a grid"
 AGAINST = "the same network in fp32, default layout, on one constant batch"

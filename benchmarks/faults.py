@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.clients import Scenario
 from benchmarks.load import flat_and_calm, goes_on, ready_home, run_load
 from benchmarks.race import Figure, Measured, Setting
-from isimed import settings
+from isimed.core import paths
 
 TITLE = "Server killed under load"
 AGAINST = "-"
@@ -23,7 +23,7 @@ def measure(setting: Setting) -> Measured:
     ready_home()
     seconds, kill_at = (70.0, (20.0,)) if setting.quick else (240.0, (30.0, 120.0))
     people = Scenario(
-        str(settings.home()), sessions=2 if setting.quick else 4, seconds=seconds, kill_at_s=kill_at, train=True
+        str(paths.home()), sessions=2 if setting.quick else 4, seconds=seconds, kill_at_s=kill_at, train=True
     )
     with tempfile.TemporaryDirectory() as folder:
         found = run_load(people, Path(folder))

@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.app_server import ROOT, AppServer
 from benchmarks.clients import Scenario, Seen, play, told
 from benchmarks.race import Figure, Measured, Setting
-from isimed import settings
+from isimed.core import paths
 
 TITLE = "Eight people at once"
 AGAINST = "themselves, a minute after the start"
@@ -32,7 +32,7 @@ DEMO = "demo-brain"
 
 def measure(setting: Setting) -> Measured:
     ready_home()
-    people = Scenario(str(settings.home()), sessions=2 if setting.quick else 8, seconds=40 if setting.quick else 300)
+    people = Scenario(str(paths.home()), sessions=2 if setting.quick else 8, seconds=40 if setting.quick else 300)
     with tempfile.TemporaryDirectory() as folder:
         alone = run_load(Scenario(people.home, sessions=1, seconds=20 if setting.quick else 45), Path(folder) / "alone")
         found = run_load(Scenario(**{**vars(people), "train": True}), Path(folder) / "people")

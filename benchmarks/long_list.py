@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.app_server import AppServer
 from benchmarks.browser import open_page
 from benchmarks.race import Figure, Measured, Setting
-from isimed.data.cohort import Cohort
+from isimed.data.cohorts.cohort import Cohort
 
 TITLE = "A cohort of 500 volumes listed"
 AGAINST = "-"

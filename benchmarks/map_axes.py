@@ -14,13 +14,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from isimed.data.cohort import Cohort
-from isimed.evaluation.subjects import choose_subjects
-from isimed.explore.axes import body_correlation, match_axes
-from isimed.explore.embed import checkpoint_for, embed_cohort
-from isimed.explore.points import open_points
-from isimed.explore.project import open_map
-from isimed.explore.store import AXES, Table
+from isimed.data.cohorts.cohort import Cohort
+from isimed.evaluation.context.subjects import choose_subjects
+from isimed.explore.maps.axes import body_correlation, match_axes
+from isimed.explore.maps.map_points import open_points
+from isimed.explore.maps.pca import open_map
+from isimed.explore.tables.embed import checkpoint_for, embed_cohort
+from isimed.explore.tables.store import AXES, Table
 from isimed.models.checkpoint import Checkpoint
 
 COLUMNS = ("subject", "volume", "position", "embedding", "code")

@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from isimed import settings
-from isimed.data.cache import prepare_cohort
-from isimed.data.cohort import Cohort
-from isimed.data.demo import make_demo
-from isimed.data.preprocess import Preparation, Prepared
-from isimed.explore.embed import checkpoint_for
-from isimed.explore.store import TableInfo, table_info, volume_file, write_volume
+from isimed.core import paths
+from isimed.data.cohorts.cohort import Cohort
+from isimed.data.demo.virtual_patients import make_demo
+from isimed.data.prepared.cache import prepare_cohort
+from isimed.data.prepared.preprocess import Preparation, Prepared
+from isimed.explore.tables.embed import checkpoint_for
+from isimed.explore.tables.store import TableInfo, table_info, volume_file, write_volume
 from isimed.models.card import Card
 from isimed.models.checkpoint import save_checkpoint
 from isimed.models.encoder import EMBEDDING_SIZE, Encoder
@@ -27,10 +27,10 @@ BLOCK = 20_000
 
 def make(rows: int) -> TableInfo:
     """Write (or find) the cohort, a checkpoint without a distance head, and a table of so many rows."""
-    folder = settings.cohorts_dir() / COHORT
+    folder = paths.cohorts_dir() / COHORT
     cohort = Cohort.load(str(make_demo(folder, patients=PATIENTS)))
     preparation = Preparation.for_modality(cohort.modality)
-    home = settings.home() / "checkpoints" / CHECKPOINT
+    home = paths.home() / "checkpoints" / CHECKPOINT
     if not home.is_dir():
         card = Card(name=CHECKPOINT, method="made", modality=cohort.modality, heads={}, preparation=preparation)
         card = card.model_copy(update={"cohort": {"name": cohort.name, "synthetic": True}})

@@ -21,13 +21,13 @@ import numpy as np
 
 from benchmarks import map_made
 from benchmarks.race import machine
-from isimed import settings
-from isimed.data.cohort import Cohort
-from isimed.explore.layout import UmapParameters
-from isimed.explore.points import Points, UmapPoints, open_points, open_umap
-from isimed.explore.project import Map, open_map
-from isimed.explore.quality import map_quality
-from isimed.explore.store import Table, TableInfo, open_table, volume_file, write_volume
+from isimed.core import paths
+from isimed.data.cohorts.cohort import Cohort
+from isimed.explore.maps.map_points import Points, UmapPoints, open_points, open_umap
+from isimed.explore.maps.map_quality import map_quality
+from isimed.explore.maps.pca import Map, open_map
+from isimed.explore.maps.umap_layout import UmapParameters
+from isimed.explore.tables.store import Table, TableInfo, open_table, volume_file, write_volume
 
 Step = Callable[[TableInfo], dict[str, Any]]
 
@@ -94,7 +94,7 @@ def quality(info: TableInfo) -> dict[str, Any]:
 
 def opening(info: TableInfo) -> dict[str, Any]:
     """All that the page needs to draw, from what is kept; imports do not count."""
-    layout = any(settings.tables_dir().glob("*/*/_maps/embedding/umap-*/places-*.npz"))
+    layout = any(paths.tables_dir().glob("*/*/_maps/embedding/umap-*/places-*.npz"))
     start = time.perf_counter()
     table, _, found, laid = opened(info, umap=layout)
     read = table.subject, table.position, np.asarray(found.pcs[:, :3]), found.error_mm
@@ -105,7 +105,7 @@ def opening(info: TableInfo) -> dict[str, Any]:
 def again(info: TableInfo) -> dict[str, Any]:
     """The same table in a fresh home and a fresh process: fitted anew, not read back. Equal to the last bit?"""
     _, _, found, laid = opened(info)
-    here = settings.home()
+    here = paths.home()
     other = here / "again"
     shutil.rmtree(other, ignore_errors=True)
     for name in ("cohorts", "tables"):

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.race import Measured, Setting
-from isimed import settings
-from isimed.training.methods import METHODS
+from isimed.core import paths
+from isimed.training.optimise.methods import METHODS
 
 TITLE = "Methods"
 AGAINST = "each other"
@@ -34,8 +34,8 @@ def measure(setting: Setting) -> Measured:
 def _train(setting: Setting, method: str) -> dict[str, float]:
     crops, patients = ("2", "4") if setting.quick else ("3", "40")
     with tempfile.TemporaryDirectory() as home:
-        settings.prepared_dir().mkdir(parents=True, exist_ok=True)
-        (Path(home) / "prepared").symlink_to(settings.prepared_dir())
+        paths.prepared_dir().mkdir(parents=True, exist_ok=True)
+        (Path(home) / "prepared").symlink_to(paths.prepared_dir())
         environment = {**os.environ, "ISIMED_HOME": home}
         command = [sys.executable, "-m", "isimed", "train", str(setting.cohort.root), "--method", method]
         options = ["--epochs", str(EPOCHS), "--limit", patients, "--crops-per-volume", crops, "--device", "cpu"]

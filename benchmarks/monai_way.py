@@ -18,11 +18,11 @@ from monai.transforms import (
 )
 from torch.optim import AdamW
 
-from isimed.data.cohort import Cohort
-from isimed.data.preprocess import Preparation
+from isimed.data.cohorts.cohort import Cohort
+from isimed.data.prepared.preprocess import Preparation
 from isimed.losses.distance import distance_loss, pairs_within
 from isimed.models.encoder import Encoder, end_transitions_with
-from isimed.training.config import TrainConfig
+from isimed.training.optimise.config import TrainConfig
 
 SIZE = 32
 

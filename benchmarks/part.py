@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from isimed.data.cohort import Cohort, find_manifest, register, write_manifest
-from isimed.explore.embed import checkpoint_for, embed_cohort
+from isimed.data.cohorts.cohort import Cohort, find_manifest, register, write_manifest
+from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 
 
 def add_patients(parser: argparse.ArgumentParser) -> None:

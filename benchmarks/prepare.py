@@ -45,9 +45,9 @@ def _in_a_child(way: str, cohort: Path, count: int) -> dict[str, float]:
 
 
 def _ours(cohort_path: str, count: int) -> float:
-    from isimed.data.cache import prepare_cohort
-    from isimed.data.cohort import Cohort
-    from isimed.data.preprocess import Preparation
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.data.prepared.cache import prepare_cohort
+    from isimed.data.prepared.preprocess import Preparation
 
     cohort = Cohort.load(cohort_path)
     entries = [entry.model_copy(update={"organs": None, "tumour": None}) for entry in cohort.volumes[:count]]
@@ -61,8 +61,8 @@ def _monai(cohort_path: str, count: int) -> float:
     from monai.transforms import Compose
 
     from benchmarks import monai_way
-    from isimed.data.cohort import Cohort
-    from isimed.data.preprocess import Preparation
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.data.prepared.preprocess import Preparation
 
     cohort = Cohort.load(cohort_path)
     preparation = Preparation.for_modality(cohort.modality)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.race import Measured, Ratio, Setting, race
-from isimed.explore.index import Index
+from isimed.explore.search.index import Index
 
 TITLE = "Query, top 20"
 AGAINST = "exact NumPy search in memory"

@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import torch
 
-from isimed.data.cohort import Cohort
+from isimed.data.cohorts.cohort import Cohort
 from isimed.models.card import versions
 
 

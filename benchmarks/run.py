@@ -12,9 +12,9 @@ from typing import Any
 
 from benchmarks import LONG, ROWS
 from benchmarks.race import Setting, machine, record, write_json
-from isimed.data.cohort import Cohort
-from isimed.errors import InputError
-from isimed.explore.embed import fitting_checkpoints
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort
+from isimed.explore.tables.embed import fitting_checkpoints
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "benchmarks"

@@ -106,12 +106,12 @@ def _in_a_child(part: str, home: str, size: int) -> dict[str, float]:
 def _prepare(size: int) -> dict[str, float]:
     import nibabel as nib
 
-    from isimed import settings
-    from isimed.data.cache import prepare_cohort
-    from isimed.data.cohort import Cohort
-    from isimed.data.preprocess import Preparation
+    from isimed.core import paths
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.data.prepared.cache import prepare_cohort
+    from isimed.data.prepared.preprocess import Preparation
 
-    folder, rng = settings.home() / "scans", np.random.default_rng(0)
+    folder, rng = paths.home() / "scans", np.random.default_rng(0)
     folder.mkdir(parents=True)
     grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, EDGE)] * 3, indexing="ij"))
     inside = np.square(grid).sum(0) < 0.95
@@ -129,7 +129,7 @@ def _prepare(size: int) -> dict[str, float]:
 
 
 def _write(size: int) -> dict[str, float]:
-    from isimed.explore.store import table_folder, write_volume
+    from isimed.explore.tables.store import table_folder, write_volume
 
     rng, info, start = np.random.default_rng(0), _info(), time.perf_counter()
     for number in range(size):
@@ -147,9 +147,9 @@ def _write(size: int) -> dict[str, float]:
 
 
 def _search(size: int) -> dict[str, float]:
-    from isimed.explore.components import codes_of
-    from isimed.explore.retrieve import nearest_in_others
-    from isimed.explore.store import open_table
+    from isimed.explore.search.retrieve import nearest_in_others
+    from isimed.explore.tables.components import codes_of
+    from isimed.explore.tables.store import open_table
 
     before, start = _resident_mb(), time.perf_counter()
     table = open_table(_info(), [f"P{number}" for number in range(size)])
@@ -164,7 +164,7 @@ def _search(size: int) -> dict[str, float]:
 
 
 def _info() -> Any:
-    from isimed.explore.store import TableInfo
+    from isimed.explore.tables.store import TableInfo
 
     names = {"cohort": "many", "cohort_fingerprint": "0", "checkpoint": "made", "checkpoint_fingerprint": "0"}
     return TableInfo(**names, step_mm=24.0, crop_size=32, spacing_mm=3.0, in_mm=True)

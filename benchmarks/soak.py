@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.clients import Scenario
 from benchmarks.load import click_seconds, flat_and_calm, memory_curve, memory_facts, ready_home, run_load
 from benchmarks.race import Figure, Measured, Setting, machine, record, write_json
-from isimed import settings
+from isimed.core import paths
 
 TITLE = "Two hours at a slow pace"
 AGAINST = "itself, after the warm-up"
@@ -25,7 +25,7 @@ AGAINST = "itself, after the warm-up"
 def measure(setting: Setting) -> Measured:
     ready_home()
     people = Scenario(
-        str(settings.home()), sessions=2, seconds=60 if setting.quick else 7200, sample_every_s=20,
+        str(paths.home()), sessions=2, seconds=60 if setting.quick else 7200, sample_every_s=20,
         pause_s=(5, 8) if setting.quick else (40, 55), visit_every=12,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +52,7 @@ def tell(found: dict[str, Any]) -> Measured:
 def main(path: str) -> None:
     from benchmarks.report import write_report
     from benchmarks.run import FOLDER
-    from isimed.data.cohort import Cohort
+    from isimed.data.cohorts.cohort import Cohort
 
     found = json.loads(Path(path).read_bytes())
     home = found["scenario"]["home"]

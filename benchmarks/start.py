@@ -12,7 +12,7 @@ from benchmarks.app_server import AppServer
 from benchmarks.browser import open_page
 from benchmarks.load import DEMO, ready_home
 from benchmarks.race import Measured, Ratio, Setting
-from isimed import settings
+from isimed.core import paths
 
 TITLE = "Cold start"
 AGAINST = "`streamlit hello` to its first page"
@@ -40,7 +40,7 @@ def measure(setting: Setting) -> Measured:
 
 def _seconds(page, arguments: tuple[str, ...], path: str, shown: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        server = AppServer(settings.home(), Path(folder) / "server.log", arguments)
+        server = AppServer(paths.home(), Path(folder) / "server.log", arguments)
         start = time.perf_counter()
         server.start()
         try:

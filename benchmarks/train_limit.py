@@ -10,12 +10,12 @@ import torch
 from torch.optim import AdamW
 
 from benchmarks.race import Measured, Ratio, Setting, race
-from isimed.data.cache import prepare_cohort
-from isimed.data.preprocess import Preparation, Prepared
+from isimed.data.prepared.cache import prepare_cohort
+from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.models.encoder import Encoder
-from isimed.training.config import TrainConfig
-from isimed.training.loop import Trainer, clip_gradient
-from isimed.training.methods import Outputs
+from isimed.training.optimise.config import TrainConfig
+from isimed.training.optimise.loop import Trainer, clip_gradient
+from isimed.training.optimise.methods import Outputs
 
 TITLE = "Pretraining"
 AGAINST = "compute limit: same network, loss and optimiser on one constant batch in memory"

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 from benchmarks.app_server import ROOT
 from benchmarks.race import Measured, Ratio, Setting
-from isimed.data.cohort import Cohort
-from isimed.training.kept_memory import KEPT_MEMORY
+from isimed.data.cohorts.cohort import Cohort
+from isimed.training.optimise.allocator import KEPT_MEMORY
 
 TITLE = "Pretraining, memory kept"
 AGAINST = "the same steps in a process with the system's own settings"

@@ -5,7 +5,7 @@ python -m benchmarks.transfer PATH/TO/headneck-ct --checkpoint headneck-ct --jso
 Held-out patients only: the `test` list of a split. For N targets and 5 sources each, every organ that both have is
 clicked at its centroid in the source and looked for in the target by
 
-- nearest, interpolated, agreed, refined: the four steps of the search (`isimed.explore.locate`), with the checkpoint
+- nearest, interpolated, agreed, refined: the four steps of the search (`search.locate`), with the checkpoint
 - the same with the untrained network; beside the refined step, what else might tell its error (`spearman_with_error`)
 - body_box: the same relative place in the body's box
 - centre_of_mass, affine: SimpleITK, the start of an affine registration and its end (Mattes mutual information)
@@ -28,19 +28,20 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from benchmarks.part import add_patients, listed_patients
-from isimed.data.cache import prepare_cohort
-from isimed.data.cohort import Cohort
-from isimed.data.preprocess import Prepared
-from isimed.data.warp import load_warps, true_point
-from isimed.evaluation.landmarks import organ_places, other_side
-from isimed.evaluation.registration import affine_transform, carry, start_transform
-from isimed.evaluation.transfer import box_map
-from isimed.explore.agree import correspondence
-from isimed.explore.embed import checkpoint_for, embed_cohort
-from isimed.explore.filters import Filter
-from isimed.explore.locate import agree, interpolated, refined
-from isimed.explore.retrieve import code_at, nearest_in_others
-from isimed.explore.store import Table
+from isimed.data.cohorts.cohort import Cohort
+from isimed.data.demo.warp import load_warps, true_point
+from isimed.data.prepared.cache import prepare_cohort
+from isimed.data.prepared.preprocess import Prepared
+from isimed.evaluation.sampling.organ_places import organ_places
+from isimed.evaluation.tasks.landmarks import other_side
+from isimed.evaluation.tasks.registration import affine_transform, carry, start_transform
+from isimed.evaluation.tasks.transfer import box_map
+from isimed.explore.search.correspondence import correspondence
+from isimed.explore.search.locate import agree, interpolated, refined
+from isimed.explore.search.retrieve import code_at, nearest_in_others
+from isimed.explore.tables.embed import checkpoint_for, embed_cohort
+from isimed.explore.tables.filters import Filter
+from isimed.explore.tables.store import Table
 from isimed.models.card import UNTRAINED
 from isimed.models.checkpoint import Checkpoint
 

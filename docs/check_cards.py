@@ -12,15 +12,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from isimed import settings
-from isimed.data.cache import prepare_cohort
-from isimed.data.cohort import Cohort
-from isimed.data.demo import make_demo
-from isimed.errors import InputError
+from isimed.core import paths
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort
+from isimed.data.demo.virtual_patients import make_demo
+from isimed.data.prepared.cache import prepare_cohort
 from isimed.models.card import CARD
 from isimed.models.checkpoint import Checkpoint, load_checkpoint
-from isimed.training.config import TrainConfig
-from isimed.training.validation import validation_figures
+from isimed.training.optimise.config import TrainConfig
+from isimed.training.optimise.validation import validation_figures
 
 SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints"
 TOLERANCE = 0.01  # relative
@@ -58,7 +58,7 @@ def cohort_of(checkpoint: Checkpoint, data: Path | None) -> Cohort:
     """
     name = checkpoint.card.cohort["name"]
     if name in MADE:
-        return Cohort.load(str(make_demo(settings.cohorts_dir() / name, **MADE[name])))
+        return Cohort.load(str(make_demo(paths.cohorts_dir() / name, **MADE[name])))
     if data is None:
         raise InputError(f"It was trained on {name}: say with --data where that is.")
     cohort = Cohort.load(str(data / name / "dataset.json"))

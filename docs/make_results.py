@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.ablation_plots import plot
-from isimed.evaluation import words
+from isimed.evaluation.reporting import labels
 
 DOCS = Path(__file__).parent
 HEAD = """# Results
@@ -102,19 +102,19 @@ def filled(results: dict[str, Any], file: str, name: str, figure: str) -> str:
         KeyError: there is none.
     """
     result, (group, metric) = results[file.strip()], figure.strip().split(".", 1)
-    groups = result["differences"].get(name.strip()) or words.figures_of(result, name.strip())
-    return words.with_interval(groups[group][metric])
+    groups = result["differences"].get(name.strip()) or labels.figures_of(result, name.strip())
+    return labels.with_interval(groups[group][metric])
 
 
 def summary(result: dict[str, Any]) -> str:
     """One table of a result: a checkpoint or control a row, a figure of each task a column."""
     cells = {
-        words.CONTROLS.get(name, name): [
-            words.with_interval(one(words.figures_of(result, name), figure)) for figure in SUMMARY
+        labels.CONTROLS.get(name, name): [
+            labels.with_interval(one(labels.figures_of(result, name), figure)) for figure in SUMMARY
         ]
-        for name in words.columns(result)
+        for name in labels.columns(result)
     }
-    return "\n".join([f"{words.measured(result)}, {drawn(result)}.", "", *summarised(cells), ""])
+    return "\n".join([f"{labels.measured(result)}, {drawn(result)}.", "", *summarised(cells), ""])
 
 
 def cross_validation(folds: list[dict[str, Any]]) -> str:
@@ -125,7 +125,7 @@ def cross_validation(folds: list[dict[str, Any]]) -> str:
         (name,) = result["checkpoints"]
         methods.setdefault(name.partition("-fold-")[0], []).append(result["checkpoints"][name])
         untrained[tuple(result["subjects"]["used"])] = result["controls"]["untrained"]
-    found = methods | {words.CONTROLS["untrained"]: [*untrained.values()]}
+    found = methods | {labels.CONTROLS["untrained"]: [*untrained.values()]}
     cells = {name: [spread(groups, figure) for figure in SUMMARY] for name, groups in found.items()}
     text = (
         f"Every one of {sum(map(len, untrained))} patients is tested on once, by a network neither trained nor "
@@ -150,7 +150,7 @@ def spread(found: list[dict[str, Any]], figure: str) -> str:
     values = [measured["value"] for groups in found if (measured := one(groups, figure))]
     if not values:
         return ""
-    mean, low, high = (words.number(value) for value in (sum(values) / len(values), min(values), max(values)))
+    mean, low, high = (labels.number(value) for value in (sum(values) / len(values), min(values), max(values)))
     return f"{mean} ({low} – {high}, {len(values)} folds)"
 
 
@@ -176,12 +176,12 @@ def section(result: dict[str, Any], file: str) -> str:
         *[f"- {note}" for note in result["notes"]],
         "",
     ]
-    for group in words.groups(result):
-        header, rows = words.table(result, group)
+    for group in labels.groups(result):
+        header, rows = labels.table(result, group)
         if len(rows) > LONGEST_LIST * 3:
             continue  # every figure under every change: in the JSON
-        lines += [f"### {words.group_label(group)}", "", *markdown(header, rows), ""]
-    header, rows = words.likeness_table(result)
+        lines += [f"### {labels.group_label(group)}", "", *markdown(header, rows), ""]
+    header, rows = labels.likeness_table(result)
     if rows:
         lines += ["### How alike the spaces are", "", *markdown(header, rows), ""]
     return "\n".join(lines)

@@ -24,9 +24,9 @@ def peak_bytes(method: str, crops: int, size: int, device: str) -> int:
 
     import torch
 
-    from isimed.data.preprocess import Prepared
-    from isimed.training.config import TrainConfig
-    from isimed.training.loop import Trainer
+    from isimed.data.prepared.preprocess import Prepared
+    from isimed.training.optimise.config import TrainConfig
+    from isimed.training.optimise.loop import Trainer
 
     shape, rng = (64, 64, 64), np.random.default_rng(0)
     body, affine = np.ones(shape, bool), np.diag([3.0, 3.0, 3.0, 1.0])

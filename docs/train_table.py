@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from isimed import settings
-from isimed.data.cohort import Cohort
-from isimed.evaluation.evaluate import evaluate
+from isimed.core import paths
+from isimed.data.cohorts.cohort import Cohort
+from isimed.evaluation.run.evaluate import evaluate
 from isimed.models.card import CARD, checkpoint_names
 from isimed.models.export import export_checkpoint
-from isimed.training.config import TrainConfig
-from isimed.training.run import Run, execute
+from isimed.training.optimise.config import TrainConfig
+from isimed.training.runs.folder import Run, execute
 
 DOCS = Path(__file__).parent
 COMMON: dict[str, dict[str, Any]] = {  # the same for every row of a cohort
@@ -105,7 +105,7 @@ def main() -> None:
 def train(cohort: str, manifest: str, row: str, changes: dict[str, Any], *, epochs: int | None) -> None:
     """Train a row, or what is left of it, and keep its checkpoint and its cost."""
     name = f"{cohort}-{row}"
-    if (settings.home() / "checkpoints" / name / CARD).is_file():
+    if (paths.home() / "checkpoints" / name / CARD).is_file():
         return
     chosen = options_of(cohort, changes)
     values = chosen | {"cohort": manifest, "name": f"table-{name}", "split": str(split_of(cohort, changes))}
@@ -121,7 +121,7 @@ def train(cohort: str, manifest: str, row: str, changes: dict[str, Any], *, epoc
         status = execute(run, report=report)
     if status.state != "finished" or epochs:
         return
-    export_checkpoint(run.id, settings.home() / "checkpoints" / name, description=f"Row {row} of docs/train_table.py.")
+    export_checkpoint(run.id, paths.home() / "checkpoints" / name, description=f"Row {row} of docs/train_table.py.")
     file = DOCS / "results" / "trainings" / cohort / f"{row}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     cost = {"row": row, "options": chosen, **cost_of(run)}
@@ -160,7 +160,7 @@ def split_of(cohort: str, changes: dict[str, Any]) -> Path:
         name, changed = f"fold-{changes['fold']}", fold_of(everyone, changes["fold"])
     else:
         return file
-    of_a_row = settings.home() / "splits" / f"{cohort}-{name}.json"
+    of_a_row = paths.home() / "splits" / f"{cohort}-{name}.json"
     of_a_row.parent.mkdir(parents=True, exist_ok=True)
     of_a_row.write_text(json.dumps(changed), encoding="utf-8")
     return of_a_row

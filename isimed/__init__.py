@@ -4,17 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from isimed.data.volume import read_volume as read_volume
-    from isimed.explore.embed import embed as embed
+    from isimed.data.formats.volume import read_volume as read_volume
+    from isimed.explore.tables.embed import embed as embed
     from isimed.models.checkpoint import load_checkpoint as load_checkpoint
 
 __version__ = "0.1.0"
 __all__ = ["embed", "load_checkpoint", "read_volume"]
 
 _WHERE = {
-    "read_volume": "isimed.data.volume",
+    "read_volume": "isimed.data.formats.volume",
     "load_checkpoint": "isimed.models.checkpoint",
-    "embed": "isimed.explore.embed",
+    "embed": "isimed.explore.tables.embed",
 }
 
 

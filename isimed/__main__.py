@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from isimed import __version__, settings
-from isimed.errors import InputError
+from isimed import __version__
+from isimed.core import paths
+from isimed.core.errors import InputError
 
 STEP_HELP = "distance of neighbouring crops, mm (default: a quarter of a crop's edge)"
 
@@ -43,13 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from isimed.data.cohort import Cohort
-    from isimed.data.demo import make_demo
-    from isimed.explore.embed import checkpoint_for, embed_cohort, fitting_checkpoints
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.data.demo.virtual_patients import make_demo
+    from isimed.explore.tables.embed import checkpoint_for, embed_cohort, fitting_checkpoints
 
     kind = "demo-ct" if options.ct else "demo-brain"
     with _bar("patient", "Making synthetic patients") as progress:
-        manifest = make_demo(settings.cohorts_dir() / kind, kind=kind, seed=options.seed, progress=progress)
+        manifest = make_demo(paths.cohorts_dir() / kind, kind=kind, seed=options.seed, progress=progress)
     cohort = Cohort.load(manifest)
     checkpoint = checkpoint_for(fitting_checkpoints(cohort)[0], cohort)
     with _bar("crop", f"Embedding with {checkpoint.name}") as progress:
@@ -58,8 +59,8 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _import(options: argparse.Namespace) -> None:
-    from isimed.data.cohort import Cohort
-    from isimed.data.layouts import import_cohort
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.data.cohorts.importing import import_cohort
 
     with _bar("file", "Reading") as progress:
         manifest = import_cohort(
@@ -76,8 +77,8 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from isimed.data.cohort import Cohort
-    from isimed.data.quality import check_cohort
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.data.quality.report import check_cohort
 
     with _bar("volume", "Checking") as progress:
         report = check_cohort(Cohort.load(options.cohort), progress=progress)
@@ -87,12 +88,12 @@ def _check(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from pydantic import ValidationError
 
-    from isimed.data.cohort import find_manifest
-    from isimed.data.share import launched
-    from isimed.training import jobs
-    from isimed.training.config import TrainConfig
-    from isimed.training.run import execute, read_config
-    from isimed.training.work import create_together
+    from isimed.core.sharding import launched
+    from isimed.data.cohorts.cohort import find_manifest
+    from isimed.training.optimise.config import TrainConfig
+    from isimed.training.runs import jobs
+    from isimed.training.runs.folder import execute, read_config
+    from isimed.training.runs.worker import create_together
 
     given = {name: getattr(options, name) for name in TrainConfig.model_fields if getattr(options, name) is not None}
     if options.config:
@@ -129,8 +130,8 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _runs(options: argparse.Namespace) -> None:
-    from isimed.training import jobs
-    from isimed.training.run import Run
+    from isimed.training.runs import jobs
+    from isimed.training.runs.folder import Run
 
     if options.action == "list":
         for run in Run.all():
@@ -154,9 +155,9 @@ def _runs(options: argparse.Namespace) -> None:
 
 
 def _embed(options: argparse.Namespace) -> None:
-    from isimed.data.cohort import Cohort
-    from isimed.data.share import place, share
-    from isimed.explore.embed import checkpoint_for, embed_cohort
+    from isimed.core.sharding import place, share
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 
     cohort = Cohort.load(options.cohort)
     checkpoint = checkpoint_for(options.checkpoint, cohort)
@@ -172,12 +173,12 @@ def _embed(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from isimed.data.cohort import Cohort
-    from isimed.evaluation.evaluate import evaluate
-    from isimed.evaluation.networks import load_all
-    from isimed.evaluation.plan import make_plan
-    from isimed.evaluation.report import write_html
-    from isimed.evaluation.words import to_text
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.evaluation.context.networks import load_all
+    from isimed.evaluation.reporting.labels import to_text
+    from isimed.evaluation.reporting.report import write_html
+    from isimed.evaluation.run.evaluate import evaluate
+    from isimed.evaluation.run.plan import make_plan
 
     cohort = Cohort.load(options.cohort)
     asked: dict[str, Any] = {
@@ -220,12 +221,12 @@ def _say(what: str) -> None:
 
 
 def _locate(options: argparse.Namespace) -> None:
-    from isimed.data.cache import prepared
-    from isimed.data.cohort import Cohort
-    from isimed.data.preprocess import Prepared
-    from isimed.explore.embed import checkpoint_for, embed_cohort
-    from isimed.explore.locate import locate_everywhere
-    from isimed.explore.retrieve import code_at
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.data.prepared.cache import prepared
+    from isimed.data.prepared.preprocess import Prepared
+    from isimed.explore.search.locate import locate_everywhere
+    from isimed.explore.search.retrieve import code_at
+    from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 
     cohort = Cohort.load(options.cohort)
     checkpoint = checkpoint_for(options.checkpoint, cohort)
@@ -259,7 +260,7 @@ def _bench(options: argparse.Namespace) -> None:
 
 
 def _parser() -> Parser:
-    about = f"Spatial embeddings of medical images, and seeing them. {settings.RESEARCH_ONLY}"
+    about = f"Spatial embeddings of medical images, and seeing them. {paths.RESEARCH_ONLY}"
     parser = Parser(prog="python -m isimed", description=about)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
@@ -337,7 +338,7 @@ def _parser() -> Parser:
 
 
 def _add_train(parser: Parser) -> None:
-    from isimed.training.config import TrainConfig
+    from isimed.training.optimise.config import TrainConfig
 
     parser.add_argument("cohort", nargs="?", help=TrainConfig.model_fields["cohort"].description)
     parser.add_argument("--config", type=Path, help="YAML of options, as a run's config.yaml; options here win")

@@ -4,9 +4,10 @@ from functools import partial
 
 import streamlit as st
 
-from isimed.evaluation.compare import compare
-from isimed.ui import evaluation_job, state
-from isimed.ui.compare_view import show_comparison
+from isimed.evaluation.run.compare import compare
+from isimed.ui import state
+from isimed.ui.evaluate import evaluation_job
+from isimed.ui.evaluate.compare_view import show_comparison
 
 KIND = "compare"
 

@@ -4,7 +4,9 @@ from functools import partial
 
 import streamlit as st
 
-from isimed.ui import map_tools, map_view, state, viewer_style
+from isimed.ui import state
+from isimed.ui.map import map_tools, map_view
+from isimed.ui.viewer import viewer_style
 
 viewer_style.full_width()
 cohort = state.choose_cohort()

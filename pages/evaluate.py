@@ -4,13 +4,14 @@ from functools import partial
 
 import streamlit as st
 
-from isimed.evaluation.evaluate import evaluate
-from isimed.evaluation.plan import crops_needed
-from isimed.evaluation.protocol import PROTOCOLS
-from isimed.evaluation.sample import CROPS_A_VOLUME
-from isimed.evaluation.tasks import TASKS
-from isimed.ui import evaluation_job, state
-from isimed.ui.evaluation_view import show_result
+from isimed.evaluation.run.evaluate import evaluate
+from isimed.evaluation.run.plan import crops_needed
+from isimed.evaluation.run.registry import TASKS
+from isimed.evaluation.sampling.sample import CROPS_A_VOLUME
+from isimed.evaluation.statistics.protocol import PROTOCOLS
+from isimed.ui import state
+from isimed.ui.evaluate import evaluation_job
+from isimed.ui.evaluate.evaluation_view import show_result
 
 KIND = "evaluate"
 

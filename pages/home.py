@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from isimed import settings
-from isimed.data.cohort import cohort_names
-from isimed.errors import InputError
+from isimed.core import paths
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import cohort_names
 from isimed.ui import state
 from isimed.ui.pages import page_file
 
@@ -49,4 +49,4 @@ with right, st.container(border=True):
     st.page_link(page_file("evaluate"), label="Evaluate", icon=":material/monitoring:")
 
 patients = f"{len(cohort.subjects)} {'synthetic ' if cohort.synthetic else ''}patients"
-st.caption(f"Now open: **{cohort.name}**, {patients}, {cohort.modality}. {settings.RESEARCH_ONLY}")
+st.caption(f"Now open: **{cohort.name}**, {patients}, {cohort.modality}. {paths.RESEARCH_ONLY}")

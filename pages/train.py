@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from isimed.data.cohort import cohort_names
-from isimed.training.run import Run
+from isimed.data.cohorts.cohort import cohort_names
+from isimed.training.runs.folder import Run
 from isimed.ui.state import make_demo_with_progress
-from isimed.ui.train_form import config_form
-from isimed.ui.train_panels import NEW, PROBLEM, RUN, RUNS, VIEW, run_panel, run_table, start_training, summary
+from isimed.ui.train.form import config_form
+from isimed.ui.train.panels import NEW, PROBLEM, RUN, RUNS, VIEW, run_panel, run_table, start_training, summary
 
 st.title("Train")
 if not cohort_names():

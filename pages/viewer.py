@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from isimed.ui import box, clicked, kept_points, layers, matches, search, state, viewer_style, wishes
+from isimed.ui import state
+from isimed.ui.viewer import box, clicked, layers, matches, point_list, search, search_options, viewer_style
 
 HEIGHT = 535  # pixels of the planes: the strip below them is still seen on a laptop
 
@@ -27,7 +28,7 @@ code = search.code_of(cohort, checkpoint, table, volume_id, point_mm) if table i
 def overlays(volume: str, place_mm: search.Point) -> dict:
     heat = layers.heat_map(cohort, table, preparation, volume, layer, code) if table is not None else None
     labels = layers.label_map(cohort, volume, layer)
-    markers = kept_points.markers(cohort, volume) + box.marks(table, volume, place_mm)
+    markers = point_list.markers(cohort, volume) + box.marks(table, volume, place_mm)
     return {"heat": heat, "labels": labels, "markers": markers}
 
 
@@ -42,7 +43,7 @@ with here:
 if table is None:
     st.stop()
 with buttons:
-    where = wishes.panel(cohort, volume_id, state.prepared_scan(cohort, volume_id, preparation), point_mm)
+    where = search_options.panel(cohort, volume_id, state.prepared_scan(cohort, volume_id, preparation), point_mm)
 with there, st.spinner("Searching the other patients…"):
     found = search.find(cohort, preparation, table, code, volume_id, point_mm, where)
 with below:
@@ -55,5 +56,5 @@ found = [*best, *found[matches.BEST :]]
 with said:
     clicked.say_where(cohort, preparation, table, code, volume_id, point_mm, found)
 with buttons:
-    kept_points.panel(cohort, kept_points.Place(volume_id, point_mm), found)
+    point_list.panel(cohort, point_list.Place(volume_id, point_mm), found)
     box.panel(table, volume_id, point_mm, best)

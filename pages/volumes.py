@@ -2,24 +2,25 @@
 
 import streamlit as st
 
-from isimed.ui import state, volumes
+from isimed.ui import state
+from isimed.ui.volumes.panels import panels
 
 st.title("Volumes")
 cohort = state.choose_cohort()
 if said := st.session_state.pop("imported", None):
     st.success(said, icon=":material/check_circle:")
-volumes.show_cohorts()
+panels.show_cohorts()
 
 with st.expander("Add volumes", icon=":material/add:"):
-    volumes.show_import()
+    panels.show_import()
 
 st.subheader(cohort.name)
 report, thumbnails, split, cache = st.tabs(["Quality", "Pictures", "Split", "Prepared volumes"])
 with split:
-    volumes.show_split(cohort)
+    panels.show_split(cohort)
 with cache:
-    volumes.show_cache(cohort)
+    panels.show_cache(cohort)
 with report:  # last: the first check of a large cohort takes minutes
-    volumes.show_report(volumes.checked(cohort))
+    panels.show_report(panels.checked(cohort))
 with thumbnails:
-    volumes.show_thumbnails(cohort)
+    panels.show_thumbnails(cohort)

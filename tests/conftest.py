@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from isimed.data.cohort import Cohort
+from isimed.data.cohorts.cohort import Cohort
 from tests.small import write_cohort
 
 REPOSITORY = Path(__file__).resolve().parents[1]

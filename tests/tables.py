@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from isimed.data.cohort import Cohort
-from isimed.explore.store import Table, TableInfo, open_table, table_info, write_volume
+from isimed.data.cohorts.cohort import Cohort
+from isimed.explore.tables.store import Table, TableInfo, open_table, table_info, write_volume
 from isimed.ui import state
 
 TURN = np.linalg.qr(np.random.default_rng(7).normal(size=(512, 512)))[0][:3]  # three orthonormal directions

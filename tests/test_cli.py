@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from isimed.__main__ import main
-from isimed.data.cohort import Cohort, register
-from isimed.explore.embed import embed_cohort
+from isimed.data.cohorts.cohort import Cohort, register
+from isimed.explore.tables.embed import embed_cohort
 from isimed.models.checkpoint import load_checkpoint
-from isimed.training.run import Run
+from isimed.training.runs.folder import Run
 
 TINY = [
     "--epochs",

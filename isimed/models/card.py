@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from isimed import settings
-from isimed.data.preprocess import Preparation
-from isimed.errors import InputError
+from isimed.core import paths
+from isimed.core.errors import InputError
+from isimed.data.prepared.preprocess import Preparation
 
 CARD = "checkpoint.json"
 UNTRAINED = "untrained"
@@ -36,7 +36,7 @@ class Card(BaseModel):
     training: dict[str, Any] = Field(default_factory=dict)
     cohort: dict[str, Any] = Field(default_factory=dict)
     results: dict[str, Any] = Field(default_factory=dict)
-    limits: str = settings.RESEARCH_ONLY
+    limits: str = paths.RESEARCH_ONLY
     created: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
 
@@ -61,7 +61,7 @@ def find_checkpoint(name_or_folder: str | Path) -> Path:
     name = str(name_or_folder)
     candidates = [Path(name).expanduser()]
     if re.fullmatch(r"[\w.+-]+", name):
-        candidates = [*(base / name for base in settings.checkpoint_dirs()), settings.runs_dir() / name, *candidates]
+        candidates = [*(base / name for base in paths.checkpoint_dirs()), paths.runs_dir() / name, *candidates]
     for candidate in candidates:
         for folder in (candidate, candidate / "checkpoints" / "best", candidate / "checkpoints" / "last"):
             if (folder / CARD).is_file():
@@ -72,7 +72,7 @@ def find_checkpoint(name_or_folder: str | Path) -> Path:
 
 def checkpoint_names() -> list[str]:
     """Names of the checkpoints that came with isimed or were put beside them."""
-    return sorted({path.parent.name for base in settings.checkpoint_dirs() for path in base.glob(f"*/{CARD}")})
+    return sorted({path.parent.name for base in paths.checkpoint_dirs() for path in base.glob(f"*/{CARD}")})
 
 
 def read_card(folder: Path) -> Card:

@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isimed.data.preprocess import Preparation
-from isimed.errors import InputError
+from isimed.core.errors import InputError
+from isimed.data.prepared.preprocess import Preparation
 from isimed.models.card import CARD, UNTRAINED, Card, find_checkpoint, read_card, versions
 
 if TYPE_CHECKING:

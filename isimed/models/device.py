@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from isimed.errors import InputError
+from isimed.core.errors import InputError
 
 ROOM = 3_000_000_000  # bytes of a GPU for embedding a batch, with CUDA's own
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from isimed.errors import InputError
+from isimed.core.errors import InputError
 from isimed.models.checkpoint import load_checkpoint, save_checkpoint
 
 PRIVATE = ("cohort", "split", "name")

@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from isimed.errors import InputError
+from isimed.core.errors import InputError
 from isimed.models.card import Card
 from isimed.models.encoder import Encoder
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from isimed.errors import InputError
+from isimed.core.errors import InputError
 
 T = TypeVar("T")
 KEPT = 12

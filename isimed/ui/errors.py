@@ -4,7 +4,7 @@ import logging
 
 import streamlit as st
 
-from isimed.errors import InputError
+from isimed.core.errors import InputError
 
 log = logging.getLogger(__name__)
 

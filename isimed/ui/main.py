@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from isimed import settings
+from isimed.core import paths
 from isimed.ui.errors import show_error
 from isimed.ui.pages import page_file
 
@@ -25,9 +25,9 @@ def pages() -> list[st.Page]:
 
 
 # An icon of our own: for a Material one (also a page's) the browser would ask Google for the picture.
-st.set_page_config(page_title="isimed", page_icon=str(settings.PACKAGE / "ui" / "icon.svg"), layout="wide")
+st.set_page_config(page_title="isimed", page_icon=str(paths.PACKAGE / "ui" / "icon.svg"), layout="wide")
 page = st.navigation(pages())
-st.sidebar.caption(settings.RESEARCH_ONLY)
+st.sidebar.caption(paths.RESEARCH_ONLY)
 try:
     page.run()
 except Exception as error:  # the one place where every error of a page ends

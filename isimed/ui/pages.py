@@ -1,8 +1,8 @@
 """Where the pages' files are, for links from one page to another."""
 
-from isimed import settings
+from isimed.core import paths
 
 
 def page_file(name: str) -> str:
     """The path of a page that ``st.switch_page`` and ``st.page_link`` understand from anywhere."""
-    return str(settings.PACKAGE.parent / "pages" / f"{name}.py")
+    return str(paths.PACKAGE.parent / "pages" / f"{name}.py")

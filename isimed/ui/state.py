@@ -10,19 +10,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from isimed import settings
-from isimed.data.cache import prepared, source_stamp
-from isimed.data.coarsen import COARSER, coarsen
-from isimed.data.cohort import Cohort, cohort_names, find_manifest
-from isimed.data.demo import KINDS, make_demo
-from isimed.data.preprocess import Preparation, Prepared
-from isimed.data.volume import Volume
-from isimed.errors import InputError
-from isimed.explore.embed import checkpoint_for, embed_cohort, fitting_checkpoints
-from isimed.explore.store import Table, TableInfo, open_table, table_folder, table_info, volume_file
+from isimed.core import paths
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
+from isimed.data.demo.virtual_patients import KINDS, make_demo
+from isimed.data.formats.volume import Volume
+from isimed.data.prepared.cache import prepared, source_stamp
+from isimed.data.prepared.coarsen import COARSER, coarsen
+from isimed.data.prepared.preprocess import Preparation, Prepared
+from isimed.explore.tables.embed import checkpoint_for, embed_cohort, fitting_checkpoints
+from isimed.explore.tables.store import Table, TableInfo, open_table, table_folder, table_info, volume_file
 from isimed.models.card import UNTRAINED, find_checkpoint
 from isimed.models.checkpoint import Checkpoint
-from isimed.training.run import Run
+from isimed.training.runs.folder import Run
 
 DEMO, CHEST = "demo-brain", "demo-ct"
 AFTER_FIRST_VIEW = 5.0  # seconds, about what a browser takes to fetch and draw it
@@ -51,7 +51,7 @@ def make_demo_with_progress(kind: str = DEMO) -> None:
     def progress(done: int, total: int) -> None:
         bar.progress(done / total, f"Making synthetic patients: {done} of {total}…")
 
-    make_demo(settings.cohorts_dir() / kind, kind=kind, progress=progress)
+    make_demo(paths.cohorts_dir() / kind, kind=kind, progress=progress)
     bar.empty()
 
 
@@ -221,6 +221,6 @@ def demo_warps(cohort: Cohort) -> dict | None:
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _load_warps(root: str, fingerprint: str) -> dict:
-    from isimed.data.warp import load_warps
+    from isimed.data.demo.warp import load_warps
 
     return load_warps(Path(root))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from isimed.data.cohort import Cohort
-from isimed.data.demo import make_demo
-from isimed.explore.embed import checkpoint_for, embed_cohort
+from isimed.data.cohorts.cohort import Cohort
+from isimed.data.demo.virtual_patients import make_demo
+from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 
 PAGES = ["", "volumes", "viewer", "embeddings", "train", "evaluate", "compare"]
 

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from isimed.data.cache import prepare_cohort
-from isimed.data.cohort import Cohort, register
-from isimed.explore.points import open_points
-from isimed.explore.project import open_map
-from isimed.explore.store import Table
+from isimed.data.cohorts.cohort import Cohort, register
+from isimed.data.prepared.cache import prepare_cohort
+from isimed.explore.maps.map_points import open_points
+from isimed.explore.maps.pca import open_map
+from isimed.explore.tables.store import Table
 from isimed.ui import state
-from isimed.ui.map_view import shuffled
+from isimed.ui.map.map_view import shuffled
 from tests.small import write_cohort
 from tests.tables import written_for
 

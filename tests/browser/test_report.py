@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from isimed.data.cohort import Cohort, register
-from isimed.evaluation import compare, evaluate, report, words
-from isimed.ui import evaluation_job
+from isimed.data.cohorts.cohort import Cohort, register
+from isimed.evaluation.reporting import labels, report
+from isimed.evaluation.run import compare, evaluate
+from isimed.ui.evaluate import evaluation_job
 from tests.evaluation.network import known, replace_network, write_scattered
 
 
@@ -61,9 +62,9 @@ def test_the_report_needs_no_network(browser, result: dict[str, Any], tmp_path: 
     )
     assert all(drawn), f"a chart is empty: {drawn}"
     shown = page.locator("body").inner_text()
-    for group in words.groups(result):
-        if group not in words.PARENTS:
-            assert words.group_label(group) in shown
+    for group in labels.groups(result):
+        if group not in labels.PARENTS:
+            assert labels.group_label(group) in shown
     for name in ("mine", "untrained network", "position only", "affine registration", "Research use only"):
         assert name in shown
     page.wait_for_function(f"({OVERLAPPING})() === 0")
@@ -82,7 +83,7 @@ def test_evaluate_page_shows_every_task(app: str, page, foreign_hosts, result: d
     page.goto(f"{app}/evaluate?cohort=scattered")
     page.get_by_role("tab", name="Probe matched").wait_for()
     tabs = page.get_by_role("tab").all_inner_texts()
-    assert len(tabs) == len([group for group in words.groups(result) if group not in words.PARENTS])
+    assert len(tabs) == len([group for group in labels.groups(result) if group not in labels.PARENTS])
     page.get_by_role("tab", name="Probe", exact=True).click()
     page.locator(".js-plotly-plot:visible .legend", has_text="position only").first.wait_for()
     assert page.get_by_text("position only 0.").first.is_visible()

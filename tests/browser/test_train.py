@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from isimed.data.cohort import register
-from isimed.training import jobs
-from isimed.training.config import TrainConfig
-from isimed.training.run import Run, Status
+from isimed.data.cohorts.cohort import register
+from isimed.training.optimise.config import TrainConfig
+from isimed.training.runs import jobs
+from isimed.training.runs.folder import Run, Status
 from tests.small import write_cohort
 
 PATIENCE_MS = 180_000

@@ -7,8 +7,8 @@ import zipfile
 
 import pytest
 
-from isimed.data.cohort import Cohort, register
-from isimed.explore.embed import checkpoint_for, embed_cohort, fitting_checkpoints
+from isimed.data.cohorts.cohort import Cohort, register
+from isimed.explore.tables.embed import checkpoint_for, embed_cohort, fitting_checkpoints
 from tests.small import write_cohort
 
 SOURCES = "(pictures) => pictures.map((picture) => picture.src).join()"

@@ -10,16 +10,18 @@ import pytest
 from numpy.typing import NDArray
 from torch import nn
 
-from isimed.data.cohort import Cohort
-from isimed.data.preprocess import Preparation, Prepared
-from isimed.evaluation import bench, bootstrap, measure_landmarks, measure_organs
-from isimed.evaluation.landmarks import choose_transfers
-from isimed.evaluation.segmentation import place_of_voxels
-from isimed.explore import embed as explore_embed
-from isimed.explore import retrieve
+from isimed.data.cohorts.cohort import Cohort
+from isimed.data.prepared.crops import crop_centre_mm
+from isimed.data.prepared.preprocess import Preparation, Prepared
+from isimed.evaluation.context import context
+from isimed.evaluation.statistics import bootstrap
+from isimed.evaluation.tasks import measure_landmarks, measure_organs
+from isimed.evaluation.tasks.landmarks import choose_transfers
+from isimed.evaluation.tasks.segmentation import place_of_voxels
+from isimed.explore.search import retrieve
+from isimed.explore.tables import embed as explore_embed
 from isimed.models.card import Card
 from isimed.models.checkpoint import Checkpoint
-from isimed.patches import crop_centre_mm
 from tests.small import write_cohort
 
 PREPARATION = Preparation(spacing_mm=8.0)
@@ -54,7 +56,7 @@ def replace_network(patch: pytest.MonkeyPatch) -> list[int]:
         code = (getattr(checkpoint.encoder, "scale", 0.0) * position @ basis[:3]).astype(np.float32)
         return code, code
 
-    patch.setattr(bench, "_embed", embed)
+    patch.setattr(context, "_embed", embed)
     for module in (explore_embed, retrieve):
         patch.setattr(module, "embed_crops", embed)
     patch.setattr(measure_organs, "dense_features", lambda encoder, volume: place_of_voxels(volume))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from isimed.explore.store import Table, TableInfo
+from isimed.explore.tables.store import Table, TableInfo
 
 STEP = 16.0
 SHIFTS = {"A": (0, 0, 0), "B": (5, -3, 4), "C": (100, 50, -20), "C2": (0, 7, 0)}

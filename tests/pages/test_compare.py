@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from isimed.data.cohort import Cohort, register
-from isimed.ui import evaluation_job
-from isimed.ui.compare_view import axis_shown, maps
+from isimed.data.cohorts.cohort import Cohort, register
+from isimed.ui.evaluate import evaluation_job
+from isimed.ui.evaluate.compare_view import axis_shown, maps
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "compare.py"
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from isimed.data.cohort import Cohort, register
-from isimed.explore import selection as selections
-from isimed.explore.points import open_points
-from isimed.explore.project import default_source, open_map
-from isimed.explore.store import Table
+from isimed.data.cohorts.cohort import Cohort, register
+from isimed.explore.maps.map_points import open_points
+from isimed.explore.maps.pca import default_source, open_map
+from isimed.explore.tables import selection as selections
+from isimed.explore.tables.store import Table
 from tests.tables import written_for
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "embeddings.py"

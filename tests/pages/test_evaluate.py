@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from isimed.data.cohort import Cohort, register
-from isimed.evaluation import charts, words
-from isimed.ui import evaluation_job
+from isimed.data.cohorts.cohort import Cohort, register
+from isimed.evaluation.reporting import charts, labels
+from isimed.ui.evaluate import evaluation_job
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "evaluate.py"
 
@@ -91,7 +91,7 @@ def test_measure_starts_one_job(page: AppTest, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_job_that_fails_says_why(cohort: Cohort) -> None:
-    from isimed.errors import InputError
+    from isimed.core.errors import InputError
 
     def work(**options: Any) -> dict[str, Any]:
         raise InputError("Every patient was seen.")
@@ -120,5 +120,5 @@ def test_charts_hold_controls_beside_checkpoints(cohort: Cohort) -> None:
     bars = charts.bars(result, "probe", ["auc", "average_precision"])
     assert [bar.name for bar in bars.data] == ["mine", "untrained network", "position only"]
     assert charts.distance_scatter(result) is not None
-    assert words.with_interval(figure(0.5)) == "0.500 (0.400 – 0.600)"
-    assert words.with_interval({"value": 12.345, "low": None, "high": None, "n": 1}) == "12.3"
+    assert labels.with_interval(figure(0.5)) == "0.500 (0.400 – 0.600)"
+    assert labels.with_interval({"value": 12.345, "low": None, "high": None, "n": 1}) == "12.3"

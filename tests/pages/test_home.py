@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from isimed.data.cohort import Cohort, register
+from isimed.data.cohorts.cohort import Cohort, register
 
 APP = Path(__file__).resolve().parents[2] / "isimed" / "ui" / "main.py"  # home is its first page
 

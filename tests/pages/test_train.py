@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from isimed.data.cohort import Cohort, register
-from isimed.data.splits import write_split
-from isimed.training import jobs, slurm
-from isimed.training.config import TrainConfig, options
-from isimed.training.estimate import estimate, in_words
-from isimed.training.run import Run, Status, write_json
-from isimed.ui.train_curves import PANELS, curves, series
-from isimed.ui.train_panels import NEW, RUNS
+from isimed.data.cohorts.cohort import Cohort, register
+from isimed.data.cohorts.splits import write_split
+from isimed.training.optimise.config import TrainConfig, options
+from isimed.training.runs import jobs, slurm
+from isimed.training.runs.estimate import estimate, in_words
+from isimed.training.runs.folder import Run, Status, write_json
+from isimed.ui.train.curves import PANELS, curves, series
+from isimed.ui.train.panels import NEW, RUNS
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "train.py"
 

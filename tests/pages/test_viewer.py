@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from isimed.data.cohort import Cohort, register
-from isimed.explore import selection as selections
-from isimed.explore.embed import checkpoint_for, embed_cohort
-from isimed.explore.store import Table
-from isimed.ui import box, crops, kept_points, search, state
+from isimed.data.cohorts.cohort import Cohort, register
+from isimed.explore.tables import selection as selections
+from isimed.explore.tables.embed import checkpoint_for, embed_cohort
+from isimed.explore.tables.store import Table
+from isimed.ui import state
+from isimed.ui.viewer import box, chosen_crops, point_list, search
 from tests.small import write_cohort
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "viewer.py"
@@ -83,7 +84,7 @@ def test_overlays_filters_and_points_run(page: AppTest) -> None:
     page.run()
     page.text_input(key="point_name").set_value("the middle")
     next(button for button in page.button if button.label.startswith("Keep")).click().run()
-    kept = page.session_state[kept_points.KEPT]
+    kept = page.session_state[point_list.KEPT]
     assert [(point.name, point.clicked.volume, len(point.found)) for point in kept] == [("the middle", "P0", 2)]
     for layer in page.selectbox(key="layer").options:
         page.selectbox(key="layer").set_value(layer).run()
@@ -105,16 +106,16 @@ def test_a_box_around_the_place_chooses_crops_for_the_map(page: AppTest) -> None
     page.run()
     page.number_input(key="box_edge").set_value(100).run()
     press(page, "Choose the crops in it")
-    chosen = page.session_state[crops.SELECTION]
+    chosen = page.session_state[chosen_crops.SELECTION]
     expected = selections.rows_in_box(table, "P1", place - 50, place + 50)
     assert len(expected) > 1
     assert chosen.rows.tolist() == expected.tolist()
     assert page.session_state[box.BOX]["places"] == [("P1", tuple(map(float, place)))]
     page.toggle(key="box_matches").set_value(True).run()
     press(page, "Choose the crops in it")
-    assert set(table.volume[page.session_state[crops.SELECTION].rows]) == {"P0", "P1", "P2"}
+    assert set(table.volume[page.session_state[chosen_crops.SELECTION].rows]) == {"P0", "P1", "P2"}
     press(page, "Clear")
-    assert page.session_state[crops.SELECTION] is None
+    assert page.session_state[chosen_crops.SELECTION] is None
 
 
 def test_crops_chosen_in_the_map_are_marked_in_their_scans(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +129,7 @@ def test_crops_chosen_in_the_map_are_marked_in_their_scans(page: AppTest, monkey
     monkeypatch.setattr(box, "marks", note)
     table: Table = page.session_state["of_the_test"]
     rows = [table.rows("P0").start, table.rows("P2").start, table.rows("P2").start + 2]
-    page.session_state[crops.SELECTION] = selections.select(page.session_state["of_the_test"], rows)
+    page.session_state[chosen_crops.SELECTION] = selections.select(page.session_state["of_the_test"], rows)
     page.run()
     assert not page.exception
     assert {volume: len(found) for volume, found in shown.items()} == {"P0": 1, "P1": 0, "P2": 2}

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from isimed.data.cache import prepare_cohort
-from isimed.data.cohort import Cohort, cohort_names, register
-from isimed.data.preprocess import Preparation
-from isimed.data.splits import read_split
+from isimed.data.cohorts.cohort import Cohort, cohort_names, register
+from isimed.data.cohorts.splits import read_split
+from isimed.data.prepared.cache import prepare_cohort
+from isimed.data.prepared.preprocess import Preparation
 from tests.data.make import blob, write_dicom, write_nifti
 from tests.small import write_cohort
 

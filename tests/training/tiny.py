@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from isimed.data.cohort import Cohort
-from isimed.training.config import TrainConfig
+from isimed.data.cohorts.cohort import Cohort
+from isimed.training.optimise.config import TrainConfig
 
 
 def tiny(cohort: Cohort, **changes: Any) -> TrainConfig:

@@ -9,8 +9,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import ArrayLike, NDArray
 
-from isimed.data.volume import Volume
-from isimed.ui import voxel_server
+from isimed.data.formats.volume import Volume
+from isimed.ui.slice_viewer import voxel_server
 from isimed.ui.slice_viewer.encoding import (
     Encoded,
     EncodingCache,

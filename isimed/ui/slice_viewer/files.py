@@ -3,7 +3,11 @@
 import hashlib
 from importlib.resources import files
 
-from isimed.ui.voxel_server import FILES_PATH
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+FILES_PATH = "isimed/viewer"  # relative, so that the browser finds it behind any proxy
 
 FILES: dict[str, bytes] = {
     file.name: file.read_bytes()
@@ -26,3 +30,16 @@ export default async (component) => {{
   return viewer.mount(component);
 }};
 """
+
+
+def routes() -> list[Route]:
+    """For ``st.App(routes=...)``: the viewer's JavaScript and CSS."""
+    return [Route(f"/{FILES_PATH}/{{digest}}/{{name}}", _viewer_file)]
+
+
+async def _viewer_file(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in FILES:
+        return PlainTextResponse("Not found.", status_code=404)
+    media_type = "text/css" if name.endswith(".css") else "text/javascript"
+    return Response(FILES[name], media_type=media_type, headers={"Cache-Control": "private, max-age=86400"})

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from isimed.data.volume import Volume
+from isimed.data.formats.volume import Volume
 from isimed.ui.slice_viewer.overlays import Box, Marker
 
 

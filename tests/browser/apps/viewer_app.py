@@ -2,6 +2,6 @@
 
 import streamlit as st
 
-from isimed.ui import voxel_server
+from isimed.ui.slice_viewer import files, voxel_server
 
-app = st.App("viewer_script.py", routes=voxel_server.routes())
+app = st.App("viewer_script.py", routes=[*voxel_server.routes(), *files.routes()])

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from isimed.data.volume import Volume
+from isimed.data.formats.volume import Volume
 from isimed.ui.slice_viewer import Box, Marker, slice_viewer
 
 SHAPE = (40, 50, 30)

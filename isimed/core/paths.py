@@ -1,0 +1,34 @@
+"""Where things live on this machine."""
+
+import os
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+RESEARCH_ONLY = "Research use only. Not for diagnosis."
+
+
+def home() -> Path:
+    """The folder of everything isimed writes: ``$ISIMED_HOME``, by default ``~/.isimed``."""
+    return Path(os.environ.get("ISIMED_HOME") or Path.home() / ".isimed").expanduser()
+
+
+def cohorts_dir() -> Path:
+    return home() / "cohorts"
+
+
+def prepared_dir() -> Path:
+    return home() / "prepared"
+
+
+def tables_dir() -> Path:
+    return home() / "tables"
+
+
+def runs_dir() -> Path:
+    return home() / "runs"
+
+
+def checkpoint_dirs() -> list[Path]:
+    """Folders that hold named checkpoints: the repository's (or the installed package's), then the user's."""
+    candidates = [PACKAGE.parent / "checkpoints", PACKAGE / "shipped_checkpoints", home() / "checkpoints"]
+    return [folder for folder in candidates if folder.is_dir()]

@@ -1,0 +1,245 @@
+"""A cohort: the manifest ``dataset.json``, its volumes, and splits that never part a patient."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from isimed.core import paths
+from isimed.core.errors import InputError
+from isimed.data.formats.reading import reason
+from isimed.data.formats.volume import VOLUME_SUFFIXES, Volume, read_volume
+
+LABELS = ("organs", "tumour")
+
+
+class Entry(BaseModel):
+    """One volume of a cohort; paths are relative to the manifest.
+
+    Attributes:
+        subject: the patient.
+        image: the file, or the folder of a DICOM series.
+        organs, tumour: label maps.
+        channel: which channel of a 4D file.
+        series: SeriesInstanceUID, where ``image`` is a folder.
+        name: the volume's name inside its cohort; made from ``image`` where it is missing.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    subject: str
+    image: str
+    organs: str | None = None
+    tumour: str | None = None
+    channel: int | None = None
+    series: str | None = None
+    name: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The volume's name inside its cohort, by default the image's path without suffix and needless folders."""
+        if self.name:
+            return self.name
+        path = self.image.removeprefix("images/").replace("/", "_").replace("\\", "_")
+        for suffix in sorted(VOLUME_SUFFIXES, key=len, reverse=True):
+            path = path.removesuffix(suffix)
+        return path.strip("._")
+
+
+class Cohort(BaseModel):
+    """A named list of volumes, optionally with label maps and a common frame."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    description: str = ""
+    modality: str = "unknown"
+    synthetic: bool = False
+    frame: str | None = None
+    organs: dict[int, str] = Field(default_factory=dict)
+    tumour: str | None = None
+    volumes: list[Entry]
+    _root: Path = PrivateAttr(default=Path("."))
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> "Cohort":
+        """Load by name in ISIMED_HOME, or by the path of a ``dataset.json`` (or of its folder).
+
+        Raises:
+            InputError: there is no such cohort, or its manifest is not valid.
+        """
+        path = find_manifest(name_or_path)
+        try:
+            cohort = cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "file"
+            raise InputError(
+                f"{path} is not a cohort manifest ({where}: {first['msg']}): correct or re-import it."
+            ) from None
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions.") from None
+        if not cohort.volumes:
+            raise InputError(f"{path} lists no volumes: import a folder that holds some.")
+        ids = [entry.id for entry in cohort.volumes]
+        if len(set(ids)) < len(ids):
+            twice = next(i for i in ids if ids.count(i) > 1)
+            raise InputError(f"{path} lists {twice} twice: every image may stand in a cohort once.")
+        cohort._root = path.parent
+        return cohort
+
+    @property
+    def root(self) -> Path:
+        return self._root
+
+    @cached_property
+    def _entries(self) -> dict[str, Entry]:
+        return {entry.id: entry for entry in self.volumes}
+
+    def entry(self, volume_id: str) -> Entry:
+        try:
+            return self._entries[volume_id]
+        except KeyError:
+            raise InputError(f"Cohort {self.name} has no volume {volume_id}: see `python -m isimed check`.") from None
+
+    def path(self, relative: str) -> Path:
+        return self._root / relative
+
+    def files(self, entry: Entry) -> list[Path]:
+        """The files that a volume consists of: the image (or each slice of its series), then the label maps."""
+        image = self.path(entry.image)
+        files = [image]
+        if image.is_dir():
+            from isimed.data.formats.dicom_series import scan_folder
+
+            files = [
+                file for series in scan_folder(image).series if series.uid == entry.series for file in series.files
+            ]
+        return files + [self.path(file) for name in LABELS if (file := getattr(entry, name))]
+
+    def read(self, entry: Entry) -> Volume:
+        """The scan itself, at its own resolution."""
+        return read_volume(self.path(entry.image), channel=entry.channel, series=entry.series)
+
+    def read_labels(self, entry: Entry) -> dict[str, Volume]:
+        """The label maps that this volume has: ``organs`` and / or ``tumour``."""
+        return {name: read_volume(self.path(file)) for name in LABELS if (file := getattr(entry, name))}
+
+    @property
+    def subjects(self) -> list[str]:
+        """Patients in the order of the manifest, each once."""
+        return list(dict.fromkeys(entry.subject for entry in self.volumes))
+
+    def subset(self, subjects: Iterable[str]) -> list[Entry]:
+        wanted = set(subjects)
+        return [entry for entry in self.volumes if entry.subject in wanted]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits that change when a volume, a label map or the list changes.
+
+        Hashes each file's size, head and tail: for .nii.gz the tail holds the checksum of all voxels, so
+        the fingerprint is the same on another machine and needs no full read.
+        """
+        digest = hashlib.sha256()
+        for entry in sorted(self.volumes, key=lambda entry: entry.id):
+            digest.update(f"{entry.subject}\0{entry.id}\0{entry.channel}\0".encode())
+            for file in self.files(entry):
+                digest.update(_file_digest(file))
+        return digest.hexdigest()[:16]
+
+
+def find_manifest(name_or_path: str | Path) -> Path:
+    """The ``dataset.json`` that a cohort's name or path means."""
+    as_path = Path(name_or_path).expanduser()
+    for candidate in (paths.cohorts_dir() / str(name_or_path) / "dataset.json", as_path / "dataset.json", as_path):
+        if candidate.is_file():
+            if candidate.suffix != ".json":
+                raise InputError(f"{candidate} is not a manifest: import it first with `python -m isimed import`.")
+            return candidate.resolve()
+    known = ", ".join(cohort_names()) or "none yet, run `python -m isimed demo`"
+    raise InputError(f"There is no cohort {name_or_path}: give the path of a dataset.json or one of: {known}.")
+
+
+def cohort_names() -> list[str]:
+    """Names of the cohorts in ISIMED_HOME."""
+    return sorted(path.parent.name for path in paths.cohorts_dir().glob("*/dataset.json"))
+
+
+def checked_name(name: str) -> str:
+    """A cohort's name, if it can be the name of a folder.
+
+    Raises:
+        InputError: it is empty, too long, hidden, or has a path in it.
+    """
+    if not name.strip() or name != name.strip() or len(name.encode()) > 100 or name.startswith("."):
+        raise InputError(f"{name[:60]!r} cannot be a cohort's name: use 1 to 100 letters, digits, spaces, - and _.")
+    if any(character in '/\\:*?"<>|' or not character.isprintable() for character in name):
+        raise InputError(f"{name!r} cannot be a cohort's name: leave out / \\ : * ? \" < > |.")
+    return name
+
+
+def register(name_or_path: str | Path, *, name: str | None = None) -> Path:
+    """Make a manifest known by name in ISIMED_HOME (paths made absolute, nothing copied, other keys kept)."""
+    source = find_manifest(name_or_path)
+    cohort = Cohort.load(source)
+    if source.parent == (paths.cohorts_dir() / (name or cohort.name)).resolve():
+        return source
+    manifest = json.loads(source.read_bytes())
+    for volume, entry in zip(manifest["volumes"], cohort.volumes, strict=True):
+        volume["name"] = entry.id  # made from a relative path, so it has to be kept when the path changes
+        for key in ("image", *LABELS, "warp"):
+            if volume.get(key):
+                volume[key] = str((source.parent / volume[key]).resolve())
+    manifest["name"] = name or cohort.name
+    return write_manifest(manifest)
+
+
+def write_manifest(manifest: dict, *, folder: Path | None = None) -> Path:
+    """Write ``dataset.json`` in one step, so that a killed process leaves the old one or the new one."""
+    folder = folder or paths.cohorts_dir() / checked_name(manifest["name"])
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "dataset.json"
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+def split_subjects(subjects: list[str], *, validation: float, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Part patients into training and validation; the same seed gives the same split.
+
+    Args:
+        subjects: patients.
+        validation: share held out, 0 to below 1; at least one patient where it is above 0.
+
+    Returns:
+        Training and validation subjects, both in the given order.
+
+    Raises:
+        InputError: too few patients to hold any out.
+    """
+    held_out = int(np.ceil(len(subjects) * validation)) if validation > 0 else 0
+    if len(subjects) - held_out < 1:
+        raise InputError(
+            f"{len(subjects)} patient is too few to hold any out: add scans or set the validation share to 0."
+        )
+    order = np.random.default_rng(seed).permutation(len(subjects))
+    chosen = {subjects[i] for i in order[:held_out]}
+    return [s for s in subjects if s not in chosen], [s for s in subjects if s in chosen]
+
+
+def _file_digest(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            head = file.read(65536)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 65536))
+            return hashlib.sha256(f"{size}\0".encode() + head + file.read()).digest()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({reason(error)}): check the cohort's paths.") from None

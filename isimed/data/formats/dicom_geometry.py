@@ -1,0 +1,299 @@
+"""Where DICOM slices lie: one stack out of many frames, its affine, and what is odd about it."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isimed.core.errors import InputError
+from isimed.data.formats.dicom_series import number, read_header, text
+from isimed.data.formats.reading import Note, reason
+
+TAGS = [
+    "SOPInstanceUID", "Rows", "Columns", "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient",
+    "PixelSpacing", "SliceThickness", "AcquisitionNumber", "TemporalPositionIdentifier", "EchoNumbers", "ImageType",
+    "DiffusionBValue", "AcquisitionTime", "TriggerTime", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+]  # fmt: skip
+APART = (
+    "TemporalPositionIdentifier", "EchoNumbers", "DiffusionBValue", "AcquisitionNumber", "TriggerTime",
+    "AcquisitionTime", "ImageType",
+)  # fmt: skip
+SAME_PLACE_MM = 1e-3
+TILT_DEGREES = 0.5
+UNEVEN_SHARE = 0.02
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One slice: where it is stored and where it lies (L P S mm, as in DICOM)."""
+
+    path: Path
+    index: int
+    sop: str
+    position: NDArray[np.float64]
+    row: NDArray[np.float64]
+    column: NDArray[np.float64]
+    spacing: tuple[float, float]
+    thickness: float
+    size: tuple[int, int]
+    marks: tuple[str, ...]
+    scales_differ: bool = False
+
+    @property
+    def normal(self) -> NDArray[np.float64]:
+        return np.cross(self.row, self.column)
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Slices of one volume in order.
+
+    Attributes:
+        affine: (4, 4) (column, row, slice) -> scanner mm (RAS+).
+        positions: (N,) mm along the normal.
+        targets: where even slices would lie, or None where they are even.
+    """
+
+    frames: list[Frame]
+    affine: NDArray[np.float64]
+    positions: NDArray[np.float64]
+    targets: NDArray[np.float64] | None
+
+    @property
+    def columns(self) -> int:
+        return self.frames[0].size[0]
+
+    @property
+    def rows(self) -> int:
+        return self.frames[0].size[1]
+
+
+def frames_of(path: Path) -> list[Frame]:
+    """The slices of a file: one, or those of an enhanced multi-frame file.
+
+    Raises:
+        InputError: the header does not say where they lie.
+    """
+    header = read_header(path, TAGS)
+    if header is None:
+        raise InputError(f"{path} is no longer a DICOM file: import the folder again.")
+    try:
+        if "PerFrameFunctionalGroupsSequence" in header:
+            return _enhanced(path, header)
+        if number(header, "NumberOfFrames", 1) > 1:
+            raise InputError(f"{path} does not say where its frames lie: export it as single slices or enhanced DICOM.")
+        return [_frame(path, 0, header, header, header, header, header)]
+    except InputError:
+        raise
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise InputError(f"{path} does not say where its slices lie ({reason(error)}): export it again.") from None
+
+
+def _enhanced(path: Path, header: Any) -> list[Frame]:
+    shared = header.get("SharedFunctionalGroupsSequence") or [{}]
+    groups = header.PerFrameFunctionalGroupsSequence
+
+    def macro(group: Any, name: str) -> Any:
+        found = group.get(name) or shared[0].get(name)
+        return found[0] if found else None
+
+    scales = {
+        (text(scale, "RescaleSlope"), text(scale, "RescaleIntercept"))
+        for group in groups
+        if (scale := macro(group, "PixelValueTransformationSequence")) is not None
+    }
+    frames = []
+    for index, group in enumerate(groups):
+        frames.append(
+            _frame(
+                path, index, header,
+                macro(group, "PlanePositionSequence"), macro(group, "PlaneOrientationSequence"),
+                macro(group, "PixelMeasuresSequence"), macro(group, "FrameContentSequence") or {},
+                scales_differ=len(scales) > 1,
+            )
+        )  # fmt: skip
+    return frames
+
+
+def _frame(
+    path: Path,
+    index: int,
+    header: Any,
+    place: Any,
+    plane: Any,
+    measures: Any,
+    content: Any,
+    *,
+    scales_differ: bool = False,
+) -> Frame:
+    for holder, tag in (
+        (place, "ImagePositionPatient"),
+        (plane, "ImageOrientationPatient"),
+        (measures, "PixelSpacing"),
+    ):
+        if holder is None or holder.get(tag) is None:
+            raise InputError(f"{path} has no {tag}, so its place in the body is unknown: export the original series.")
+    position = np.array(place.get("ImagePositionPatient"), dtype=np.float64)
+    axes = np.array(plane.get("ImageOrientationPatient"), dtype=np.float64)
+    rows_apart, columns_apart = (float(value) for value in measures.get("PixelSpacing"))
+    if position.shape != (3,) or axes.shape != (6,) or not (np.isfinite(position).all() and np.isfinite(axes).all()):
+        raise InputError(f"{path} has a position or orientation that is not complete: export it again.")
+    if not (0 < rows_apart < np.inf and 0 < columns_apart < np.inf):
+        raise InputError(f"{path} says its pixels are {columns_apart:g} × {rows_apart:g} mm: export it again.")
+    row, column = axes[:3], axes[3:]
+    if abs(np.linalg.norm(row) - 1) > 0.01 or abs(np.linalg.norm(column) - 1) > 0.01 or abs(row @ column) > 0.01:
+        raise InputError(f"{path} has an ImageOrientationPatient of no right angle: export it again.")
+    return Frame(
+        path=path,
+        index=index,
+        sop=text(header, "SOPInstanceUID"),
+        position=position,
+        row=row,
+        column=column,
+        spacing=(columns_apart, rows_apart),
+        thickness=float(measures.get("SliceThickness") or 0) or 1.0,
+        size=(number(header, "Columns", 0), number(header, "Rows", 0)),
+        marks=tuple(text(content, tag) or text(header, tag) for tag in APART),
+        scales_differ=scales_differ,
+    )
+
+
+def make_stack(frames: list[Frame], *, where: str, channel: int | None) -> tuple[Stack, tuple[Note, ...]]:
+    """Order slices along their normal and find the affine.
+
+    Args:
+        where: folder and series, for messages.
+        channel: which of several volumes at the same place.
+
+    Raises:
+        InputError: no single volume comes out of the slices.
+    """
+    notes: list[Note] = []
+    frames = _one_geometry(_without_repeats(frames, notes), notes)
+    frames = _one_volume(frames, where, channel)
+    normal = frames[0].normal
+    frames.sort(key=lambda frame: float(frame.position @ normal))
+    positions = np.array([frame.position @ normal for frame in frames])
+    places = np.array([frame.position for frame in frames])
+    if len(frames) == 1:
+        step, targets = normal * frames[0].thickness, None
+        notes.append(Note("A single slice: its thickness was taken as the spacing.", "spacing"))
+    else:
+        targets = _targets(positions, where, notes)
+        count = len(frames) if targets is None else len(targets)
+        step = (places[-1] - places[0]) / (count - 1)
+        _note_tilt(step, normal, places, positions, notes)
+    first = frames[0]
+    affine = np.eye(4)
+    affine[:3, 0] = first.row * first.spacing[0]
+    affine[:3, 1] = first.column * first.spacing[1]
+    affine[:3, 2] = step
+    affine[:3, 3] = first.position
+    return Stack(frames, LPS_TO_RAS @ affine, positions, targets), tuple(notes)
+
+
+def _without_repeats(frames: list[Frame], notes: list[Note]) -> list[Frame]:
+    kept: dict[Any, Frame] = {}
+    for frame in frames:
+        kept.setdefault((frame.sop, frame.index) if frame.sop else (frame.path, frame.index), frame)
+    if len(kept) < len(frames):
+        notes.append(Note(f"{len(frames) - len(kept)} slices are there twice: each was used once.", "duplicate slices"))
+    return list(kept.values())
+
+
+def _one_geometry(frames: list[Frame], notes: list[Note]) -> list[Frame]:
+    """Keep the largest group of slices with one orientation, pixel size and matrix (the rest is often a scout)."""
+
+    def key(frame: Frame) -> tuple:
+        return (*np.round(frame.row, 3), *np.round(frame.column, 3), *np.round(frame.spacing, 4), *frame.size)
+
+    chosen = Counter(key(frame) for frame in frames).most_common(1)[0][0]
+    kept = [frame for frame in frames if key(frame) == chosen]
+    if len(kept) < len(frames):
+        others = len(frames) - len(kept)
+        notes.append(Note(f"{others} slices of another orientation or size were left out.", "slices left out"))
+    return kept
+
+
+def _one_volume(frames: list[Frame], where: str, channel: int | None) -> list[Frame]:
+    """All frames, or those of one volume where a series holds several at the same places."""
+    if not _overlapping(frames):
+        return frames
+    for mark in range(len(APART)):
+        groups: dict[str, list[Frame]] = defaultdict(list)
+        for frame in frames:
+            groups[frame.marks[mark]].append(frame)
+        if len(groups) < 2 or any(_overlapping(group) for group in groups.values()):
+            continue
+        names = sorted(groups, key=_natural)
+        if channel is None or not 0 <= channel < len(names):
+            raise InputError(
+                f"{where} holds {len(names)} volumes at the same place ({APART[mark]} {', '.join(names[:4])}): "
+                f"choose one with --channel 0 to {len(names) - 1}."
+            )
+        return groups[names[channel]]
+    raise InputError(
+        f"{where} holds two volumes under one series UID, and nothing tells them apart: export them apart."
+    )
+
+
+def _overlapping(frames: list[Frame]) -> bool:
+    along = np.sort([frame.position @ frames[0].normal for frame in frames])
+    return bool(len(along) > 1 and np.diff(along).min() < SAME_PLACE_MM)
+
+
+def _natural(name: str) -> tuple[float, str]:
+    try:
+        return float(name), name
+    except ValueError:
+        return float("inf"), name
+
+
+def _targets(positions: NDArray, where: str, notes: list[Note]) -> NDArray | None:
+    """Where even slices would lie, or None where the slices are even already."""
+    gaps = np.diff(positions)
+    usual = float(np.median(gaps))
+    if np.abs(gaps - usual).max() <= max(UNEVEN_SHARE * usual, 0.011):
+        return None
+    steps = np.rint(gaps / usual)
+    missing = int(np.maximum(steps - 1, 0).sum())
+    if missing > len(positions):
+        raise InputError(f"{where} has gaps as long as the scan itself: it holds several scans, export them apart.")
+    if missing and np.abs(gaps - steps * usual).max() <= 0.1 * usual:
+        first = positions[int(np.argmax(steps > 1))]
+        notes.append(
+            Note(
+                f"{missing} slices are missing (the first after {first:.1f} mm): filled by interpolation.",
+                "missing slices",
+            )
+        )
+    else:
+        notes.append(
+            Note(
+                f"Slices are uneven ({gaps.min():.2f} to {gaps.max():.2f} mm): interpolated to {usual:.2f} mm.",
+                "uneven spacing",
+            )
+        )
+    length = positions[-1] - positions[0]
+    return np.linspace(positions[0], positions[-1], max(2, round(length / usual) + 1))
+
+
+def _note_tilt(step: NDArray, normal: NDArray, places: NDArray, positions: NDArray, notes: list[Note]) -> None:
+    cosine = np.clip(step @ normal / np.linalg.norm(step), -1, 1)
+    tilt = float(np.degrees(np.arccos(cosine)))
+    if tilt > TILT_DEGREES:
+        notes.append(
+            Note(f"The gantry was tilted by {tilt:.1f}°: voxels are sheared, millimetres exact.", "gantry tilt")
+        )
+    share = (positions - positions[0]) / (positions[-1] - positions[0])
+    line = places[0] + share[:, None] * (places[-1] - places[0])
+    off = float(np.linalg.norm(places - line, axis=1).max())
+    if off > 0.5:
+        notes.append(
+            Note(f"Slices do not lie on a line (up to {off:.1f} mm off): the mean line was used.", "slice positions")
+        )

@@ -1,0 +1,62 @@
+"""Crops: cubes of voxels with a known centre. Random ones for training, a grid for embedding."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isimed.data.prepared.preprocess import Prepared
+
+CROP_SIZE = 32
+
+
+def cut_crops(volume: Prepared, centres: NDArray, size: int = CROP_SIZE) -> NDArray[np.float32]:
+    """Cut cubes around voxels; what lies outside the volume is background.
+
+    Args:
+        volume: the prepared volume, only the needed voxels are read.
+        centres: (N, 3) integer voxel indices; a crop spans ``centre - size // 2`` to ``+ size // 2 - 1``
+            for even sizes.
+        size: edge in voxels.
+
+    Returns:
+        (N, 1, size, size, size) float32.
+    """
+    centres = np.asarray(centres, dtype=np.int64).reshape(-1, 3)
+    crops = np.full((len(centres), 1, size, size, size), volume.background, dtype=np.float32)
+    shape = np.array(volume.image.shape)
+    for crop, start in zip(crops[:, 0], centres - size // 2, strict=True):
+        low, high = np.maximum(start, 0), np.minimum(start + size, shape)
+        if (low < high).all():
+            source = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+            target = tuple(slice(a, b) for a, b in zip(low - start, high - start, strict=True))
+            crop[target] = volume.image[source]
+    return crops
+
+
+def crop_centre_mm(volume: Prepared, centres: NDArray, size: int = CROP_SIZE) -> NDArray[np.float64]:
+    """(N, 3) scanner mm of the geometric centre of the crops that ``cut_crops`` cuts.
+
+    An even crop has no middle voxel: its centre lies half a voxel below the voxel it was cut around.
+    """
+    return volume.to_mm(np.asarray(centres) - (0.5 if size % 2 == 0 else 0.0))
+
+
+def nearest_centres(volume: Prepared, points_mm: NDArray, size: int = CROP_SIZE) -> NDArray[np.int64]:
+    """(N, 3) voxel indices whose crops are centred nearest to points in scanner mm."""
+    return np.rint(volume.to_voxel(points_mm) + (0.5 if size % 2 == 0 else 0.0)).astype(np.int64)
+
+
+def random_centres(volume: Prepared, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(count, 3) voxel indices, drawn evenly from the body."""
+    chosen = rng.choice(np.flatnonzero(volume.body), size=count)
+    return np.stack(np.unravel_index(chosen, volume.body.shape), axis=1)
+
+
+def grid_centres(volume: Prepared, step_mm: float) -> NDArray[np.int64]:
+    """(N, 3) voxel indices of a regular grid, those that lie in the body.
+
+    The grid is centred on the volume; its step is the nearest whole number of voxels, at least one.
+    """
+    step = max(1, round(step_mm / float(np.linalg.norm(volume.affine[:3, 0]))))
+    axes = [np.arange(((size - 1) % step) // 2, size, step) for size in volume.body.shape]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    return grid[volume.body[tuple(grid.T)]]

@@ -1,0 +1,79 @@
+"""What can be measured on a volume's label maps for the quality report."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, Field
+
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort, Entry
+from isimed.data.formats.volume import Volume
+from isimed.data.prepared.geometry import check_overlap
+from isimed.data.prepared.preprocess import Preparation
+
+SLAB = 16
+
+
+class LabelFacts(BaseModel):
+    """One label map: how many voxels of each value, and the value's centroid in scanner mm."""
+
+    voxels: dict[int, int] = Field(default_factory=dict)
+    centroids_mm: dict[int, tuple[float, float, float]] = Field(default_factory=dict)
+    volume_ml: dict[int, float] = Field(default_factory=dict)
+    inside_body: float = 1.0
+
+
+def measure_labels(cohort: Cohort, entry: Entry, image: Volume) -> tuple[dict[str, LabelFacts], list[tuple[str, str]]]:
+    """The label maps of a volume, and (kind, sentence) of what is odd about them."""
+    try:
+        labels = cohort.read_labels(entry)
+    except InputError as error:
+        return {}, [("label unreadable", str(error))]
+    measured: dict[str, LabelFacts] = {}
+    notes: list[tuple[str, str]] = []
+    for name, label in labels.items():
+        try:
+            notes += [(note.kind, str(note)) for note in check_overlap(label, image, name=name)]
+        except InputError as error:
+            notes.append(("label elsewhere", str(error)))
+        measured[name] = _measure_label(label, image, Preparation.for_modality(cohort.modality).foreground_above)
+    return measured, notes
+
+
+def _measure_label(label: Volume, image: Volume, above: float) -> LabelFacts:
+    counts: dict[int, int] = {}
+    sums: dict[int, NDArray] = {}
+    on_body, looked = 0, 0
+    for start in range(0, label.shape[2], SLAB):
+        slab = np.rint(label.voxels[..., start : start + SLAB]).astype(np.int64)
+        where = np.array(np.nonzero(slab)).T
+        if not len(where):
+            continue
+        values = slab[tuple(where.T)]
+        where[:, 2] += start
+        for value in np.unique(values):
+            chosen = where[values == value]
+            counts[int(value)] = counts.get(int(value), 0) + len(chosen)
+            sums[int(value)] = sums.get(int(value), np.zeros(3)) + chosen.sum(axis=0)
+        some = where[:: max(1, len(where) // 500)]
+        inside, total = _bright(image, label.to_mm(some), above)
+        on_body, looked = on_body + inside, looked + total
+    ml = float(abs(np.linalg.det(label.affine[:3, :3]))) / 1000
+    return LabelFacts(
+        voxels=dict(sorted(counts.items())),
+        centroids_mm={value: three(label.to_mm(sums[value] / count)) for value, count in counts.items()},
+        volume_ml={value: round(count * ml, 2) for value, count in counts.items()},
+        inside_body=on_body / looked if looked else 1.0,
+    )
+
+
+def _bright(image: Volume, points_mm: NDArray, above: float) -> tuple[int, int]:
+    """How many of the points lie on voxels above a value, and how many there are."""
+    index = np.rint(image.to_voxel(points_mm)).astype(np.int64)
+    kept = index[((index >= 0) & (index < image.shape)).all(axis=1)]
+    return int((image.voxels[tuple(kept.T)] > above).sum()), len(points_mm)
+
+
+def three(values: ArrayLike) -> tuple[float, float, float]:
+    """Three numbers, rounded to 0.1 µm."""
+    x, y, z = (round(float(value), 4) for value in np.asarray(values))
+    return x, y, z

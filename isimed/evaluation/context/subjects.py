@@ -1,0 +1,128 @@
+"""Which patients are measured: none that a checkpoint was trained or selected on."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort
+from isimed.models.card import Card
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Attributes:
+    used: patients to measure, in the cohort's order. left_out: patients that a checkpoint has seen.
+    seen: patients that are measured although a checkpoint was trained on them (asked for by name).
+    chosen_on: patients that are measured although a training chose its best epoch on them (asked for by name or
+    part); no weight was fitted to them.
+    namesakes: patients with the ids of others, of a cohort of another name, on whom a checkpoint was trained or
+    selected; they may be the same people. elsewhere: the names of these cohorts.
+    """
+
+    used: list[str]
+    left_out: list[str]
+    seen: list[str]
+    chosen_on: list[str]
+    namesakes: list[str]
+    elsewhere: list[str]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know about these patients."""
+        found = []
+        if self.seen:
+            found.append(f"{len(self.seen)} measured patients were seen in training: these figures are too good.")
+        if self.chosen_on:
+            found.append(
+                f"{len(self.chosen_on)} of the {len(self.used)} measured patients were the training's validation: "
+                "no weight was fitted to them, but the best epoch was chosen on them."
+            )
+        if self.namesakes:
+            found.append(
+                f"{len(self.namesakes)} measured patients have the ids of patients of {' and '.join(self.elsewhere)} "
+                "on whom a checkpoint was trained or selected: if they are the same people, these figures are too good."
+            )
+        return found
+
+
+def choose_subjects(
+    cohort: Cohort,
+    cards: Sequence[Card],
+    *,
+    subjects: Sequence[str] | None = None,
+    split: str | Path | None = None,
+    parts: Sequence[str] = ("test",),
+    limit: int | None = None,
+    seed: int = 0,
+) -> Chosen:
+    """Leave out every patient that any checkpoint was trained or selected on.
+
+    Args:
+        cards: of the checkpoints; their patients count where the cohort's name or fingerprint is this one's.
+        subjects: exactly these patients, also those that were seen (which the result then says).
+        split: JSON file that lists patients by part.
+        parts: of the split. Asking for ``validation`` keeps patients on whom a training chose its best epoch
+            (which the result then says); patients that a network was fitted to are left out all the same.
+        limit: at most so many, drawn with the seed.
+
+    Raises:
+        InputError: nobody remains, or a patient is not in the cohort.
+    """
+    if subjects is not None and split is not None:
+        raise InputError("Patients come from a list or from a split: give one of the two.")
+    fitted, selected = (_patients(cards, cohort, part) for part in ("train", "validation"))
+    wanted = list(subjects) if subjects is not None else _of_split(split, parts) if split else cohort.subjects
+    if unknown := sorted(set(wanted) - set(cohort.subjects)):
+        if subjects is not None or len(unknown) == len(set(wanted)):
+            raise InputError(f"{cohort.name} has no patient {unknown[0]}: see `python -m isimed check`.")
+        wanted = [name for name in wanted if name not in set(unknown)]
+    if subjects is not None:
+        kept = set(wanted)
+    else:
+        kept = set(wanted) - fitted - (set() if split and "validation" in parts else selected)
+    used = [name for name in cohort.subjects if name in kept]
+    if not used:
+        raise InputError(
+            f"Every patient of {cohort.name} was used to train these checkpoints: evaluate on another cohort, "
+            "or train with a split that leaves patients out."
+        )
+    if limit is not None and limit < len(used):
+        if limit < 1:
+            raise InputError(f"{limit} patients cannot be evaluated: give a limit of at least 2.")
+        drawn = set(np.random.default_rng(seed).permutation(used)[:limit].tolist())
+        used = [name for name in used if name in drawn]
+    alike: dict[str, set[str]] = {}
+    for other in [card.cohort for card in cards if not (_is(card, cohort) or card.cohort.get("synthetic"))]:
+        shared = {*other.get("train", ()), *other.get("validation", ())} & set(used)
+        if shared:
+            alike.setdefault(str(other.get("name", "another cohort")), set()).update(shared)
+    return Chosen(
+        used,
+        [name for name in cohort.subjects if name in fitted | selected and name not in kept],
+        [name for name in used if name in fitted],
+        [name for name in used if name in selected - fitted],
+        [name for name in used if name in set().union(*alike.values())],
+        list(alike),
+    )
+
+
+def _is(card: Card, cohort: Cohort) -> bool:
+    return card.cohort.get("name") == cohort.name or card.cohort.get("fingerprint") == cohort.fingerprint
+
+
+def _patients(cards: Sequence[Card], cohort: Cohort, part: str) -> set[str]:
+    """Patients of this cohort on whom a checkpoint was trained (``train``) or selected (``validation``)."""
+    return {name for card in cards if _is(card, cohort) for name in card.cohort.get(part, ())}
+
+
+def _of_split(split: str | Path, parts: Sequence[str]) -> list[str]:
+    try:
+        stored = json.loads(Path(split).read_bytes())
+        return [name for part in parts for name in stored[part]]
+    except (OSError, ValueError, KeyError, TypeError):
+        named = " and ".join(f"`{part}`" for part in parts)
+        raise InputError(f"{split} is not a split: give a JSON file that lists patients under {named}.") from None

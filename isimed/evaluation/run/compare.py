@@ -1,0 +1,109 @@
+"""Two or more checkpoints on the same crops: how alike are their spaces, and where do their options differ?"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort
+from isimed.evaluation.context.context import Bench
+from isimed.evaluation.context.embedding_cache import Features
+from isimed.evaluation.context.networks import load_all
+from isimed.evaluation.context.subjects import choose_subjects
+from isimed.evaluation.run.evaluate import Progress
+from isimed.evaluation.run.likeness import components, kept_likeness
+from isimed.evaluation.statistics.protocol import STRICT
+from isimed.explore.maps.compare_spaces import procrustes
+from isimed.models.card import Card
+
+
+def compare(
+    cohort: Cohort,
+    checkpoint_names: Sequence[str],
+    *,
+    seed: int = 0,
+    subjects: Sequence[str] | None = None,
+    split: str | Path | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Likeness of latent spaces, maps side by side, and differing options.
+
+    Args: as in ``evaluate``.
+
+    Returns:
+        ``pairs`` (``"a | b"`` -> figure -> ``{value, low, high, n}``: ``cka``, ``code_cka``, ``neighbour_overlap``
+        of the codes, ``procrustes`` disparity of their three leading components), ``maps`` (name -> (N, 2), each
+        turned onto the first), ``position`` (N, 3), ``subject``, and ``options``: rows of option and one value a
+        checkpoint, those that differ.
+
+    Raises:
+        InputError: fewer than two checkpoints, or what ``evaluate`` raises.
+    """
+    checkpoints = load_all(cohort, checkpoint_names)
+    if len(checkpoints) < 2:
+        raise InputError("One checkpoint cannot be compared: choose two or more.")
+    cards = [checkpoint.card for checkpoint in checkpoints.values()]
+    chosen = choose_subjects(cohort, cards, subjects=subjects, split=split, limit=limit, seed=seed)
+    bench = Bench(cohort, cohort.subset(chosen.used), STRICT, seed)
+    crops = bench.crops_for("body", next(iter(checkpoints.values())))
+    spaces: dict[str, Features] = {}
+    for number, (name, checkpoint) in enumerate(checkpoints.items()):
+        if say:
+            say(f"embedding with {name}")
+
+        def advance(share: float, number: int = number) -> None:
+            if progress:
+                progress(int(90 * (number + share) / len(checkpoints)), 100)
+
+        bench.advance = advance
+        spaces[name] = bench.features(checkpoint, "body")
+    pairs = kept_likeness(bench, checkpoints)
+    if progress:
+        progress(100, 100)
+    return {
+        "cohort": {"name": cohort.name, "fingerprint": cohort.fingerprint, "subjects": len(chosen.used)},
+        "seed": seed,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "left_out": chosen.left_out,
+        "pairs": pairs,
+        "maps": {name: np.round(points, 2).tolist() for name, points in aligned_maps(spaces).items()},
+        "position": np.round(crops.position, 1).tolist(),
+        "subject": crops.subject.tolist(),
+        "options": differing_options({name: c.card for name, c in checkpoints.items()}),
+    }
+
+
+def aligned_maps(spaces: dict[str, Features]) -> dict[str, NDArray[np.float64]]:
+    """(N, 2) leading components of every code, turned and scaled onto the first."""
+    maps = {name: components(code, 2) for name, (_, code) in spaces.items()}
+    first = next(iter(maps.values()))
+    return {name: procrustes(first, points).coordinates for name, points in maps.items()}
+
+
+def differing_options(cards: dict[str, Card]) -> list[dict[str, str]]:
+    """Options that are not the same in all checkpoints, a row each."""
+    flat = {
+        name: {
+            "method": card.method,
+            "crop_size": card.crop_size,
+            "mm_per_unit": card.mm_per_unit,
+            "heads": card.heads,
+            "trained on": card.cohort.get("name", "nothing"),
+            "patients": len(card.cohort.get("train", ())),
+            **{f"preparation.{key}": value for key, value in card.preparation.model_dump(mode="json").items()},
+            **{f"training.{key}": value for key, value in card.training.items()},
+        }
+        for name, card in cards.items()
+    }
+    rows = []
+    for option in dict.fromkeys(key for found in flat.values() for key in found):
+        values = {name: str(found.get(option, "–")) for name, found in flat.items()}
+        if len(set(values.values())) > 1:
+            rows.append({"option": option, **values})
+    return rows

@@ -1,0 +1,89 @@
+"""Where a landmark of one patient is found in another: by the product's search, or by a map between the two bodies."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isimed.data.prepared.preprocess import Prepared
+from isimed.evaluation.context.context import Bench
+from isimed.evaluation.sampling.organ_places import Places
+from isimed.evaluation.tasks.landmarks import Transfer
+from isimed.explore.search.locate import locate
+from isimed.explore.search.refine import sharpen
+from isimed.explore.search.retrieve import code_at, nearest_in_others
+from isimed.explore.tables.embed import embed_cohort
+from isimed.models.checkpoint import Checkpoint
+
+EMBEDDING = 0.8  # share of the time, for the progress bar only
+Map = Callable[[NDArray], NDArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Where T transfers end, scanner mm of their targets.
+
+    Attributes:
+        refined: (T, 3) after the voxels were compared. before: earlier steps by name, (T, 3) each.
+    """
+
+    refined: NDArray[np.float64]
+    before: dict[str, NDArray[np.float64]]
+
+
+def searched(bench: Bench, checkpoint: Checkpoint, places: Sequence[Places], transfers: Sequence[Transfer]) -> Found:
+    """The search of the Viewer and of ``isimed locate``, on the same embedding tables.
+
+    ``coarse``: the nearest crop of the grid. ``agreed``: what the codes of all crops of the two volumes say, no voxel
+    compared. The backbone is frozen under every protocol, as it is in the product.
+    """
+    ids = [entry.id for entry in bench.entries]
+    volumes = dict(zip(ids, bench.volumes(checkpoint.card.preparation), strict=True))
+    used = sorted({number for t in transfers for number in (t.source, t.target)})
+    entries = [bench.entries[number] for number in used]
+
+    def embedded(done: int, total: int) -> None:
+        bench.advance(EMBEDDING * done / max(total, 1))
+
+    table = embed_cohort(bench.cohort, checkpoint, entries=entries, progress=embedded)
+    codes: dict[tuple[int, str], NDArray] = {}
+    nearest: dict[tuple[int, str], dict[str, tuple[float, float, float]]] = {}
+    steps: dict[str, list[tuple[float, float, float]]] = {"coarse": [], "agreed": [], "refined": []}
+    for number, t in enumerate(transfers):
+        source, target, clicked = ids[t.source], ids[t.target], places[t.source][t.name]
+        asked = (t.source, t.name)
+        if asked not in codes:
+            codes[asked] = code_at(checkpoint, volumes[source], clicked)
+            matches = nearest_in_others(table, codes[asked], subject=bench.entries[t.source].subject)
+            nearest[asked] = {match.volume: match.centre_mm for match in matches}
+        steps["coarse"].append(nearest[asked][target])
+        for name, refine in (("agreed", False), ("refined", True)):
+            found = locate(table, volumes.__getitem__, codes[asked], source, clicked, target, refine=refine)
+            steps[name].append(found.mm)
+        bench.advance(EMBEDDING + (1 - EMBEDDING) * (number + 1) / len(transfers))
+    by_step = {name: np.array(mm) for name, mm in steps.items()}
+    return Found(by_step.pop("refined"), by_step)
+
+
+def mapped(
+    volumes: Sequence[Prepared],
+    maps: Mapping[tuple[int, int], Map],
+    places: Sequence[Places],
+    transfers: Sequence[Transfer],
+) -> Found:
+    """A control: a map between two bodies, (N, 3) mm -> (N, 3) mm (``coarse``), then the search's look at voxels."""
+    coarse, refined = [], []
+    for t in transfers:
+        carry, clicked = maps[t.source, t.target], places[t.source][t.name]
+        there = carry(clicked[None])[0]
+        turn = carry(clicked + np.eye(3)) - there  # where a step of 1 mm along each axis of the source goes
+        coarse.append(there)
+        refined.append(sharpen(volumes[t.source], clicked, volumes[t.target], there, turn).mm)
+    return Found(np.array(refined), {"coarse": np.array(coarse)})
+
+
+def box_map(source: Prepared, target: Prepared) -> Map:
+    """To the same relative place in the target's body box: no network, no image."""
+    sizes = [np.maximum(np.array(volume.image.shape) - 1, 1) for volume in (source, target)]
+    return lambda points_mm: target.to_mm(source.to_voxel(points_mm) / sizes[0] * sizes[1])

@@ -1,0 +1,237 @@
+"""The clicked point in every other patient.
+
+1. The clicked crop's code is compared with the codes of a target's grid: how alike the best crop is ranks the
+   targets (``isimed.explore.search.retrieve``).
+2. All other crops of the two volumes are asked as well, and the place follows from what they agree on
+   (``isimed.explore.search.correspondence``). Both need the table alone: some milliseconds a volume, once.
+3. The voxels around that place are compared with those around the clicked point (``isimed.explore.search.refine``).
+
+Where only some crops may be found, what all of them agree on is no answer. Codes are laid out like the body, so the
+point between the allowed crops follows from a local linear map code -> mm around the best of them (``interpolated``).
+
+How sure: the spread of what a place stands on (``uncertainty_mm``), and how far the same search from the found
+point back misses the clicked one (``round_trip_mm``).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from isimed.data.prepared.preprocess import Prepared
+from isimed.explore.search.correspondence import correspondence
+from isimed.explore.search.refine import sharpen
+from isimed.explore.search.retrieve import Match, nearest_in_each
+from isimed.explore.tables.components import codes_of
+from isimed.explore.tables.filters import Filter
+from isimed.explore.tables.store import Table
+
+NEIGHBOURS = 32
+COMPONENTS = 6
+RIDGE = 1e-2
+Volumes = Callable[[str], Prepared]
+
+
+@dataclass(frozen=True)
+class Location:
+    """The same place in another volume.
+
+    Attributes:
+        subject, volume: where.
+        mm: (x, y, z) scanner mm of the target volume.
+        distance: latent distance of the best crop, mm where the network has a distance head.
+        uncertainty_mm: spread of what ``mm`` stands on: crops around it, or shifts that fit its voxels.
+        round_trip_mm: how far the way back lands from the clicked point; None where it was not asked for.
+    """
+
+    subject: str
+    volume: str
+    mm: tuple[float, float, float]
+    distance: float
+    uncertainty_mm: float
+    round_trip_mm: float | None = None
+
+
+def locate_everywhere(
+    table: Table,
+    volumes: Volumes,
+    code: ArrayLike,
+    source: str,
+    point_mm: ArrayLike,
+    *,
+    where: Filter | None = None,
+    refine: bool = True,
+    round_trip: bool = False,
+) -> list[Location]:
+    """The clicked place in every volume, best (nearest in the latent space) first.
+
+    Args:
+        table: the cohort's embedding table, with the clicked volume in it.
+        volumes: id -> prepared volume; opened only where they are needed.
+        code: (512,) of the clicked crop, see ``isimed.explore.search.retrieve.code_at``.
+        source, point_mm: the clicked volume and point, scanner mm.
+        where: what a found crop must be; by default of another patient.
+        refine: compare the voxels too; about 50 ms a volume.
+        round_trip: also search back from each place; twice the work.
+    """
+    where = where or Filter(not_subject=str(table.subject[table.rows(source).start]))
+    found = from_table(table, code, source, point_mm, where=where, round_trip=round_trip)
+    if not refine or not all_crops_may_agree(table, source, where):
+        return found
+    return refined(table, volumes, found, source, point_mm, round_trip=round_trip)
+
+
+def locate(
+    table: Table, volumes: Volumes, code: ArrayLike, source: str, point_mm: ArrayLike, target: str, **options: bool
+) -> Location:
+    """The clicked place in one volume.
+
+    Args:
+        target: the volume's id. The others, and the options, are those of ``locate_everywhere``.
+
+    Raises:
+        InputError: the target is not in the table.
+    """
+    allowed = np.zeros(len(table), dtype=bool)
+    allowed[table.rows(target)] = True
+    round_trip = options.get("round_trip", False)
+    found = agree(table, nearest_in_each(table, code, allowed), source, point_mm, round_trip=round_trip)
+    if options.get("refine", True):
+        found = refined(table, volumes, found, source, point_mm, round_trip=round_trip)
+    return found[0]
+
+
+def from_table(
+    table: Table, code: ArrayLike, source: str, point_mm: ArrayLike, *, where: Filter, round_trip: bool = False
+) -> list[Location]:
+    """Steps 1 and 2: the clicked place in every volume that the filter lets through, best first.
+
+    Under a filter that asks for crops each place is that of the best allowed ones. The arguments are those of
+    ``locate_everywhere``.
+    """
+    if not all_crops_may_agree(table, source, where):
+        return interpolated(table, code, where=where)
+    found = nearest_in_each(table, code, where.mask(table))
+    return agree(table, found, source, point_mm, round_trip=round_trip)
+
+
+def all_crops_may_agree(table: Table, source: str, where: Filter) -> bool:
+    """Whether steps 2 and 3 answer what is asked: any crop will do, and the clicked volume is embedded too."""
+    return not where.asks_for_crops and source in table.volumes  # a table may still be growing
+
+
+def interpolated(table: Table, code: ArrayLike, *, where: Filter | None = None) -> list[Location]:
+    """The place of a code in every volume, best first, from the best crops that the filter lets through.
+
+    Args:
+        code: (512,) of the clicked crop.
+        where: what a found crop must be; volumes without such a crop are left out.
+    """
+    query = np.asarray(code, dtype=np.float32)
+    allowed = (where or Filter()).mask(table)
+    found = [
+        _interpolated(table, query, volume, allowed[table.rows(volume)])
+        for volume in table.volumes
+        if allowed[table.rows(volume)].any()
+    ]
+    return sorted(found, key=lambda location: location.distance)
+
+
+def agree(
+    table: Table, found: Sequence[Match | Location], source: str, point_mm: ArrayLike, *, round_trip: bool = False
+) -> list[Location]:
+    """Step 2: where all crops of two volumes agree that the clicked point is.
+
+    Args:
+        found: which volumes, in any order, which is kept.
+        source, point_mm: the clicked volume and point, scanner mm.
+        round_trip: also how far the way back, fitted for itself, lands from the clicked point; twice the work.
+
+    Returns:
+        The same volumes and latent distances with the place and the spread of the agreement around it.
+    """
+    point = np.asarray(point_mm, dtype=np.float64)
+    agreed = []
+    for one in found:
+        there = correspondence(table, source, one.volume)
+        mm = there.map(point)
+        home = correspondence(table, one.volume, source).map(mm) if round_trip else None
+        agreed.append(
+            Location(one.subject, one.volume, _point(mm), one.distance, there.spread(point), _miss(home, point))
+        )
+    return agreed
+
+
+def refined(
+    table: Table,
+    volumes: Volumes,
+    found: Sequence[Location],
+    source: str,
+    point_mm: ArrayLike,
+    *,
+    round_trip: bool = False,
+) -> list[Location]:
+    """Step 3: move found places to where the voxels look like those around the clicked point.
+
+    Args:
+        found: from ``agree``, in any order; kept. The others as in ``locate_everywhere``.
+    """
+    clicked, moved = volumes(source), []
+    for location in found:
+        target, there = volumes(location.volume), correspondence(table, source, location.volume)
+        sharp = sharpen(clicked, point_mm, target, location.mm, there.matrix[:3])
+        miss = None
+        if round_trip:
+            back = correspondence(table, location.volume, source)
+            home = sharpen(target, sharp.mm, clicked, back.map(sharp.mm), back.matrix[:3])
+            miss = _miss(home.mm, np.asarray(point_mm))
+        moved.append(replace(location, mm=_point(sharp.mm), uncertainty_mm=sharp.spread_mm, round_trip_mm=miss))
+    return moved
+
+
+def interpolate(
+    codes: NDArray, centres_mm: NDArray, query: NDArray, *, step: float
+) -> tuple[NDArray[np.float64], float, float]:
+    """Where a code lies between the crops of a volume: a weighted linear fit code -> mm around the best matches.
+
+    Args:
+        codes: (N, D). centres_mm: (N, 3). query: (D,).
+        step: distance of neighbouring crops in mm; the answer stays within it of the matches' box.
+
+    Returns:
+        (3,) mm, latent distance of the best crop, and the weighted spread of the matches in mm.
+    """
+    distances = np.sqrt(np.maximum(np.square(codes - query).sum(axis=1, dtype=np.float64), 0))
+    best = np.argsort(distances)[:NEIGHBOURS]
+    near, places, away = codes[best].astype(np.float64), centres_mm[best].astype(np.float64), distances[best]
+    reach = max(float(np.median(away) - away[0]), 1e-6)
+    weights = np.exp(-0.5 * np.square((away - away[0]) / reach))
+    weights /= weights.sum()
+    mean, place = weights @ near, weights @ places
+    spread = float(np.sqrt(weights @ np.square(places - place).sum(axis=1)))
+    root = np.sqrt(weights)[:, None]
+    _, size, directions = np.linalg.svd(root * (near - mean), full_matrices=False)
+    directions = directions[: min(COMPONENTS, len(best) - 1)]
+    features = root * ((near - mean) @ directions.T)
+    penalty = RIDGE * float(size[0] ** 2) * np.eye(len(directions))
+    solved = np.linalg.solve(features.T @ features + penalty, features.T @ (root * (places - place)))
+    point = place + ((query - mean) @ directions.T) @ solved
+    top = places[: min(8, len(places))]
+    return np.clip(point, top.min(axis=0) - step, top.max(axis=0) + step), float(away[0]), spread
+
+
+def _interpolated(table: Table, query: NDArray[np.float32], volume: str, allowed: NDArray[np.bool_]) -> Location:
+    rows = table.rows(volume)
+    codes, centres_mm = codes_of(table)[rows][allowed], table.centre_mm[rows][allowed]
+    mm, distance, spread = interpolate(codes, centres_mm, query, step=table.info.step_mm)
+    return Location(str(table.subject[rows.start]), volume, _point(mm), distance, spread)
+
+
+def _miss(home: NDArray | None, point: NDArray) -> float | None:
+    return None if home is None else float(np.linalg.norm(home - point))
+
+
+def _point(mm: NDArray) -> tuple[float, float, float]:
+    x, y, z = map(float, mm)
+    return x, y, z

@@ -1,0 +1,106 @@
+"""The same place in other patients: nearest codes, best first."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from isimed.data.prepared.crops import nearest_centres
+from isimed.data.prepared.preprocess import Prepared
+from isimed.explore.search.index import index_of
+from isimed.explore.tables.components import codes_of
+from isimed.explore.tables.embed import embed_crops
+from isimed.explore.tables.filters import Filter
+from isimed.explore.tables.store import Table
+from isimed.models.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Match:
+    """A crop that a query found.
+
+    Attributes:
+        row: its row in the table.
+        subject, volume: whose it is.
+        centre_mm: (x, y, z) scanner mm of the target volume.
+        distance: latent L2 distance, in mm where the network has a distance head.
+    """
+
+    row: int
+    subject: str
+    volume: str
+    centre_mm: tuple[float, float, float]
+    distance: float
+
+
+def code_at(checkpoint: Checkpoint, volume: Prepared, point_mm: ArrayLike) -> NDArray[np.float32]:
+    """(512,) code of the crop around a point in scanner mm of a prepared volume."""
+    centre = nearest_centres(volume, np.atleast_2d(np.asarray(point_mm, dtype=float)), checkpoint.card.crop_size)
+    return embed_crops(checkpoint, volume, centre)[1][0]
+
+
+def code_in(table: Table, name: str, volume: Prepared, point_mm: ArrayLike) -> NDArray[np.float32] | None:
+    """The same code read from a table, without the network, where the crop is one of the table's; else None.
+
+    Args:
+        name: the volume's id; it may not be embedded yet.
+    """
+    if name not in table.volumes:
+        return None
+    rows, size = table.rows(name), table.info.crop_size
+    wanted = nearest_centres(volume, np.atleast_2d(np.asarray(point_mm, dtype=float)), size)
+    same = (nearest_centres(volume, table.centre_mm[rows], size) == wanted).all(axis=1)
+    return codes_of(table)[rows][same.argmax()] if same.any() else None
+
+
+def nearest_in_others(table: Table, code: ArrayLike, *, subject: str, where: Filter | None = None) -> list[Match]:
+    """The nearest crop of every volume of the other patients, nearest volume first.
+
+    Args:
+        table: an embedding table.
+        code: (512,) query.
+        subject: the patient to leave out: all of this patient's volumes are.
+        where: what else a crop must be; volumes without such a crop are left out.
+    """
+    return nearest_in_each(table, code, replace(where or Filter(), not_subject=subject).mask(table))
+
+
+def nearest_in_each(table: Table, code: ArrayLike, allowed: NDArray[np.bool_]) -> list[Match]:
+    """The nearest allowed crop of every volume that has one, nearest volume first.
+
+    Args:
+        allowed: (N,) which rows of the table may be found.
+    """
+    index, query = index_of(table), np.asarray(code, dtype=np.float32)
+    order = index.order_of(query, allowed)
+    best = [rows.start + int(order[rows].argmin()) for rows in map(table.rows, table.volumes)]
+    best = [row for row in best if allowed[row]]
+    squared = np.square(index.codes[best] - query).sum(axis=1)
+    return [_match(table, best[n], squared[n]) for n in np.argsort(squared, kind="stable")]
+
+
+def nearest_crops(
+    table: Table, code: ArrayLike, *, k: int = 20, subject: str | None = None, where: Filter | None = None
+) -> list[Match]:
+    """The k nearest crops of the whole cohort; all patients but one where ``subject`` is given.
+
+    Args:
+        where: what else a crop must be; the search itself leaves the others out.
+    """
+    wanted = where or Filter()
+    if subject is not None:
+        wanted = replace(wanted, not_subject=subject)
+    query, mask = np.asarray(code, dtype=np.float32), wanted.mask(table)
+    distances, rows = index_of(table).nearest(query, k, allowed=None if mask.all() else mask)
+    return [_match(table, int(row), distance) for row, distance in zip(rows, distances, strict=True)]
+
+
+def _match(table: Table, row: int, squared: float) -> Match:
+    x, y, z = map(float, table.centre_mm[row])
+    return Match(
+        row=row,
+        subject=str(table.subject[row]),
+        volume=str(table.volume[row]),
+        centre_mm=(x, y, z),
+        distance=float(np.sqrt(max(squared, 0.0))),
+    )

@@ -1,0 +1,234 @@
+"""Embedding tables: one row a crop, one Parquet file a volume, under ``ISIMED_HOME/tables``.
+
+A table belongs to one cohort, one checkpoint and one grid, by fingerprint: when any of them changes it is
+another folder, so rows are never mixed. Files are written under a temporary name and renamed; what is there
+is complete, and writing goes on where it stopped.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from isimed.core import paths
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort
+from isimed.models.checkpoint import Checkpoint
+
+AXES = ("sagittal", "coronal", "axial")
+_VECTORS = {"centre_mm": np.float32, "position": np.float32, "embedding": np.float16, "code": np.float16}
+
+
+class TableInfo(BaseModel):
+    """What a table is about."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cohort: str
+    cohort_fingerprint: str
+    checkpoint: str
+    checkpoint_fingerprint: str
+    step_mm: float
+    crop_size: int
+    spacing_mm: float
+    in_mm: bool
+    """Whether L2 distances of codes are mm (the network was trained with a distance head)."""
+
+
+class Table:
+    """Crops of a cohort: where they are and what the network makes of them. Columns are read when first used.
+
+    Attributes (N rows):
+        subject, volume: (N,) str.
+        centre_mm: (N, 3) float32 scanner mm of the crop's centre.
+        position: (N, 3) float32 mm from the centre of the body's box: sagittal, coronal, axial.
+        organ: (N,) int, the label at the centre (0 none).
+        tumour: (N,) float32, share of the crop's voxels that are tumour.
+        embedding: (N, 1024) float16. code: (N, 512) float16, L2 distances in mm where ``info.in_mm``.
+    """
+
+    def __init__(self, info: TableInfo, columns: dict[str, NDArray] | None = None, files: Sequence[Path] = ()) -> None:
+        self.info = info
+        self._columns: dict[str, NDArray] = dict(columns or {})
+        self.files = tuple(files)
+
+    def __len__(self) -> int:
+        return len(self.volume)
+
+    def _column(self, name: str) -> NDArray:
+        if name not in self._columns:
+            if name in _VECTORS:
+                self._columns[name] = self._joined(name, _VECTORS[name])
+            else:
+                self._columns[name] = np.concatenate(list(self._parts(name)))
+        return self._columns[name]
+
+    def wide_code(self) -> NDArray[np.float32]:
+        """(N, D) codes as float32 to compute with; read without keeping the float16 ones as well."""
+        if "code" in self._columns:
+            return np.ascontiguousarray(self._columns["code"], dtype=np.float32)
+        return self._joined("code", np.float32)
+
+    def _parts(self, name: str) -> Iterable[NDArray]:
+        return (_to_numpy(pq.read_table(file, columns=[name]).column(name), name) for file in self.files)
+
+    def _joined(self, name: str, dtype: type) -> NDArray:
+        """The files' vectors in one array, each file freed before the next is read: a million rows are gigabytes."""
+        counts = [pq.read_metadata(file).num_rows for file in self.files]
+        start = 0
+        for count, part in zip(counts, self._parts(name), strict=True):
+            if not start:
+                joined = np.empty((sum(counts), part.shape[1]), dtype=dtype)
+            joined[start : start + count] = part
+            start += count
+        return joined
+
+    subject = property(lambda self: self._column("subject"))
+    volume = property(lambda self: self._column("volume"))
+    centre_mm = property(lambda self: self._column("centre_mm"))
+    position = property(lambda self: self._column("position"))
+    organ = property(lambda self: self._column("organ"))
+    tumour = property(lambda self: self._column("tumour"))
+    embedding = property(lambda self: self._column("embedding"))
+    code = property(lambda self: self._column("code"))
+
+    @cached_property
+    def volumes(self) -> list[str]:
+        """Volume ids in the order of their rows."""
+        return list(dict.fromkeys(self.volume.tolist()))
+
+    @cached_property
+    def subjects(self) -> list[str]:
+        """Patients in the order of their rows."""
+        return list(dict.fromkeys(str(self.subject[rows.start]) for rows in self._slices.values()))
+
+    @cached_property
+    def group(self) -> NDArray[np.int32]:
+        """(N,) the number of each row's volume: a million strings would take seconds to sort."""
+        rows = self._slices.values()
+        return np.repeat(np.arange(len(rows), dtype=np.int32), [part.stop - part.start for part in rows])
+
+    @cached_property
+    def _slices(self) -> dict[str, slice]:
+        starts = np.flatnonzero(np.r_[True, self.volume[1:] != self.volume[:-1]])
+        stops = np.r_[starts[1:], len(self.volume)]
+        return {self.volume[a]: slice(int(a), int(b)) for a, b in zip(starts, stops, strict=True)}
+
+    def rows(self, volume: str) -> slice:
+        """The rows of a volume; they stand together."""
+        try:
+            return self._slices[volume]
+        except KeyError:
+            raise InputError(f"{volume} is not in the embedding table of {self.info.cohort}: embed it first.") from None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when the cohort, the checkpoint, the grid or the set of embedded volumes changes."""
+        text = self.info.model_dump_json() + "\0".join(self.volumes)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def folder(self) -> Path:
+        return table_folder(self.info)
+
+
+def table_info(cohort: Cohort, checkpoint: Checkpoint, step_mm: float | None = None) -> TableInfo:
+    """What a table is of; by default neighbouring crops share three quarters of their edge."""
+    return TableInfo(
+        cohort=cohort.name,
+        cohort_fingerprint=cohort.fingerprint,
+        checkpoint=checkpoint.name,
+        checkpoint_fingerprint=checkpoint.fingerprint,
+        step_mm=step_mm or checkpoint.card.step_mm,
+        crop_size=checkpoint.card.crop_size,
+        spacing_mm=checkpoint.card.preparation.spacing_mm,
+        in_mm=checkpoint.card.in_mm,
+    )
+
+
+def table_folder(info: TableInfo) -> Path:
+    digest = hashlib.sha256(info.model_dump_json().encode()).hexdigest()[:12]
+    return paths.tables_dir() / _file_name(info.cohort) / f"{_file_name(info.checkpoint)}-{digest}"
+
+
+def write_volume(info: TableInfo, volume: str, columns: dict[str, NDArray]) -> Path:
+    """Write the rows of one volume, whole or not at all."""
+    folder = table_folder(info)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "table.json").exists():
+        _write(folder / "table.json", lambda path: path.write_text(info.model_dump_json(indent=1)))
+    table = pa.table({name: _to_arrow(array, name) for name, array in columns.items()})
+    return _write(volume_file(info, volume), lambda path: pq.write_table(table, path, compression="none"))
+
+
+def volume_file(info: TableInfo, volume: str) -> Path:
+    return table_folder(info) / f"{_file_name(volume)}.parquet"
+
+
+def open_table(info: TableInfo, volumes: Sequence[str]) -> Table:
+    """The table of some volumes of a cohort, in the given order; those not embedded yet are left out."""
+    files = [file for volume in volumes if (file := volume_file(info, volume)).is_file()]
+    if not files:
+        raise InputError(f"{info.cohort} is not embedded with {info.checkpoint}: run `python -m isimed embed` first.")
+    return Table(info, files=files)
+
+
+def tables_of(cohort: str) -> list[TableInfo]:
+    """Tables that exist for a cohort's name, of any of its fingerprints."""
+    found = []
+    for path in sorted((paths.tables_dir() / _file_name(cohort)).glob("*/table.json")):
+        try:
+            found.append(TableInfo.model_validate_json(path.read_bytes()))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def delete_table(info: TableInfo) -> None:
+    shutil.rmtree(table_folder(info), ignore_errors=True)
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> Path:
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")  # several machines may write beside each other
+    try:
+        write(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}): free space or move ISIMED_HOME.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _to_arrow(array: NDArray, name: str) -> pa.Array:
+    if name in _VECTORS:
+        flat = pa.array(np.ascontiguousarray(array, dtype=_VECTORS[name]).ravel())
+        return pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
+    return pa.array(array)
+
+
+def _to_numpy(column: pa.ChunkedArray, name: str) -> NDArray:
+    array = column.combine_chunks()
+    if name in _VECTORS:
+        return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), -1)
+    values = array.to_numpy(zero_copy_only=False)
+    return values.astype(str) if values.dtype == object else values
+
+
+def _file_name(name: str) -> str:
+    safe = re.sub(r"[^\w.-]+", "_", name)[:80].strip(".") or "_"
+    return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def read_info(folder: Path) -> TableInfo:
+    return TableInfo.model_validate(json.loads((folder / "table.json").read_bytes()))

@@ -1,0 +1,110 @@
+"""A step's batch: which volumes, which crops, which views. A function of (seed, step), so nothing need be stored."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from isimed.data.prepared.crops import crop_centre_mm
+from isimed.data.prepared.preprocess import Prepared
+from isimed.training.optimise.augment import Dice, local_view, make_view
+from isimed.training.optimise.config import TrainConfig
+from isimed.training.optimise.crop_source import CropSource, body_centres
+
+ORDER, CENTRES, VIEWS = 0, 1, 3  # streams of random numbers; 2 belongs to `validation`
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Crops of one step, this process's part.
+
+    Attributes:
+        crops: (n, 1, S, S, S).
+        centres_mm: (n, 3) scanner mm.
+        positions_mm: (n, 3) mm from the centre of the body's box.
+        groups: (n,) number of the volume in the step's global batch.
+        total: crops of the global batch.
+        first: where this process's rows begin in it.
+    """
+
+    crops: Tensor
+    centres_mm: Tensor
+    positions_mm: Tensor
+    groups: Tensor
+    total: int
+    first: int
+
+
+class Batches:
+    """Draws the batch of any step.
+
+    Args:
+        config: the training's options.
+        volumes: all training volumes.
+        source: where their crops are cut.
+        rank, world: this process, and how many there are; a step's volumes are dealt out among them.
+    """
+
+    def __init__(
+        self, config: TrainConfig, volumes: Sequence[Prepared], source: CropSource, *, rank: int = 0, world: int = 1
+    ) -> None:
+        self.config, self.volumes, self.source = config, volumes, source
+        self.rank, self.world = rank, world
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.config.steps_per_epoch(len(self.volumes))
+
+    def chosen(self, step: int) -> np.ndarray:
+        """Indices of the volumes in a step: every volume once an epoch, in a new order each epoch."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng((self.config.seed, ORDER, epoch)).permutation(len(self.volumes))
+        return np.array_split(order, self.steps_per_epoch)[place]
+
+    def draw(self, step: int) -> Batch:
+        """This process's crops of a step."""
+        chosen, count, size = self.chosen(step), self.config.crops_per_volume, self.config.crop_size
+        mine = np.array_split(np.arange(len(chosen)), self.world)[self.rank]
+        centres = [
+            body_centres(self.volumes[chosen[g]], count, np.random.default_rng((self.config.seed, CENTRES, step, g)))
+            for g in mine
+        ]
+        volumes = [self.volumes[chosen[g]] for g in mine]
+        centres_mm = [crop_centre_mm(volume, where, size) for volume, where in zip(volumes, centres, strict=True)]
+        positions = [volume.position(points) for volume, points in zip(volumes, centres_mm, strict=True)]
+        device = self.source.device
+        return Batch(
+            crops=self.source.cut([int(i) for i in chosen[mine]], centres, size),
+            centres_mm=torch.from_numpy(np.concatenate(centres_mm)).float().to(device),
+            positions_mm=torch.from_numpy(np.concatenate(positions)).float().to(device),
+            groups=torch.from_numpy(np.repeat(mine, count)).to(device),
+            total=len(chosen) * count,
+            first=int(mine[0]) * count,
+        )
+
+    def views(self, batch: Batch, step: int) -> list[Tensor]:
+        """The full-size views of a batch, then DINO's local ones; each (n, 1, S, S, S)."""
+        config, rows = self.config, slice(batch.first, batch.first + len(batch.crops))
+        local = config.local_views if config.method == "dino" else 0
+        views = []
+        for view in range(config.views + local):
+            seed = int(np.random.default_rng((config.seed, VIEWS, step, view)).integers(2**62))
+            dice = Dice(seed, batch.total, rows, batch.crops.device)
+            crops = batch.crops if view < config.views else local_view(batch.crops, dice)
+            views.append(make_view(crops, config, dice, coarse=config.views > 1))
+        return views
+
+    def upcoming(self, first: int, end: int) -> Iterator[Batch]:
+        """Batches of the steps ``first`` to ``end - 1``; on a GPU the next is cut while one is worked on."""
+        if self.source.device.type == "cpu":
+            yield from (self.draw(step) for step in range(first, end))
+            return
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(self.draw, first) if first < end else None
+            for step in range(first, end):
+                batch = ahead.result() if ahead else self.draw(step)
+                ahead = pool.submit(self.draw, step + 1) if step + 1 < end else None
+                yield batch

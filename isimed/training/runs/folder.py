@@ -1,0 +1,264 @@
+"""One training as a folder that says everything about it, and survives the process that works on it.
+
+``runs/<id>/``: ``config.yaml`` reproduces it, ``job.json`` says which process works on it, on which machine, data
+and code, ``status.json`` how far it is, ``metrics.jsonl`` a line a step, ``tensorboard/``, ``train.log``, and
+``checkpoints/{best,last}``.
+
+Run as a module (``python -m isimed.training.runs.folder FOLDER``, also under torchrun) it starts
+or resumes a folder's run.
+"""
+
+import json
+import os
+import platform
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+from pydantic import ValidationError
+
+from isimed.core import paths
+from isimed.core.errors import InputError
+from isimed.training.optimise.config import TrainConfig
+from isimed.training.runs import slurm
+from isimed.training.runs.status import Status, write_json
+
+Report = Callable[[dict[str, Any]], None]
+
+
+class Run:
+    """A run's folder."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @classmethod
+    def create(cls, config: TrainConfig) -> "Run":
+        """Make the folder of a new run; its id is readable and never given twice."""
+        name = config.name or f"{Path(config.cohort.removesuffix('/dataset.json')).name}-{config.method}"
+        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{re.sub(r'[^A-Za-z0-9.-]+', '-', name)[:60]}"
+        for number in range(1, 1000):
+            folder = paths.runs_dir() / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                folder.mkdir(parents=True)
+                break
+            except FileExistsError:
+                continue
+        run = cls(folder)
+        config = _found_from_anywhere(config)
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        (folder / "config.yaml").write_text(text, encoding="utf-8")
+        run.write_status(Status())
+        return run
+
+    @classmethod
+    def find(cls, run_id: str) -> "Run":
+        folder = paths.runs_dir() / run_id
+        if not re.fullmatch(r"[\w.-]+", run_id) or not (folder / "config.yaml").is_file():
+            raise InputError(f"There is no run {run_id}: see `python -m isimed runs list`.")
+        return cls(folder)
+
+    @classmethod
+    def all(cls) -> list["Run"]:
+        """Every run, newest first."""
+        folders = [path.parent for path in paths.runs_dir().glob("*/config.yaml")]
+        return [cls(folder) for folder in sorted(folders, key=lambda folder: folder.name, reverse=True)]
+
+    @property
+    def config(self) -> TrainConfig:
+        return read_config(self.folder / "config.yaml")
+
+    @property
+    def status(self) -> Status:
+        """What the run last said; an active run whose process is gone is called dead."""
+        try:
+            status = Status(**json.loads((self.folder / "status.json").read_bytes()))
+        except (OSError, ValueError, TypeError):
+            status = Status(state="failed", message="status.json cannot be read; resume the run.")
+        if status.active and not self._just_made(status):
+            answer = self.slurm_says
+            if answer and answer.waits:
+                reason = f" ({answer.reason})" if answer.reason else ""
+                status.state, status.message = "queued", f"SLURM job {self.job['slurm_job']} waits{reason}."
+            elif answer and not answer.alive:
+                status.message = f"SLURM job {self.job['slurm_job']} ended ({answer.state}): resume goes on."
+                status.state = "dead"
+            elif not answer and not self._worked_on(status):
+                status.message = "The process ended without a word (killed, or out of memory): resume goes on."
+                status.state = "dead"
+        return status
+
+    def write_status(self, status: Status) -> None:
+        status.updated = time.time()
+        write_json(self.folder / "status.json", asdict(status))
+
+    @property
+    def job(self) -> dict[str, Any]:
+        """Which process works or worked on this run, where, and from which code and data."""
+        try:
+            return json.loads((self.folder / "job.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+
+    def write_job(self, process: psutil.Process, **about: Any) -> None:
+        """Say that a process works on this run; a process is its pid and its start time."""
+        job = {"pid": process.pid, "created": process.create_time(), "host": platform.node(), **about}
+        write_json(self.folder / "job.json", job)
+
+    def add_to_job(self, **about: Any) -> None:
+        """Say more about the work that is being done."""
+        write_json(self.folder / "job.json", self.job | about)
+
+    def process(self) -> psutil.Process | None:
+        """The process of this machine that works on this run (same start time, no zombie), or None."""
+        try:
+            job = self.job
+            process = psutil.Process(job["pid"])
+            same = abs(process.create_time() - job["created"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+            return process if same else None
+        except (ValueError, KeyError, TypeError, psutil.Error):
+            return None
+
+    @property
+    def slurm_says(self) -> slurm.Answer | None:
+        """What SLURM says of the job that works or worked on this run; None where there is none."""
+        job = self.job.get("slurm_job")
+        return slurm.ask(job) if job else None
+
+    @property
+    def worked_on(self) -> bool:
+        """Whether a process works on this run, or a SLURM job does or waits to."""
+        answer = self.slurm_says
+        return answer.alive if answer else self.process() is not None
+
+    def _just_made(self, status: Status) -> bool:
+        return status.state == "starting" and not self.job and time.time() - status.updated < 30
+
+    def _worked_on(self, status: Status) -> bool:
+        job = self.job
+        if job.get("slurm_job") or job.get("host", platform.node()) != platform.node():  # its pid says nothing here
+            return time.time() - status.updated < 600
+        return self.process() is not None
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Every complete line of ``metrics.jsonl``."""
+        try:
+            lines = (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return []
+        found = []
+        for line in lines:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+    def options_text(self) -> str:
+        """``config.yaml`` as it stands."""
+        try:
+            return (self.folder / "config.yaml").read_text(encoding="utf-8")
+        except OSError:
+            return ""
+
+    def log_tail(self, lines: int = 20) -> str:
+        try:
+            log = self.folder / "train.log"
+            with (log if log.is_file() else slurm.log_file(self.folder) or log).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 20_000))
+                text = file.read().decode(errors="replace").replace("\r", "\n")
+            return "\n".join(text.splitlines()[-lines:])
+        except OSError:
+            return ""
+
+    @property
+    def last(self) -> Path:
+        return self.folder / "checkpoints" / "last"
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "checkpoints" / "best"
+
+
+def _found_from_anywhere(config: TrainConfig) -> TrainConfig:
+    """The config with absolute paths: a run may be resumed, and its config used again, from any folder."""
+    from isimed.data.cohorts.cohort import (  # reads images: not for those who only look at runs
+        cohort_names,
+        find_manifest,
+    )
+
+    changes = {}
+    if config.split:
+        changes["split"] = str(Path(config.split).expanduser().absolute())
+    if config.cohort not in cohort_names() and Path(config.cohort).expanduser().exists():
+        changes["cohort"] = str(find_manifest(config.cohort))
+    return config.model_copy(update=changes)
+
+
+def read_config(path: Path) -> TrainConfig:
+    """A training's options from YAML.
+
+    Raises:
+        InputError: the file is missing or an option in it is unknown or out of range.
+    """
+    try:
+        return TrainConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check the path.") from None
+    except yaml.YAMLError:
+        raise InputError(f"{path} is not YAML: correct it or copy another run's config.yaml.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{path}: {'.'.join(map(str, first['loc'])) or 'options'}: {first['msg']}.") from None
+
+
+def execute(run: Run, *, report: Report | None = None) -> Status:
+    """Work on a run in this process until it is finished or told to stop (SIGTERM, SIGINT); see `work.work`."""
+    from isimed.training.runs.worker import work  # torch: not for those who only look at runs
+
+    return work(run, report=report)
+
+
+def train(config: TrainConfig, *, report: Report | None = None) -> Run:
+    """Make a run and work on it in this process; under torchrun every process calls this and they share one run."""
+    from isimed.training.runs.worker import create_together
+
+    run = create_together(config)
+    execute(run, report=report)
+    return run
+
+
+def describe(line: dict[str, Any]) -> str:
+    """A line of metrics as a person reads it in train.log."""
+    if "validation" in line:
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in line["validation"].items())
+        return f"validation after epoch {line['epoch']}: {figures}"
+    terms = ", ".join(f"{name} {value:.4g}" for name, value in line["terms"].items())
+    left = time.strftime("%H:%M:%S", time.gmtime(line["seconds_left"]))
+    return (
+        f"step {line['number']}/{line['total_steps']}, epoch {line['epoch'] + 1}: {terms}, "
+        f"{line['crops_per_second']:.1f} crops/s, {left} left"
+    )
+
+
+def main(folder: str) -> None:
+    """What a process does that was started for a run: work, say so on stdout, end with one line where it fails."""
+    try:
+        execute(Run(folder), report=lambda line: print(describe(line), flush=True))
+    except InputError as error:
+        sys.exit(f"isimed: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,149 @@
+"""SLURM as the second place to work, through submitit: a job that runs out of time is queued again and goes on.
+
+A run's ``job.json`` names its job; what became of it SLURM is asked (``squeue``: it needs no accounting). The
+run's folder, the cohort and this code must lie where the nodes see them.
+"""
+
+import functools
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isimed.core import paths
+from isimed.core.errors import InputError
+from isimed.training.optimise.allocator import KEPT_MEMORY
+
+if TYPE_CHECKING:
+    from submitit.helpers import DelayedSubmission
+
+    from isimed.training.runs.folder import Run
+
+WAITS = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD")
+WORKS = ("RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED")
+ASK_EVERY_S = 2.0
+OFTEN_ENOUGH = 1_000_000  # how often a job may run out of time and be queued again
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What SLURM says of a job: its word for the state, and why it waits."""
+
+    state: str
+    reason: str = ""
+
+    @property
+    def waits(self) -> bool:
+        return self.state in WAITS
+
+    @property
+    def alive(self) -> bool:
+        return self.waits or self.state in WORKS
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job does; `checkpoint` makes submitit put it back into the queue before its time is over."""
+
+    folder: str
+
+    def __call__(self) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # submitit ignores it; who is told to stop while importing, ends
+        from isimed.training.runs.folder import main
+
+        main(self.folder)
+
+    def checkpoint(self) -> "DelayedSubmission":
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def available() -> bool:
+    """Whether this machine can give jobs to a SLURM."""
+    return shutil.which("sbatch") is not None
+
+
+def submit(run: "Run") -> str:
+    """Queue a job that works on a run: one process a node, or one a GPU.
+
+    Returns:
+        The job's number.
+
+    Raises:
+        InputError: there is no SLURM here, or it refuses the job.
+    """
+    if not available():
+        raise InputError("There is no SLURM here (no sbatch): log in to the cluster, or train with --on here.")
+    import submitit
+
+    config, folder = run.config, run.folder.resolve()
+    path = os.pathsep.join(filter(None, [str(paths.PACKAGE.parent), os.environ.get("PYTHONPATH")]))
+    wishes: dict[str, Any] = {
+        "partition": config.partition,
+        "gpus_per_node": config.gpus or None,
+        "cpus_per_task": config.threads,
+    }
+    executor = submitit.SlurmExecutor(folder / "slurm", max_num_timeout=OFTEN_ENOUGH)
+    executor.update_parameters(
+        job_name=run.id,
+        time=max(1, round(config.hours * 60)),
+        nodes=config.nodes,
+        ntasks_per_node=max(1, config.gpus),
+        stderr_to_stdout=True,
+        # Without the last, what is left of the processes would wait for one that failed until the time is over.
+        srun_args=["--output", str(folder / "train.log"), "--open-mode=append", "--kill-on-bad-exit=1"],
+        setup=[
+            f"export PYTHONPATH={shlex.quote(path)}",
+            f"export ISIMED_HOME={shlex.quote(str(paths.home().resolve()))}",
+            *(f"export {name}=${{{name}:-{value}}}" for name, value in KEPT_MEMORY.items()),
+        ],
+        additional_parameters={"requeue": True},
+        **{name: value for name, value in wishes.items() if value is not None},
+    )
+    try:
+        return executor.submit(Work(str(folder))).job_id
+    except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
+        last = str(error).strip().splitlines()[-1]
+        raise InputError(f"SLURM refuses the job ({last}): change --partition, --gpus, --nodes or --hours.") from None
+
+
+def ask(job: str, *, fresh: bool = False) -> Answer | None:
+    """What SLURM says of a job, at most two seconds old; None where it cannot be asked.
+
+    A job that it has forgotten (it keeps those that ended for minutes) is ``GONE``.
+    """
+    if fresh:
+        _ask.cache_clear()
+    return _ask(job, int(time.monotonic() / ASK_EVERY_S))
+
+
+@functools.lru_cache(maxsize=64)
+def _ask(job: str, _: int) -> Answer | None:
+    command = ["squeue", "--jobs", job, "--states", "all", "--noheader", "--format", "%T %r"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if done.returncode:
+        return Answer("GONE") if "Invalid job id" in done.stderr else None
+    state, *reason = done.stdout.split(maxsplit=1) or ["GONE"]
+    return Answer(state, "".join(reason).strip().removeprefix("None"))
+
+
+def cancel(job: str, *, wait_s: float) -> None:
+    """End a job and wait for that: SLURM tells its processes to save and end, and kills them soon (30 s by default)."""
+    subprocess.run(["scancel", job], capture_output=True, timeout=20, check=False)
+    deadline = time.monotonic() + wait_s
+    while (answer := ask(job, fresh=True)) and answer.alive and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def log_file(folder: Path) -> Path | None:
+    """What submitit and the batch script said, where the run itself said nothing."""
+    return max(folder.glob("slurm/*_log.out"), default=None, key=lambda file: file.stat().st_mtime)

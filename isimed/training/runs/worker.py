@@ -1,0 +1,246 @@
+"""Working on a run: from the folder's config to its checkpoints, in this process (or in this one of torchrun's)."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lightning_fabric as lf
+import psutil
+import torch
+
+from isimed.core import paths
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort
+from isimed.data.prepared.cache import prepare_cohort
+from isimed.data.prepared.preprocess import Preparation, Prepared
+from isimed.models.card import Card, read_card, versions
+from isimed.models.checkpoint import recover_folder, remove_unfinished, save_checkpoint
+from isimed.models.device import choose_device, device_key
+from isimed.training.optimise import engine
+from isimed.training.optimise.config import TrainConfig
+from isimed.training.optimise.loop import Trainer
+from isimed.training.optimise.patients import check_pairs, choose_patients
+from isimed.training.optimise.validation import validation_figures
+from isimed.training.runs.device_queue import Cancelled, try_lock, turn
+from isimed.training.runs.failures import failures_in_words
+from isimed.training.runs.folder import Report, Run, Status
+from isimed.training.runs.resume import restore, save_state
+from isimed.training.runs.run_log import Journal
+from isimed.training.runs.stopping import StopRequest
+
+SAVE_EVERY_S = 60.0
+
+
+def work(run: Run, *, report: Report | None = None) -> Status:
+    """Work on a run until it is finished or told to stop; one process a run, one run a device at a time.
+
+    Raises:
+        InputError: the training cannot go on; the reason is kept in ``status.json`` too.
+    """
+    config = run.config
+    fabric = engine.make_fabric(config)
+    first = fabric.is_global_zero
+    device, why = choose_device(config.device)
+    journal = Journal(run, report, writes=first)
+    with StopRequest() as stop, _only_worker(run) if first else nullcontext():
+        try:
+            with failures_in_words(journal):
+                if first:
+                    run.write_job(psutil.Process(), **_machine(device))
+                journal.say(state="preparing", device=f"{device}: {why}")
+                stop.at_last = lambda: journal.say(state="stopped", message="Stopped before the first step.")
+                queue = turn(
+                    device_key(device),
+                    run.id,
+                    waiting=lambda other: journal.say(state="queued", message=f"Waits for {other or 'another run'}."),
+                    stop=lambda: stop.asked,
+                )
+                with queue if first else nullcontext():
+                    fabric.barrier()
+                    _train(run, config, fabric, journal, stop)
+        except Cancelled:
+            stop.answered()
+            journal.say(state="stopped", message="Stopped while it waited.")
+        finally:
+            journal.close()
+    return journal.status
+
+
+def create_together(config: TrainConfig) -> Run:
+    """A new run; under torchrun the first process makes it and the others are told which."""
+    fabric = engine.make_fabric(config)
+    folder = str(Run.create(config).folder) if fabric.is_global_zero else ""
+    return Run(fabric.broadcast(folder))
+
+
+def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, journal: Journal, stop: StopRequest) -> None:
+    cohort = Cohort.load(config.cohort)
+    check_pairs(cohort, config)
+    train_subjects, held_out_subjects = choose_patients(cohort, config)
+    preparation = Preparation.for_modality(cohort.modality, spacing_mm=config.spacing_mm)
+    volumes, held_out = _prepared(cohort, preparation, [train_subjects, held_out_subjects], fabric, journal)
+    trainer = Trainer(config, volumes, fabric=fabric)
+    card = _card(run, trainer, cohort, preparation, train_subjects, held_out_subjects)
+    status = journal.status
+    if journal.writes:
+        _mend(run)
+        run.add_to_job(cohort=card.cohort)
+    fabric.barrier()
+    if run.last.is_dir():
+        _check_same_patients(run, card)
+        status.best = restore(run.last, trainer)
+    journal.open(step=trainer.step)
+    journal.say(state="running", message="", step=trainer.step, total_steps=trainer.total_steps)
+    first, started, saved = trainer.step, time.monotonic(), time.monotonic()
+
+    def save() -> None:
+        if journal.writes:
+            with trainer.between_steps:
+                save_state(run.last, trainer, card, best=status.best)
+
+    def at_last() -> None:
+        if trainer.step:
+            save()
+        journal.say(state="stopped", message="", step=trainer.step)
+
+    def validate() -> None:
+        epoch = trainer.step // trainer.steps_per_epoch
+        due = epoch % config.validate_every == 0 or trainer.step == trainer.total_steps
+        if trainer.step % trainer.steps_per_epoch or not trainer.step or not due or not journal.writes:
+            return
+        if held_out:
+            figures = validation_figures(trainer.encoder, held_out, config)
+            journal.line({"number": trainer.step, "epoch": epoch, "validation": figures})
+            if _better(figures, status.best, trainer):
+                status.best = figures
+                card.results = {"validation": figures, "step": trainer.step}
+                save_checkpoint(run.best, trainer.encoder, card)
+        elif trainer.step == trainer.total_steps:
+            save_checkpoint(run.best, trainer.encoder, card)
+
+    stop.at_last = at_last
+    validate()  # a run that was stopped right before a validation catches up
+    while trainer.step < trainer.total_steps:
+        for step in trainer.run_epoch():
+            left = (time.monotonic() - started) / (step.number - first) * (trainer.total_steps - step.number)
+            journal.line({**asdict(step), "total_steps": trainer.total_steps, "seconds_left": left})
+            state = "stopping" if stop.asked else "running"
+            journal.say(state=state, step=step.number, epoch=step.epoch, seconds_left=left)
+            if engine.any_process(fabric.device, answer=stop.asked):
+                stop.answered()
+                save()
+                journal.say(state="stopped")
+                return
+            if time.monotonic() - saved > SAVE_EVERY_S:
+                save()
+                saved = time.monotonic()
+        validate()
+    save()
+    journal.say(state="finished", seconds_left=0.0)
+
+
+def _prepared(
+    cohort: Cohort, preparation: Preparation, parts: list[list[str]], fabric: lf.Fabric, journal: Journal
+) -> list[list[Prepared]]:
+    """Prepared volumes of each part of the patients; several processes prepare a share each, then open all."""
+    entries = [cohort.subset(part) for part in parts]
+    together = [entry for part in entries for entry in part]
+
+    def said(done: int, total: int) -> None:
+        journal.say(state="preparing", message=f"Prepared {done} of {total} volumes.")
+
+    if engine.world_size() > 1:
+        prepare_cohort(cohort, preparation, entries=together[engine.rank() :: engine.world_size()], progress=said)
+        fabric.barrier()
+    volumes = prepare_cohort(cohort, preparation, entries=together, progress=said)
+    return [volumes[: len(entries[0])], volumes[len(entries[0]) :]]
+
+
+def _better(figures: dict[str, float], best: dict[str, float], trainer: Trainer) -> bool:
+    """By error in mm; where the code has no millimetres the last is kept: what it is trained for is not measured."""
+    return not trainer.encoder.has_distance_head or figures["rmse_mm"] <= best.get("rmse_mm", float("inf"))
+
+
+def _card(
+    run: Run, trainer: Trainer, cohort: Cohort, preparation: Preparation, train: list[str], held_out: list[str]
+) -> Card:
+    config = trainer.config
+    return Card(
+        name=run.id,
+        method=config.method,
+        description=f"Trained on {len(train)} patients of {cohort.name}.",
+        modality=cohort.modality,
+        crop_size=config.crop_size,
+        heads=dict(trainer.method.heads),
+        mm_per_unit=config.mm_per_unit,
+        preparation=preparation,
+        training=config.model_dump(mode="json"),
+        cohort={
+            "name": cohort.name,
+            "fingerprint": cohort.fingerprint,
+            "synthetic": cohort.synthetic,
+            "train": train,
+            "validation": held_out,
+        },
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+    )
+
+
+def _check_same_patients(run: Run, card: Card) -> None:
+    before = read_card(run.last).cohort
+    if any(before.get(part) != card.cohort[part] for part in ("train", "validation")):
+        raise InputError(
+            f"{run.id} cannot go on: {card.cohort['name']} or its split has other patients than when it began, and "
+            "those held out might be trained on. Put them back, or start a new training."
+        )
+
+
+def _mend(run: Run) -> None:
+    """What a killed process left half done."""
+    for folder in (run.last, run.best):
+        recover_folder(folder)
+    remove_unfinished(run.last.parent)
+
+
+@contextmanager
+def _only_worker(run: Run) -> Iterator[None]:
+    with (run.folder / "worker.lock").open("w") as lock:
+        if not try_lock(lock.fileno()):
+            raise InputError(f"Another process works on {run.id}: stop it first.")
+        yield
+
+
+def _machine(device: str) -> dict[str, Any]:
+    """What a run's folder says about where it was worked on."""
+    name = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()
+    return {
+        "command": sys.argv,
+        "code": _code_version(),
+        "device": f"{device} ({name})",
+        "processes": engine.world_size(),
+        "threads": torch.get_num_threads(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": versions(),
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+    }
+
+
+def _code_version() -> str:
+    folder: Path = paths.PACKAGE
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, encoding="utf-8", timeout=5, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "installed"

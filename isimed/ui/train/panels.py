@@ -1,0 +1,211 @@
+"""The panels of the Train page: what a training would take, the runs, and one run as it goes."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import cohort_names
+from isimed.models.device import choose_device, free_memory
+from isimed.training.optimise.config import TrainConfig
+from isimed.training.optimise.patients import check_pairs, choose_patients
+from isimed.training.runs import jobs
+from isimed.training.runs.estimate import estimate, in_words
+from isimed.training.runs.folder import Run, Status
+from isimed.ui.state import load_cohort
+from isimed.ui.train.curves import HELP, curves
+from isimed.ui.train.form import fill_form
+
+VIEW, RUN, PROBLEM = "train_view", "train_run", "train_problem"
+NEW, RUNS = "New training", "Runs"
+LOOK_EVERY_S = 2.0
+GIGABYTE = 1e9
+COLOURS = {"running": "blue", "finished": "green", "failed": "red", "dead": "red", "stopped": "orange"}
+
+
+def summary(config: TrainConfig | str) -> bool:
+    """Cohort, split, device, time and memory of a training that has not started, or why it cannot.
+
+    Args:
+        config: or what is wrong with it.
+
+    Returns:
+        True where it can start.
+    """
+    if isinstance(config, str):
+        st.error(config, icon=":material/error:")
+        return False
+    there = config.on == "slurm"
+    try:
+        cohort = load_cohort(config.cohort)
+        train, held_out = choose_patients(cohort, config)
+        check_pairs(cohort, config)
+        device, why = _cluster(config) if there else choose_device(config.device)
+    except InputError as error:
+        st.error(str(error), icon=":material/error:")
+        return False
+    guess = estimate(config, training_volumes=len(cohort.subset(train)), device=device)
+    st.markdown(
+        f"**{cohort.name}**: {len(cohort.volumes)} volumes of {len(cohort.subjects)} patients, {cohort.modality}, "
+        + (f"common frame {cohort.frame}." if cohort.frame else "no common frame.")
+    )
+    source = f"by {Path(config.split).name}" if config.split else f"drawn with seed {config.seed}"
+    st.markdown(f"**Split**: {len(train)} patients to train on, {len(held_out)} held out, {source}.")
+    st.markdown(f"**Device**: {device} ({why}).")
+    st.markdown(
+        f"**Takes** about {in_words(guess.seconds)}: {guess.steps} steps of {guess.crops} crops, {guess.source}."
+    )
+    needed = f"**Memory** about {guess.memory / GIGABYTE:.1f} GB"
+    if there:
+        st.markdown(f"{needed}, over all processes.")
+        return True
+    free = free_memory(device)
+    st.markdown(f"{needed} of {free / GIGABYTE:.0f} GB free.")
+    if guess.memory > free:
+        st.warning("This may not fit into memory: take fewer volumes a step or crops a volume.")
+    return True
+
+
+def _cluster(config: TrainConfig) -> tuple[str, str]:
+    each = f"{config.gpus} GPUs each" if config.gpus else "no GPU asked for"
+    nodes = "1 node" if config.nodes == 1 else f"{config.nodes} nodes"
+    return (
+        "cuda" if config.gpus else "cpu",
+        f"SLURM: {nodes}, {each}, at most {config.hours:g} h at a time",
+    )
+
+
+def start_training(config: TrainConfig) -> None:
+    """Start, and show the new run. A callback."""
+    try:
+        show_run(jobs.submit(config).id)
+    except (InputError, OSError) as error:
+        st.session_state[PROBLEM] = f"The training could not be started: {error}"
+
+
+def show_run(run_id: str) -> None:
+    st.session_state[RUN], st.session_state[VIEW] = run_id, RUNS
+
+
+def duplicate(run: Run) -> None:
+    """Open the form with a run's options. A callback."""
+    try:
+        fill_form(run.config)
+        st.session_state[VIEW] = NEW
+    except InputError as error:
+        st.session_state[PROBLEM] = str(error)
+
+
+def run_table(runs: Sequence[Run]) -> list[Run]:
+    """All runs with a filter; rows that are ticked are compared.
+
+    Returns:
+        The ticked runs.
+    """
+    text = st.text_input("Filter", placeholder="method, cohort, state or name", key="train_filter").lower()
+    rows = [_row(run) for run in runs]
+    kept = [i for i, row in enumerate(rows) if text in " ".join(map(str, row.values())).lower()]
+    frame = pd.DataFrame([rows[i] for i in kept])
+    if frame.empty:
+        st.caption("No run fits the filter.")
+        return []
+    event = st.dataframe(
+        frame,
+        hide_index=True,
+        height=min(38 + 35 * len(frame), 250),
+        on_select="rerun",
+        selection_mode="multi-row",
+        key=f"train_table_{text}",
+        placeholder="",
+        column_config={
+            "Spearman": st.column_config.NumberColumn(format="%.3f"),
+            "Error, mm": st.column_config.NumberColumn(format="%.1f"),
+            "RankMe": st.column_config.NumberColumn(format="%.1f"),
+        },
+    )
+    return [runs[kept[i]] for i in event.selection.rows]
+
+
+def _row(run: Run) -> dict[str, object]:
+    status = run.status
+    try:
+        config = run.config
+        method, cohort = str(config.method), Path(config.cohort.removesuffix("/dataset.json")).name
+    except InputError:
+        method, cohort = "?", "?"
+    return {
+        "Run": run.id,
+        "State": status.state,
+        "Method": method,
+        "Cohort": cohort,
+        "Step": f"{status.step} / {status.total_steps}" if status.total_steps else "",
+        "Spearman": status.best.get("spearman"),
+        "Error, mm": status.best.get("rmse_mm"),
+        "RankMe": status.best.get("rankme"),
+    }
+
+
+def run_panel(run: Run, compared: Sequence[Run]) -> None:
+    """State, buttons, curves and log of a run; looks again every two seconds while anything moves."""
+    moving = any(one.status.active for one in (run, *compared))
+    st.fragment(_run_panel, run_every=LOOK_EVERY_S if moving else None)(run, compared, moving=moving)
+
+
+def _run_panel(run: Run, compared: Sequence[Run], *, moving: bool) -> None:
+    status = run.status
+    _state(status)
+    _buttons(run, status)
+    shown = {one.id: one.metrics() for one in (compared or [run])}
+    if any(shown.values()):
+        st.plotly_chart(curves(shown), key="train_curves")
+        st.caption(HELP)
+    else:
+        st.caption("Curves appear with the first step.")
+    with st.expander("Log", expanded=status.state in ("failed", "dead")):
+        st.code(run.log_tail() or "Nothing yet.", language=None)
+    with st.expander("Options and folder"):
+        st.code(f"# {run.folder}\n{run.options_text()}", language="yaml")
+    if moving and not any(one.status.active for one in (run, *compared)):
+        st.rerun()
+
+
+def _state(status: Status) -> None:
+    left = f", {in_words(status.seconds_left)} left" if status.active and status.seconds_left else ""
+    about = status.message or (f"on {status.device}" if status.device else "")
+    st.markdown(f":{COLOURS.get(status.state, 'gray')}-badge[{status.state}] {about}")
+    if status.total_steps:
+        text = f"Step {status.step} of {status.total_steps}, epoch {status.epoch + 1}{left}"
+        st.progress(min(1.0, status.step / status.total_steps), text)
+
+
+def _buttons(run: Run, status: Status) -> None:
+    stop, resume, copy, use = st.columns(4)
+    if stop.button("Stop", disabled=not status.active or status.state == "stopping", width="stretch"):
+        _try(jobs.stop_soon, run, "Saving and stopping; it is gone within 25 seconds.")
+    if resume.button("Resume", disabled=not status.resumable, width="stretch"):
+        _try(jobs.resume, run, "Going on from the last checkpoint.")
+        st.rerun()
+    if copy.button("Duplicate with changes", on_click=duplicate, args=(run,), width="stretch"):
+        st.rerun()  # all of the page, not the fragment alone
+    ready = (run.best / "checkpoint.json").is_file()
+    about = None if ready else "There is a checkpoint after the first validation."
+    if use.button("Use this checkpoint", type="primary", disabled=not ready, help=about, width="stretch"):
+        _use(run)
+        st.rerun()
+
+
+def _use(run: Run) -> None:
+    """The other pages open this checkpoint, on the cohort that it was trained on where that has a name there."""
+    st.session_state["checkpoint"] = run.id
+    if run.config.cohort in cohort_names():
+        st.session_state["cohort"] = run.config.cohort
+
+
+def _try(action: Callable[[Run], None], run: Run, said: str) -> None:
+    try:
+        action(run)
+        st.toast(said)
+    except InputError as error:
+        st.toast(str(error), icon=":material/error:")

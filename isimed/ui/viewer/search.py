@@ -1,0 +1,152 @@
+"""The clicked point (in the session and in the link), and what is found for it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from numpy.typing import ArrayLike, NDArray
+
+from isimed.data.cohorts.cohort import Cohort
+from isimed.data.demo.warp import true_point
+from isimed.data.prepared.crops import crop_centre_mm, grid_centres
+from isimed.data.prepared.preprocess import Preparation, Prepared
+from isimed.explore.search.locate import Location, all_crops_may_agree, from_table, refined
+from isimed.explore.search.retrieve import code_at, code_in
+from isimed.explore.tables.filters import Filter
+from isimed.explore.tables.store import Table
+from isimed.models.card import Card
+from isimed.models.checkpoint import Checkpoint
+from isimed.ui import state
+
+CURSOR = "cursor"
+Point = tuple[float, float, float]
+
+
+def choose_point(cohort: Cohort, card: Card) -> tuple[str, Point]:
+    """The volume and the point that are looked at: chosen here, on another page, or by a link."""
+    ids = [entry.id for entry in cohort.volumes]
+    cursor = st.session_state.get(CURSOR) or cursor_from_url(dict(st.query_params))
+    volume_id = cursor["volume"] if cursor and cursor["volume"] in ids else ids[0]
+    volume_id = st.sidebar.selectbox("Patient", ids, index=ids.index(volume_id), help="Whose scan is clicked.")
+    if cursor and cursor["volume"] == volume_id and cursor["mm"]:
+        point = cursor["mm"]
+    else:
+        point = _start(cohort, volume_id, card)
+    set_point(volume_id, point)
+    st.query_params["volume"] = volume_id
+    st.query_params["mm"] = ",".join(f"{value:.1f}" for value in point)
+    return volume_id, point
+
+
+def set_point(volume_id: str, mm: ArrayLike) -> None:
+    x, y, z = map(float, np.asarray(mm))
+    st.session_state[CURSOR] = {"volume": volume_id, "mm": (x, y, z)}
+
+
+def cursor_from_url(parameters: dict[str, str]) -> dict | None:
+    """The cursor in a link (``volume`` and ``mm=x,y,z``), or None where it is missing or not three numbers."""
+    if "volume" not in parameters:
+        return None
+    try:
+        values = [float(part) for part in parameters.get("mm", "").split(",")]
+    except ValueError:
+        values = []
+    good = len(values) == 3 and all(map(math.isfinite, values))
+    return {"volume": parameters["volume"], "mm": tuple(values) if good else None}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A place that was found, and how far it is from the true one where that is known (synthetic patients)."""
+
+    location: Location
+    error_mm: float | None = None
+
+    @property
+    def volume(self) -> str:
+        return self.location.volume
+
+    @property
+    def mm(self) -> Point:
+        return self.location.mm
+
+
+def code_of(
+    cohort: Cohort, checkpoint: Checkpoint, table: Table, volume_id: str, point_mm: Point
+) -> NDArray[np.float32]:
+    """(D,) code of the crop around a point: of the table where it has that crop, else by the network, once."""
+    volume = state.prepared_scan(cohort, volume_id, checkpoint.card.preparation)
+    kept = code_in(table, volume_id, volume, point_mm)
+    if kept is not None:
+        return kept
+    return _code(checkpoint.fingerprint, cohort.fingerprint, volume_id, point_mm, checkpoint, cohort)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _code(
+    checkpoint: str, cohort: str, volume_id: str, point_mm: Point, _checkpoint: Checkpoint, _cohort: Cohort
+) -> NDArray[np.float32]:
+    volume = state.prepared_scan(_cohort, volume_id, _checkpoint.card.preparation)
+    return code_at(_checkpoint, volume, point_mm)
+
+
+def find(
+    cohort: Cohort, preparation: Preparation, table: Table, code: NDArray, source: str, point_mm: Point, where: Filter
+) -> list[Found]:
+    """A point's place in every volume that the filter lets through, best first, from the table alone."""
+    found = from_table(table, code, source, point_mm, where=where)
+    return with_errors(cohort, preparation, source, point_mm, found)
+
+
+def refine(
+    cohort: Cohort,
+    preparation: Preparation,
+    table: Table,
+    found: Sequence[Found],
+    source: str,
+    point_mm: Point,
+    where: Filter,
+) -> list[Found]:
+    """Places moved to where the voxels look like those around the clicked point; not under a filter for crops."""
+    places = [match.location for match in found]
+    if not all_crops_may_agree(table, source, where):
+        return list(found)
+
+    def volumes(name: str) -> Prepared:
+        return state.prepared_scan(cohort, name, preparation)
+
+    return with_errors(cohort, preparation, source, point_mm, refined(table, volumes, places, source, point_mm))
+
+
+def with_errors(
+    cohort: Cohort, preparation: Preparation, source: str, point_mm: Point, found: Sequence[Location]
+) -> list[Found]:
+    """Locations with their distance to the true place, where that is known and inside the scan."""
+    warps = state.demo_warps(cohort)
+    if warps is None:
+        return [Found(location) for location in found]
+    subject = cohort.entry(source).subject
+    result = []
+    for location in found:
+        truth = true_point(warps, point_mm, subject, location.subject)
+        target = state.prepared_scan(cohort, location.volume, preparation)
+        voxel = target.to_voxel(truth)
+        inside = ((voxel >= 0) & (voxel <= np.array(target.image.shape) - 1)).all()
+        result.append(Found(location, float(np.linalg.norm(location.mm - truth)) if inside else None))
+    return result
+
+
+def _start(cohort: Cohort, volume_id: str, card: Card) -> Point:
+    """A place worth looking at before the first click: off the middle, so that left and right show.
+
+    It is the centre of one of the table's crops: what it finds is there before the network is.
+    """
+    volume = state.prepared_scan(cohort, volume_id, card.preparation)
+    wanted = volume.box_centre_mm + np.array([-25.0, 10.0, 0.0])
+    centres = crop_centre_mm(volume, grid_centres(volume, card.step_mm), card.crop_size)
+    if not len(centres):
+        centres = wanted[None]
+    x, y, z = centres[np.linalg.norm(centres - wanted, axis=1).argmin()]
+    return float(x), float(y), float(z)

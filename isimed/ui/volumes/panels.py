@@ -1,0 +1,231 @@
+"""The parts of the Volumes page: the list of cohorts, import, report, thumbnails, split, cache."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from isimed.core import paths
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
+from isimed.data.cohorts.importing import LAYOUTS, import_cohort, series_to_choose
+from isimed.data.cohorts.splits import PARTS, draw_split, read_split, split_path, write_split
+from isimed.data.cohorts.uploads import store_uploads
+from isimed.data.prepared.cache import cache_size, delete_cache
+from isimed.data.prepared.memory import MemoryBudget
+from isimed.data.quality.facts import facts_of
+from isimed.data.quality.report import QualityReport, check_cohort
+from isimed.explore.tables.store import tables_of
+from isimed.ui import state
+from isimed.ui.errors import show_error
+from isimed.ui.volumes.pictures import three_planes
+
+A_PAGE = 12
+
+
+def show_cohorts() -> None:
+    """One row a cohort: counts, prepared, embedded with which checkpoints."""
+    rows = []
+    for name in cohort_names():
+        try:
+            rows.append(_row(name, state.load_cohort(name)))
+        except InputError as error:
+            rows.append({"cohort": name, "about": str(error)})
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _cache_size(manifest: str, changed: tuple[int, int]) -> tuple[int, int]:
+    """Looked up again when the manifest or the folder of prepared volumes changes."""
+    return cache_size(Cohort.load(manifest))
+
+
+def _changed(manifest: Path) -> tuple[int, int]:
+    folder = paths.prepared_dir()
+    return manifest.stat().st_mtime_ns, folder.stat().st_mtime_ns if folder.is_dir() else 0
+
+
+def _row(name: str, cohort: Cohort) -> dict[str, Any]:
+    manifest = find_manifest(name)
+    count, size = _cache_size(str(manifest), _changed(manifest))
+    return {
+        "cohort": name,
+        "volumes": len(cohort.volumes),
+        "patients": len(cohort.subjects),
+        "modality": cohort.modality,
+        "labels": ", ".join(kind for kind in ("organs", "tumour") if any(getattr(e, kind) for e in cohort.volumes))
+        or "none",
+        "prepared": f"{count} ({size / 1e6:,.0f} MB)" if count else "not yet",
+        "embedded with": ", ".join(sorted({table.checkpoint for table in tables_of(name)})) or "not yet",
+        "about": cohort.description,
+    }
+
+
+def show_import() -> None:
+    """By a path on the server, or by upload; a DICOM tree lets one choose its series."""
+    by_path, by_upload = st.tabs(["From a folder on this machine", "Upload"])
+    with by_path:
+        path = st.text_input("Folder, file or zip", placeholder="the path of a folder, as the server sees it")
+        st.caption("Files stay where they are: the cohort only refers to them.")
+        if path:
+            _import_form(path, "path")
+    with by_upload:
+        kind = st.segmented_control("What", ["Files or a zip", "A folder"], default="Files or a zip")
+        how: Any = "directory" if kind == "A folder" else True
+        files = st.file_uploader("Scans: NIfTI, NRRD, MHA, DICOM or a zip", accept_multiple_files=how, key=f"up-{kind}")
+        st.caption("Meant for a few scans: uploads pass through memory. Give large cohorts as a folder on the server.")
+        if files:
+            _import_form(_stored(files), "upload")
+
+
+def _stored(files: list[Any]) -> str:
+    """Uploads are written once, not at every rerun."""
+    ids = tuple(file.file_id for file in files)
+    if st.session_state.get("uploaded", (None, ""))[0] != ids:
+        st.session_state["uploaded"] = (ids, str(store_uploads(files)))
+    return st.session_state["uploaded"][1]
+
+
+def _import_form(path: str, key: str) -> None:
+    try:
+        _fill_import_form(path, key)
+    except InputError as error:  # shown here, so that the rest of the page stays
+        show_error(error)
+
+
+def _fill_import_form(path: str, key: str) -> None:
+    series = list(series_to_choose(path)) if st.toggle("Choose DICOM series", key=f"{key}-series") else []
+    chosen = _choose_series(series, key) if series else None
+    name_column, layout_column, channel_column, copy_column = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
+    name = name_column.text_input("Name", key=f"{key}-name", placeholder="the folder's name")
+    layout = layout_column.selectbox("Layout", ["auto", *LAYOUTS], key=f"{key}-layout")
+    channel = channel_column.text_input("Image or channel", key=f"{key}-channel", placeholder="CT, flair, 0 …")
+    copy = copy_column.toggle("Copy the files", key=f"{key}-copy")
+    if not st.button("Import", type="primary", key=f"{key}-go", icon=":material/download:"):
+        return
+    bar, progress = _bar("Reading headers")
+    manifest = import_cohort(
+        path,
+        name=name or ("upload" if key == "upload" else None),
+        layout=layout,
+        channel=channel or None,
+        series=chosen,
+        copy=copy or key == "upload",
+        progress=progress,
+    )
+    bar.empty()
+    cohort = Cohort.load(manifest)
+    st.session_state["cohort"] = cohort.name
+    st.session_state["imported"] = cohort.description
+    st.rerun()
+
+
+def _bar(text: str) -> tuple[Any, Callable[[int, int], None]]:
+    """A progress bar and the (done, total) callable that moves it."""
+    bar = st.progress(0.0, f"{text}…")
+
+    def move(done: int, total: int) -> None:
+        bar.progress(done / total, f"{text}: {done} of {total}")
+
+    return bar, move
+
+
+def _choose_series(series: list[Any], key: str) -> list[str]:
+    table = pd.DataFrame(
+        {
+            "take": [not one.problem for one in series],
+            "patient": [one.patient for one in series],
+            "modality": [one.modality for one in series],
+            "slices": [one.slices for one in series],
+            "description": [one.description for one in series],
+            "date": [one.date for one in series],
+            "problem": [one.problem for one in series],
+        }
+    )
+    edited = st.data_editor(
+        table, hide_index=True, disabled=list(table.columns[1:]), key=f"{key}-picker", width="stretch"
+    )
+    return [one.uid for one, take in zip(series, edited["take"], strict=True) if take]
+
+
+def checked(cohort: Cohort) -> QualityReport:
+    """The report of a cohort, made once a session with a bar; measured volumes are only read."""
+    key = f"report-{cohort.name}-{find_manifest(cohort.name).stat().st_mtime_ns}"
+    if key not in st.session_state:
+        bar, progress = _bar("Checking volumes")
+        st.session_state[key] = check_cohort(cohort, progress)
+        bar.empty()
+    return st.session_state[key]
+
+
+def show_report(report: QualityReport) -> None:
+    """Problems first, then the table of all volumes."""
+    rows = [
+        {
+            "state": finding.severity,
+            "volume": finding.volume,
+            "what": finding.kind,
+            "details": finding.message,
+        }
+        for finding in report.findings
+    ]
+    if rows:
+        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height=min(38 + 35 * len(rows), 320))
+    else:
+        st.success("No problems found.", icon=":material/check_circle:")
+    st.dataframe(pd.DataFrame(report.table()), hide_index=True, width="stretch")
+    st.download_button("Report as JSON", report.to_json(), f"{report.cohort}-check.json", "application/json")
+
+
+@st.fragment
+def show_thumbnails(cohort: Cohort) -> None:
+    """Three planes of a dozen volumes at a time, those with problems first."""
+    order = [str(row["volume"]) for row in checked(cohort).table()]
+    pages = -(-len(order) // A_PAGE)
+    page = st.number_input("Page", 1, pages, help=f"{len(order)} volumes, {A_PAGE} a page") if pages > 1 else 1
+    columns = st.columns(3)
+    for place, volume in enumerate(order[(page - 1) * A_PAGE : page * A_PAGE]):
+        _, arrays = facts_of(cohort, cohort.entry(volume), MemoryBudget())
+        with columns[place % 3]:
+            if arrays:
+                st.image(three_planes(arrays), caption=volume, width="stretch")
+            else:
+                st.caption(f"{volume}: not readable")
+    st.caption("Radiological convention: the patient's right (R) is on the left of the picture.")
+
+
+def show_split(cohort: Cohort) -> None:
+    """Patients and their part; stored in the form that training takes."""
+    key = f"split-{cohort.name}"
+    validation_column, test_column, seed_column, draw_column = st.columns(4, vertical_alignment="bottom")
+    validation = validation_column.slider("Validation %", 0, 50, 20) / 100
+    test = test_column.slider("Test %", 0, 50, 20) / 100
+    seed = seed_column.number_input("Seed", 0, step=1)
+    if draw_column.button("Draw", icon=":material/shuffle:", help="At random, by patient."):
+        st.session_state[key] = draw_split(cohort, validation=validation, test=test, seed=int(seed))
+        st.session_state[f"{key}-version"] = st.session_state.get(f"{key}-version", 0) + 1
+    parts = st.session_state.get(key) or read_split(cohort)
+    counts = pd.Series([entry.subject for entry in cohort.volumes]).value_counts()
+    table = pd.DataFrame({"patient": list(parts), "volumes": [counts[s] for s in parts], "part": list(parts.values())})
+    edited = st.data_editor(
+        table,
+        hide_index=True,
+        disabled=["patient", "volumes"],
+        column_config={"part": st.column_config.SelectboxColumn("part", options=PARTS, required=True)},
+        key=f"{key}-editor-{st.session_state.get(f'{key}-version', 0)}",
+    )
+    st.caption(", ".join(f"{count} {part}" for part, count in edited["part"].value_counts().items()))
+    if st.button("Save the split", icon=":material/save:"):
+        write_split(cohort, dict(zip(edited["patient"], edited["part"], strict=True)))
+        st.session_state.pop(key, None)
+        st.success(f"Saved: train with `--split {split_path(cohort)}`.")
+
+
+def show_cache(cohort: Cohort) -> None:
+    """What preparation left on disk, and a button to delete it."""
+    count, size = cache_size(cohort)
+    st.write(f"{count} prepared volumes, {size / 1e6:,.0f} MB. They are made again when needed.")
+    if st.button("Delete the prepared volumes", disabled=not count, icon=":material/delete:"):
+        st.success(f"Deleted {delete_cache(cohort)} prepared volumes.")

@@ -1,0 +1,64 @@
+"""Crops: the right voxels, the right centre, nothing lost at the border."""
+
+import numpy as np
+import pytest
+
+from isimed.data.prepared.crops import crop_centre_mm, cut_crops, grid_centres, nearest_centres, random_centres
+from isimed.data.prepared.preprocess import Prepared
+
+
+@pytest.fixture
+def volume() -> Prepared:
+    """Every voxel holds its own index, packed into one number that float16 keeps exactly."""
+    shape = (12, 10, 8)
+    image = np.arange(np.prod(shape)).reshape(shape).astype(np.float16)
+    affine = np.array([[0, -2.0, 0, 5], [3.0, 0, 0, -7], [0, 0, 2.5, 11], [0, 0, 0, 1]])
+    body = np.zeros(shape, bool)
+    body[2:10, 2:8, 1:7] = True
+    return Prepared(image=image, body=body, labels={}, affine=affine, box_centre_mm=np.zeros(3), background=-1.0)
+
+
+def test_crop_holds_the_voxels_around_its_centre(volume: Prepared) -> None:
+    crop = cut_crops(volume, np.array([[6, 5, 4]]), 4)[0, 0]
+    np.testing.assert_array_equal(crop, volume.image[4:8, 3:7, 2:6])
+
+
+def test_outside_the_volume_is_background(volume: Prepared) -> None:
+    crop = cut_crops(volume, np.array([[0, 0, 0]]), 4)[0, 0]
+    np.testing.assert_array_equal(crop[2:, 2:, 2:], volume.image[:2, :2, :2])
+    assert (crop[:2] == -1).all()
+    assert (crop[:, :2] == -1).all()
+    assert (cut_crops(volume, np.array([[99, 99, 99]]), 4) == -1).all()
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_centre_is_the_middle_of_the_voxels(volume: Prepared, size: int) -> None:
+    centre = np.array([[6, 5, 4]])
+    start = centre - size // 2
+    corners = np.stack([start, start + size - 1])
+    np.testing.assert_allclose(crop_centre_mm(volume, centre, size), volume.to_mm(corners).mean(axis=0), atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_voxel_to_mm_and_back_is_the_identity(volume: Prepared, size: int) -> None:
+    centres = np.argwhere(volume.body)
+    np.testing.assert_array_equal(nearest_centres(volume, crop_centre_mm(volume, centres, size), size), centres)
+
+
+def test_random_centres_lie_in_the_body_and_follow_the_seed(volume: Prepared) -> None:
+    centres = random_centres(volume, 200, np.random.default_rng(3))
+    assert volume.body[tuple(centres.T)].all()
+    np.testing.assert_array_equal(centres, random_centres(volume, 200, np.random.default_rng(3)))
+    assert len(np.unique(centres, axis=0)) > 100
+
+
+def test_grid_is_regular_and_in_the_body() -> None:
+    body = np.ones((33, 33, 33), bool)
+    body[:4] = False
+    cube = Prepared(np.zeros(body.shape, np.float16), body, {}, np.diag([2.0, 2, 2, 1]), np.zeros(3), -1.0)
+    centres = grid_centres(cube, 16)
+    assert body[tuple(centres.T)].all()
+    steps = np.diff(np.unique(centres[:, 2]))
+    assert (steps == 8).all()
+    lows, highs = centres[:, 1].min(), 32 - centres[:, 1].max()
+    assert abs(lows - highs) <= 1

@@ -1,0 +1,170 @@
+"""Embedding tables: resumable, never mixed, the same one by one as in a batch."""
+
+from types import SimpleNamespace
+from typing import cast
+
+import nibabel as nib
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+import isimed
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort
+from isimed.data.prepared.cache import prepared
+from isimed.data.prepared.crops import crop_centre_mm, cut_crops, grid_centres
+from isimed.data.prepared.preprocess import Preparation
+from isimed.explore.search.retrieve import code_at, code_in
+from isimed.explore.tables import embed as embedding
+from isimed.explore.tables.components import codes_of
+from isimed.explore.tables.embed import checkpoint_for, embed_cohort, embed_crops, fitting_checkpoints, tumour_share
+from isimed.explore.tables.store import table_info, tables_of, volume_file
+from isimed.models.checkpoint import Checkpoint, untrained
+
+STEP = 60.0
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    return untrained(Preparation(spacing_mm=4.0), modality="MRI")
+
+
+def test_table_has_one_row_a_crop_and_reads_back(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    seen: list[tuple[int, int]] = []
+    table = embed_cohort(cohort, checkpoint, step_mm=STEP, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (len(table), len(table))
+    assert table.embedding.shape == (len(table), 1024)
+    assert table.code.shape == (len(table), 512)
+    assert table.embedding.dtype == table.code.dtype == np.float16
+    assert table.volumes == ["P0", "P1", "P2"]
+    assert set(table.subject) == {"S0", "S1", "S2"}
+    first = table.rows("P1")
+    volume = prepared(cohort, cohort.entry("P1"), checkpoint.card.preparation)
+    centres = crop_centre_mm(volume, grid_centres(volume, STEP))
+    np.testing.assert_allclose(table.centre_mm[first], centres, atol=1e-4)
+    np.testing.assert_allclose(table.position[first], centres - volume.box_centre_mm, atol=1e-4)
+    assert [info.checkpoint for info in tables_of("small")] == ["untrained"]
+    columns = pq.read_schema(table.files[0]).names
+    assert columns[:3] == ["cohort", "subject", "volume"]
+
+
+def test_codes_to_compute_with_are_the_stored_ones_and_the_only_copy(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    table = embed_cohort(cohort, checkpoint, step_mm=STEP)
+    wide = codes_of(table)
+    assert wide.dtype == np.float32
+    assert "code" not in table._columns
+    np.testing.assert_array_equal(wide, table.code.astype(np.float32))
+    np.testing.assert_array_equal(table.wide_code(), wide)
+
+
+def test_positions_of_moved_patients_agree(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    table = embed_cohort(cohort, checkpoint, step_mm=STEP)
+    a, b = table.rows("P0"), table.rows("P2")
+    assert np.abs(table.centre_mm[a].mean(0) - table.centre_mm[b].mean(0)).max() > 5
+    np.testing.assert_allclose(table.position[a], table.position[b], atol=1e-3)
+
+
+def test_embedding_goes_on_where_it_stopped(
+    cohort: Cohort, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    real = embedding.embed_crops
+
+    def counting(*arguments, **options):
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(embedding, "embed_crops", counting)
+    with pytest.raises(KeyboardInterrupt):
+        embed_cohort(cohort, checkpoint, step_mm=STEP)
+    monkeypatch.setattr(embedding, "embed_crops", real)
+    info = table_info(cohort, checkpoint, STEP)
+    before = volume_file(info, "P0").stat().st_mtime_ns
+    assert not volume_file(info, "P1").exists()
+    assert embed_cohort(cohort, checkpoint, step_mm=STEP).volumes == ["P0", "P1", "P2"]
+    assert volume_file(info, "P0").stat().st_mtime_ns == before
+
+
+def test_a_changed_cohort_gets_another_table(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    old = table_info(cohort, checkpoint, STEP)
+    path = cohort.path("P0.nii.gz")
+    image = nib.load(path)
+    nib.Nifti1Image(np.asarray(image.dataobj) + 1, image.affine).to_filename(path)
+    assert table_info(Cohort.load(cohort.root), checkpoint, STEP) != old
+
+
+def test_batch_equals_one_by_one(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    volume = prepared(cohort, cohort.entry("P0"), checkpoint.card.preparation)
+    centres = grid_centres(volume, STEP)[:3]
+    together = embed_crops(checkpoint, volume, centres)[1]
+    alone = np.concatenate([embed_crops(checkpoint, volume, centre)[1] for centre in centres])
+    np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-3)
+
+
+def test_a_crop_of_the_table_needs_no_network(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    table = embed_cohort(cohort, checkpoint, step_mm=STEP)
+    volume = prepared(cohort, cohort.entry("P1"), checkpoint.card.preparation)
+    places = table.centre_mm[table.rows("P1")]
+    for place in places[:: max(1, len(places) // 3)]:
+        near = place + 0.3 * checkpoint.card.preparation.spacing_mm
+        kept, computed = code_in(table, "P1", volume, near), code_at(checkpoint, volume, near)
+        np.testing.assert_allclose(kept, computed, rtol=2e-3, atol=2e-3 * np.abs(computed).max())
+        assert code_in(table, "P1", volume, place + 2 * checkpoint.card.preparation.spacing_mm) is None
+    assert code_in(table, "not embedded yet", volume, places[0]) is None
+
+
+def test_threads_side_by_side_give_the_same_in_the_same_order(
+    cohort: Cohort, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = prepared(cohort, cohort.entry("P0"), checkpoint.card.preparation)
+    centres, before, finished = grid_centres(volume, STEP)[:7], torch.get_num_threads(), []
+    together = embed_crops(checkpoint, volume, centres)[1]
+    monkeypatch.setattr(embedding, "SMALL_BATCH", 2)
+    apart = embed_crops(checkpoint, volume, centres, on_batch=finished.append)[1]
+    assert finished == [2, 2, 2, 1]
+    np.testing.assert_allclose(apart, together, rtol=1e-3, atol=1e-3)
+    assert torch.get_num_threads() == before
+
+
+def test_tumour_share_counts_voxels(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    volume = prepared(cohort, cohort.entry("P0"), checkpoint.card.preparation)
+    centres = np.argwhere(volume.labels["tumour"] > 0)[::40]
+    centres = np.concatenate([centres, [[0, 0, 0]], np.array([volume.image.shape]) - 1])
+    tumour = np.asarray(volume.labels["tumour"]) > 0
+    as_image = type(volume)(tumour.astype(np.float16), volume.body, {}, volume.affine, volume.box_centre_mm, 0.0)
+    expected = cut_crops(as_image, centres, 8).mean(axis=(1, 2, 3, 4))
+    np.testing.assert_allclose(tumour_share(volume, centres, 8), expected, atol=1e-6)
+
+
+def test_one_line_embeds_one_scan(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    path = cohort.path("P1.nii.gz")
+    table = isimed.embed(path, checkpoint=checkpoint, step_mm=STEP)
+    expected = embed_cohort(cohort, checkpoint, step_mm=STEP)
+    rows = expected.rows("P1")
+    np.testing.assert_allclose(table.centre_mm, expected.centre_mm[rows], atol=1e-4)
+    np.testing.assert_allclose(table.code, expected.code[rows].astype(np.float32), atol=1e-1)
+
+
+def test_wrong_modality_is_refused(cohort: Cohort) -> None:
+    ct = untrained(Preparation.for_modality("CT"), modality="CT")
+    with pytest.raises(InputError, match="trained on CT"):
+        embed_cohort(cohort, ct, step_mm=STEP)
+
+
+def test_untrained_takes_the_preparation_of_another(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    assert checkpoint_for("untrained", cohort, like=checkpoint).card.preparation.spacing_mm == 4.0
+    assert checkpoint_for("untrained", cohort).card.preparation.intensity == "percentile"
+
+
+def test_the_network_that_opens_first_was_trained_on_such_data_and_knows_millimetres() -> None:
+    heads = SimpleNamespace(name="headneck-ct", modality="CT", synthetic=False)
+    assert fitting_checkpoints(cast(Cohort, heads)) == ["headneck-ct", "barlow-twins", "demo-ct"]
+    others = SimpleNamespace(name="mine", modality="MRI", synthetic=False)
+    assert fitting_checkpoints(cast(Cohort, others)) == ["brain-flair", "demo-brain"]
+    brains = SimpleNamespace(name="demo-brain", modality="MRI", synthetic=True)
+    chests = SimpleNamespace(name="demo-ct", modality="CT", synthetic=True)
+    assert fitting_checkpoints(cast(Cohort, chests))[0] == "demo-ct"
+    assert fitting_checkpoints(cast(Cohort, brains))[0] == "demo-brain"

@@ -1,0 +1,78 @@
+"""Crops cut on the device are those cut from memory-mapped files, and a step's batch is dealt out whole."""
+
+import numpy as np
+import pytest
+import torch
+
+from isimed.data.cohorts.cohort import Cohort
+from isimed.data.prepared.cache import prepare_cohort
+from isimed.data.prepared.crops import crop_centre_mm
+from isimed.data.prepared.preprocess import Preparation, Prepared
+from isimed.training.optimise.batches import Batches
+from isimed.training.optimise.config import TrainConfig
+from isimed.training.optimise.crop_source import DeviceCrops, MappedCrops, body_centres
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def volumes(cohort: Cohort) -> list[Prepared]:
+    return prepare_cohort(cohort, Preparation(spacing_mm=5.0))
+
+
+def test_device_crops_equal_mapped_crops_also_at_the_border(volumes: list[Prepared]) -> None:
+    rng = np.random.default_rng(0)
+    centres = [rng.integers(-20, np.array(volume.image.shape) + 20, size=(5, 3)) for volume in volumes]
+    centres[0][0] = 0
+    chosen = [2, 0, 1]
+    wanted = [centres[index] for index in chosen]
+    on_device, mapped = DeviceCrops(volumes, CPU), MappedCrops(volumes, CPU)
+    for size in (32, 40):
+        assert torch.equal(on_device.cut(chosen, wanted, size), mapped.cut(chosen, wanted, size))
+
+
+def test_body_centres_lie_in_the_body_and_reach_all_of_it(volumes: list[Prepared]) -> None:
+    centres = body_centres(volumes[0], 500, np.random.default_rng(0))
+    assert centres.shape == (500, 3)
+    assert volumes[0].body[tuple(centres.T)].all()
+    middle = np.argwhere(volumes[0].body).mean(0)
+    np.testing.assert_allclose(centres.mean(0), middle, atol=2)
+
+
+def test_processes_share_a_step_and_every_volume_comes_once_an_epoch(volumes: list[Prepared]) -> None:
+    config = TrainConfig(cohort="any", crops_per_volume=2, volumes_per_step=3)
+    source = MappedCrops(volumes, CPU)
+    alone = Batches(config, volumes, source)
+    batch = alone.draw(0)
+    parts = [Batches(config, volumes, source, rank=rank, world=2).draw(0) for rank in range(2)]
+    for name in ("crops", "centres_mm", "positions_mm", "groups"):
+        assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(batch, name))
+    assert [part.first for part in parts] == [0, 4]
+    assert sorted(alone.chosen(0)) == [0, 1, 2]
+    assert not torch.equal(alone.draw(0).crops, alone.draw(1).crops)
+    assert torch.equal(alone.draw(0).crops, batch.crops)
+
+
+def test_no_step_has_more_volumes_than_asked_for(volumes: list[Prepared]) -> None:
+    for asked in (1, 2, 3, 8):
+        batches = Batches(TrainConfig(cohort="any", volumes_per_step=asked), volumes, MappedCrops(volumes, CPU))
+        counts = [len(batches.chosen(step)) for step in range(batches.steps_per_epoch)]
+        assert max(counts) <= asked
+        assert sum(counts) == len(volumes)
+
+
+def test_positions_are_mm_from_the_middle_of_the_body(volumes: list[Prepared]) -> None:
+    config = TrainConfig(cohort="any", crops_per_volume=4, volumes_per_step=1)
+    batches = Batches(config, volumes[:1], MappedCrops(volumes[:1], CPU))
+    batch = batches.draw(0)
+    offset = batch.centres_mm - batch.positions_mm
+    expected = torch.as_tensor(volumes[0].box_centre_mm).float().expand(4, 3)
+    torch.testing.assert_close(offset, expected)
+    assert crop_centre_mm(volumes[0], np.zeros((1, 3))).shape == (1, 3)
+
+
+def test_upcoming_batches_are_the_batches_of_the_steps(volumes: list[Prepared]) -> None:
+    config = TrainConfig(cohort="any", crops_per_volume=2, volumes_per_step=1)
+    batches = Batches(config, volumes, MappedCrops(volumes, CPU))
+    for step, batch in enumerate(batches.upcoming(0, 3)):
+        assert torch.equal(batch.crops, batches.draw(step).crops)

@@ -1,0 +1,210 @@
+"""Never lost: killed at any moment and resumed, a training gives what the one that was not killed gives."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from isimed.__main__ import main
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort
+from isimed.models.checkpoint import load_checkpoint
+from isimed.training.optimise import loop
+from isimed.training.runs import worker
+from isimed.training.runs.folder import Run, describe, execute, read_config
+from tests.training.tiny import tiny
+
+KILLED = """
+import os, signal, sys
+from isimed.training import work
+from isimed.training.runs.folder import Run
+work.SAVE_EVERY_S = 0.0  # save after every step
+
+def report(line):
+    if line["number"] == int(sys.argv[2]) and "terms" in line:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+work.work(Run(sys.argv[1]), report=report)
+"""
+
+
+def curve(run: Run) -> list[tuple]:
+    """Everything of the metrics that is not a time."""
+    found = []
+    for line in run.metrics():
+        values = line.get("validation") or {**line["terms"], "rate": line["learning_rate"]}
+        found.append((line["number"], tuple(sorted(values.items()))))
+    return found
+
+
+@pytest.mark.parametrize(("method", "killed_at"), [("isimed", 3), ("dino", 2)])
+def test_killed_and_resumed_is_exactly_the_unbroken_run(cohort: Cohort, method: str, killed_at: int) -> None:
+    config = tiny(cohort, method=method, local_views=1, crops_per_volume=2)
+    unbroken, broken = Run.create(config), Run.create(config)
+    assert execute(unbroken).state == "finished"
+    command = [sys.executable, "-c", KILLED, str(broken.folder), str(killed_at)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert broken.status.state == "dead"
+    assert broken.status.resumable
+    assert execute(broken).state == "finished"
+    assert curve(broken) == curve(unbroken)
+    for part in ("best", "last"):
+        ones = load_checkpoint(unbroken.folder / "checkpoints" / part).encoder.state_dict()
+        others = load_checkpoint(broken.folder / "checkpoints" / part).encoder.state_dict()
+        assert all(torch.equal(ones[name], others[name]) for name in ones)
+
+
+@pytest.mark.parametrize(("method", "chosen"), [("isimed", 2), ("barlow-twins", 4)])
+def test_the_best_is_the_least_error_in_mm_and_without_millimetres_the_last(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch, method: str, chosen: int
+) -> None:
+    figures = iter([{"rmse_mm": 10.0, "spearman": 0.9}, {"rmse_mm": 20.0, "spearman": 0.1}])
+    monkeypatch.setattr(worker, "validation_figures", lambda *_: next(figures))
+    run = Run.create(tiny(cohort, method=method))
+    assert execute(run).step == 4
+    assert load_checkpoint(run.best).card.results["step"] == chosen
+
+
+def test_run_folder_says_data_code_and_machine(cohort: Cohort) -> None:
+    said: list[str] = []
+    run = Run.create(tiny(cohort, epochs=1, name="mine"))
+    status = execute(run, report=lambda line: said.append(describe(line)))
+    assert (status.state, status.step, status.total_steps) == ("finished", 2, 2)
+    assert status.device.startswith("cpu: ")
+    assert {"pid", "host", "code", "device", "threads", "versions", "command"} <= set(run.job)
+    assert run.job["cohort"]["fingerprint"] == cohort.fingerprint
+    assert sorted(run.job["cohort"]["train"] + run.job["cohort"]["validation"]) == ["S0", "S1", "S2"]
+    assert list((run.folder / "tensorboard").glob("events.*"))
+    card = load_checkpoint(run.id).card
+    assert card.cohort["fingerprint"] == cohort.fingerprint
+    assert card.results["validation"].keys() >= {"spearman", "rankme", "code_rankme", "rmse_mm"}
+    assert said[0].startswith("step 1/2, epoch 1: ")
+    assert said[-1].startswith("validation after epoch 1: ")
+
+
+def test_the_config_of_a_run_reproduces_it(cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(cohort.root.parent)
+    (cohort.root.parent / "split.json").write_text('{"train": ["S0", "S2"], "validation": ["S1"]}')
+    config = tiny(cohort, split="split.json", epochs=1, method="simclr", blur=1.0)
+    first = Run.create(config.model_copy(update={"cohort": cohort.root.name}))
+    execute(first)
+    monkeypatch.chdir("/")
+    assert main(["train", "--config", str(first.folder / "config.yaml")]) == 0
+    again = Run.all()[0]
+    assert again.id != first.id
+    assert again.config == first.config
+    assert curve(again) == curve(first)
+
+
+def test_a_run_does_not_go_on_with_other_patients(cohort: Cohort, tmp_path: Path) -> None:
+    split = tmp_path / "split.json"
+    split.write_text('{"train": ["S0", "S2"], "validation": ["S1"]}')
+    run = Run.create(tiny(cohort, split=str(split), epochs=1))
+    execute(run)
+    split.write_text('{"train": ["S0", "S1"], "validation": ["S2"]}')
+    with pytest.raises(InputError, match="other patients than when it began"):
+        execute(run)
+
+
+def test_the_last_words_on_a_full_disk_do_not_hide_what_was_said(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SummaryWriter, "close", full)
+    monkeypatch.setattr(SummaryWriter, "add_scalar", full)
+    run = Run.create(tiny(cohort))
+    with pytest.raises(InputError, match="full: free space"):
+        execute(run)
+
+
+def test_what_is_not_finite_stops_with_step_method_and_advice(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.create(tiny(cohort, epochs=1))
+    monkeypatch.setattr(loop, "clip_gradient", lambda module, largest: torch.tensor(float("nan")))
+    with pytest.raises(InputError, match=r"gradient of isimed is not a number at step 1: lower --learning-rate"):
+        execute(run)
+    assert run.status.state == "failed"
+    assert "--learning-rate" in run.status.message
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), "full: free space"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "fewer --volumes-per-step"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 TB"), "fewer --volumes-per-step"),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 18 GB)"), "fewer --volumes-per-step"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"), "fewer --volumes-per-step"),
+    ],
+)
+def test_full_disk_and_memory_are_one_sentence(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(worker, "prepare_cohort", fails)
+    run = Run.create(tiny(cohort))
+    with pytest.raises(InputError, match=said):
+        execute(run)
+    assert run.status.state == "failed"
+    assert "resume goes on" in run.status.message
+
+
+def test_a_full_disk_keeps_the_checkpoint_and_more_space_lets_it_go_on(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A real one of 250 MB: room for one checkpoint (140 MB) and not for the next beside it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=250m", "none", str(disk)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        monkeypatch.setenv("ISIMED_HOME", str(disk))
+        monkeypatch.setattr(worker, "SAVE_EVERY_S", 0.0)
+        run = Run.create(tiny(cohort, validate_every=2))
+        with pytest.raises(InputError, match=r"No space left on device.*free space"):
+            execute(run)
+        assert run.status.state == "failed"
+        assert "free space" in run.status.message
+        assert (run.last / "progress.json").read_text().startswith('{"step": 1')
+        assert not list(run.last.parent.glob(".writing-*"))
+        subprocess.run(["mount", "-o", "remount,size=900m", str(disk)], check=True)
+        assert execute(run).state == "finished"
+        assert [line["number"] for line in run.metrics() if "terms" in line] == [1, 2, 3, 4]
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_split_and_cohort_are_found_from_anywhere(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where the cohort's folder is
+    run = Run.create(tiny(cohort).model_copy(update={"split": "split.json", "cohort": cohort.root.name}))
+    assert run.config.split == str(tmp_path / "split.json")
+    assert run.config.cohort == str(cohort.root / "dataset.json")
+
+
+def test_pairs_across_need_a_common_frame(cohort: Cohort) -> None:
+    run = Run.create(tiny(cohort, pairs="across"))
+    with pytest.raises(InputError, match="declares no common frame"):
+        execute(run)
+
+
+def test_config_of_older_runs_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("cohort: demo-train\nmethod: isimed\nname: demo-brain\nsplit: null\nnoise: 0.05\nthreads: 2\n")
+    assert read_config(path).views == 1
