@@ -117,7 +117,7 @@ class AppServer:
 
 def _is_training(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
-        return "isimed.training.runs.folder" in process.cmdline()
+        return "isimed.training.runs.worker" in process.cmdline()
     return False
 
 

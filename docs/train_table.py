@@ -22,7 +22,8 @@ from isimed.evaluation.run.evaluate import evaluate
 from isimed.models.card import CARD, checkpoint_names
 from isimed.models.export import export_checkpoint
 from isimed.training.optimise.config import TrainConfig
-from isimed.training.runs.folder import Run, execute
+from isimed.training.runs.folder import Run
+from isimed.training.runs.worker import execute
 
 DOCS = Path(__file__).parent
 COMMON: dict[str, dict[str, Any]] = {  # the same for every row of a cohort

@@ -92,8 +92,8 @@ def _train(options: argparse.Namespace) -> None:
     from isimed.data.cohorts.cohort import find_manifest
     from isimed.training.optimise.config import TrainConfig
     from isimed.training.runs import jobs
-    from isimed.training.runs.folder import execute, read_config
-    from isimed.training.runs.worker import create_together
+    from isimed.training.runs.folder import read_config
+    from isimed.training.runs.worker import create_together, execute
 
     given = {name: getattr(options, name) for name in TrainConfig.model_fields if getattr(options, name) is not None}
     if options.config:
@@ -109,7 +109,7 @@ def _train(options: argparse.Namespace) -> None:
     find_manifest(config.cohort)
     if config.on == "slurm":
         run = jobs.submit(config)
-        print(json.dumps({"run": run.id, "state": run.status.state, "slurm_job": run.job["slurm_job"]}))
+        print(json.dumps({"run": run.id, "state": jobs.status(run).state, "slurm_job": run.job["slurm_job"]}))
         return
     run = create_together(config)
     alone_or_first = launched()[0] == 0
@@ -135,7 +135,7 @@ def _runs(options: argparse.Namespace) -> None:
 
     if options.action == "list":
         for run in Run.all():
-            status = run.status
+            status = jobs.status(run)
             figures = ", ".join(f"{name} {value:.3g}" for name, value in status.best.items())
             print(f"{run.id}  {status.state}  step {status.step}/{status.total_steps}  {figures}  {status.message}")
         return
@@ -151,7 +151,7 @@ def _runs(options: argparse.Namespace) -> None:
         return
     run = Run.find(options.id)
     (jobs.stop if options.action == "stop" else jobs.resume)(run)
-    print(f"{run.id}: {run.status.state}")
+    print(f"{run.id}: {jobs.status(run).state}")
 
 
 def _embed(options: argparse.Namespace) -> None:

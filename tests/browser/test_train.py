@@ -11,7 +11,8 @@ import pytest
 from isimed.data.cohorts.cohort import register
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.runs import jobs
-from isimed.training.runs.folder import Run, Status
+from isimed.training.runs.folder import Run
+from isimed.training.runs.status import Status
 from tests.small import write_cohort
 
 PATIENCE_MS = 180_000
@@ -36,7 +37,7 @@ def seed_run(tmp_path: Path, home: Path) -> Iterator[Run]:
     run.write_status(Status(state="stopped"))
     yield run
     for one in Run.all():
-        if one.process():
+        if jobs.process(one):
             jobs.stop(one, wait_s=5)
 
 
@@ -87,14 +88,14 @@ def test_from_the_form_to_a_used_checkpoint(seed_run: Run, home: Path, streamlit
     address = streamlit_server("app.py", env={"ISIMED_HOME": str(home)})
     page.goto(f"{address}/train")
     badge(page, "running")  # found again, and still at work
-    at_work = long.status.step
-    wait_until(lambda: long.status.step > at_work, seconds=60)
+    at_work = jobs.status(long).step
+    wait_until(lambda: jobs.status(long).step > at_work, seconds=60)
     page.get_by_role("button", name="Stop", exact=True).click()
     badge(page, "stopped")
-    stopped_at = long.status.step
+    stopped_at = jobs.status(long).step
     assert 0 < stopped_at < 1200
 
-    wait_until(lambda: long.process() is None)
+    wait_until(lambda: jobs.process(long) is None)
 
     page.reload()  # closing and opening the browser changes nothing
     badge(page, "stopped")

@@ -74,7 +74,7 @@ def _measured(config: TrainConfig, device: str) -> tuple[float, str] | None:
             its = run.config
         except ValueError:
             continue
-        if _kind(its) == _kind(config) and run.status.device.split(":")[0] == device:
+        if _kind(its) == _kind(config) and run.read_status().device.split(":")[0] == device:
             rates = [line["crops_per_second"] for line in run.metrics()[-50:] if "crops_per_second" in line]
             if len(rates) >= 3:
                 return statistics.median(rates), f"as fast as {run.id} was"

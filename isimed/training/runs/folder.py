@@ -4,17 +4,14 @@
 and code, ``status.json`` how far it is, ``metrics.jsonl`` a line a step, ``tensorboard/``, ``train.log``, and
 ``checkpoints/{best,last}``.
 
-Run as a module (``python -m isimed.training.runs.folder FOLDER``, also under torchrun) it starts
-or resumes a folder's run.
+Files only: `worker` fills them, `jobs` says whether somebody is at work on them.
 """
 
 import json
 import os
 import platform
 import re
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -27,10 +24,7 @@ from pydantic import ValidationError
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.training.optimise.config import TrainConfig
-from isimed.training.runs import slurm
 from isimed.training.runs.status import Status, write_json
-
-Report = Callable[[dict[str, Any]], None]
 
 
 class Run:
@@ -79,25 +73,12 @@ class Run:
     def config(self) -> TrainConfig:
         return read_config(self.folder / "config.yaml")
 
-    @property
-    def status(self) -> Status:
-        """What the run last said; an active run whose process is gone is called dead."""
+    def read_status(self) -> Status:
+        """What the run last said of itself; whether that is still true `jobs.status` finds out."""
         try:
-            status = Status(**json.loads((self.folder / "status.json").read_bytes()))
+            return Status(**json.loads((self.folder / "status.json").read_bytes()))
         except (OSError, ValueError, TypeError):
-            status = Status(state="failed", message="status.json cannot be read; resume the run.")
-        if status.active and not self._just_made(status):
-            answer = self.slurm_says
-            if answer and answer.waits:
-                reason = f" ({answer.reason})" if answer.reason else ""
-                status.state, status.message = "queued", f"SLURM job {self.job['slurm_job']} waits{reason}."
-            elif answer and not answer.alive:
-                status.message = f"SLURM job {self.job['slurm_job']} ended ({answer.state}): resume goes on."
-                status.state = "dead"
-            elif not answer and not self._worked_on(status):
-                status.message = "The process ended without a word (killed, or out of memory): resume goes on."
-                status.state = "dead"
-        return status
+            return Status(state="failed", message="status.json cannot be read; resume the run.")
 
     def write_status(self, status: Status) -> None:
         status.updated = time.time()
@@ -119,37 +100,6 @@ class Run:
     def add_to_job(self, **about: Any) -> None:
         """Say more about the work that is being done."""
         write_json(self.folder / "job.json", self.job | about)
-
-    def process(self) -> psutil.Process | None:
-        """The process of this machine that works on this run (same start time, no zombie), or None."""
-        try:
-            job = self.job
-            process = psutil.Process(job["pid"])
-            same = abs(process.create_time() - job["created"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-            return process if same else None
-        except (ValueError, KeyError, TypeError, psutil.Error):
-            return None
-
-    @property
-    def slurm_says(self) -> slurm.Answer | None:
-        """What SLURM says of the job that works or worked on this run; None where there is none."""
-        job = self.job.get("slurm_job")
-        return slurm.ask(job) if job else None
-
-    @property
-    def worked_on(self) -> bool:
-        """Whether a process works on this run, or a SLURM job does or waits to."""
-        answer = self.slurm_says
-        return answer.alive if answer else self.process() is not None
-
-    def _just_made(self, status: Status) -> bool:
-        return status.state == "starting" and not self.job and time.time() - status.updated < 30
-
-    def _worked_on(self, status: Status) -> bool:
-        job = self.job
-        if job.get("slurm_job") or job.get("host", platform.node()) != platform.node():  # its pid says nothing here
-            return time.time() - status.updated < 600
-        return self.process() is not None
 
     def metrics(self) -> list[dict[str, Any]]:
         """Every complete line of ``metrics.jsonl``."""
@@ -174,13 +124,18 @@ class Run:
 
     def log_tail(self, lines: int = 20) -> str:
         try:
-            log = self.folder / "train.log"
-            with (log if log.is_file() else slurm.log_file(self.folder) or log).open("rb") as file:
+            with self._log_file().open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - 20_000))
                 text = file.read().decode(errors="replace").replace("\r", "\n")
             return "\n".join(text.splitlines()[-lines:])
         except OSError:
             return ""
+
+    def _log_file(self) -> Path:
+        """``train.log``; what submitit and the batch script said where the run itself said nothing."""
+        log = self.folder / "train.log"
+        slurm_logs = [] if log.is_file() else self.folder.glob("slurm/*_log.out")
+        return max(slurm_logs, default=log, key=lambda file: file.stat().st_mtime)
 
     @property
     def last(self) -> Path:
@@ -221,44 +176,3 @@ def read_config(path: Path) -> TrainConfig:
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{path}: {'.'.join(map(str, first['loc'])) or 'options'}: {first['msg']}.") from None
-
-
-def execute(run: Run, *, report: Report | None = None) -> Status:
-    """Work on a run in this process until it is finished or told to stop (SIGTERM, SIGINT); see `work.work`."""
-    from isimed.training.runs.worker import work  # torch: not for those who only look at runs
-
-    return work(run, report=report)
-
-
-def train(config: TrainConfig, *, report: Report | None = None) -> Run:
-    """Make a run and work on it in this process; under torchrun every process calls this and they share one run."""
-    from isimed.training.runs.worker import create_together
-
-    run = create_together(config)
-    execute(run, report=report)
-    return run
-
-
-def describe(line: dict[str, Any]) -> str:
-    """A line of metrics as a person reads it in train.log."""
-    if "validation" in line:
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in line["validation"].items())
-        return f"validation after epoch {line['epoch']}: {figures}"
-    terms = ", ".join(f"{name} {value:.4g}" for name, value in line["terms"].items())
-    left = time.strftime("%H:%M:%S", time.gmtime(line["seconds_left"]))
-    return (
-        f"step {line['number']}/{line['total_steps']}, epoch {line['epoch'] + 1}: {terms}, "
-        f"{line['crops_per_second']:.1f} crops/s, {left} left"
-    )
-
-
-def main(folder: str) -> None:
-    """What a process does that was started for a run: work, say so on stdout, end with one line where it fails."""
-    try:
-        execute(Run(folder), report=lambda line: print(describe(line), flush=True))
-    except InputError as error:
-        sys.exit(f"isimed: {error}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -28,6 +28,62 @@ GONE_WITHIN_S = 22.0
 _children: list[subprocess.Popen] = []
 
 
+def status(run: Run) -> Status:
+    """What a run last said; a run whose process or SLURM job is gone is called dead.
+
+    Asks SLURM where one works on the run, which may take seconds.
+    """
+    said = run.read_status()
+    if not said.active or _just_made(run, said):
+        return said
+    answer = _slurm_says(run)
+    if answer and answer.waits:
+        reason = f" ({answer.reason})" if answer.reason else ""
+        said.state, said.message = "queued", f"SLURM job {run.job['slurm_job']} waits{reason}."
+    elif answer and not answer.alive:
+        said.state = "dead"
+        said.message = f"SLURM job {run.job['slurm_job']} ended ({answer.state}): resume goes on."
+    elif not answer and not _seems_at_work(run, said):
+        said.state = "dead"
+        said.message = "The process ended without a word (killed, or out of memory): resume goes on."
+    return said
+
+
+def process(run: Run) -> psutil.Process | None:
+    """The process of this machine that works on a run (same start time, no zombie), or None."""
+    try:
+        job = run.job
+        found = psutil.Process(job["pid"])
+        same = abs(found.create_time() - job["created"]) < 1 and found.status() != psutil.STATUS_ZOMBIE
+        return found if same else None
+    except (ValueError, KeyError, TypeError, psutil.Error):
+        return None
+
+
+def at_work(run: Run) -> bool:
+    """Whether a process works on a run, or a SLURM job does or waits to."""
+    answer = _slurm_says(run)
+    return answer.alive if answer else process(run) is not None
+
+
+def _slurm_says(run: Run) -> slurm.Answer | None:
+    """What SLURM says of the job that works or worked on a run; None where there is none."""
+    job = run.job.get("slurm_job")
+    return slurm.ask(job) if job else None
+
+
+def _just_made(run: Run, said: Status) -> bool:
+    return said.state == "starting" and not run.job and time.time() - said.updated < 30
+
+
+def _seems_at_work(run: Run, said: Status) -> bool:
+    """Where no SLURM answers: by its process, or by its last word where the process is another machine's."""
+    job = run.job
+    if job.get("slurm_job") or job.get("host", platform.node()) != platform.node():  # its pid says nothing here
+        return time.time() - said.updated < 600
+    return process(run) is not None
+
+
 def submit(config: TrainConfig) -> Run:
     """Make a run and start it in the background."""
     run = Run.create(config)
@@ -43,14 +99,13 @@ def start(run: Run) -> None:
     Raises:
         InputError: it is being worked on already, or it cannot be started.
     """
-    process = run.process()
-    if process and not run.status.active:  # it has said its last word and is about to leave
-        psutil.wait_procs([process], timeout=GONE_WITHIN_S)
-    if run.worked_on:
+    said, worker = run.read_status(), process(run)
+    if worker and not said.active:  # it has said its last word and is about to leave
+        psutil.wait_procs([worker], timeout=GONE_WITHIN_S)
+    if at_work(run):
         raise InputError(f"{run.id} is being worked on already: stop it first.")
     (run.folder / "job.json").unlink(missing_ok=True)
-    status = run.status
-    run.write_status(Status(step=status.step, total_steps=status.total_steps, epoch=status.epoch, best=status.best))
+    run.write_status(Status(step=said.step, total_steps=said.total_steps, epoch=said.epoch, best=said.best))
     try:
         if run.config.on == "slurm":
             job = {"slurm_job": slurm.submit(run), "host": platform.node()}
@@ -59,7 +114,7 @@ def start(run: Run) -> None:
         else:
             _start_process(run)
     except InputError as error:
-        run.write_status(Status(state="failed", message=str(error), step=status.step, best=status.best))
+        run.write_status(Status(state="failed", message=str(error), step=said.step, best=said.best))
         raise
 
 
@@ -70,7 +125,7 @@ def _start_process(run: Run) -> None:
     path = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
     home = str(paths.home().resolve())
     environment = KEPT_MEMORY | os.environ | {"PYTHONPATH": path, "ISIMED_HOME": home}
-    command = [sys.executable, "-m", "isimed.training.runs.folder", str(run.folder.resolve())]
+    command = [sys.executable, "-m", "isimed.training.runs.worker", str(run.folder.resolve())]
     try:
         with (run.folder / "train.log").open("ab") as log:
             child = subprocess.Popen(
@@ -88,9 +143,9 @@ def resume(run: Run) -> None:
     Raises:
         InputError: it is at work, or finished.
     """
-    status = run.status
-    if not status.resumable:
-        raise InputError(f"{run.id} is {status.state}: only a stopped, failed or dead run can be resumed.")
+    state = status(run)
+    if not state.resumable:
+        raise InputError(f"{run.id} is {state.state}: only a stopped, failed or dead run can be resumed.")
     start(run)
 
 
@@ -103,8 +158,8 @@ def stop(run: Run, *, wait_s: float = GONE_WITHIN_S) -> None:
     _check_reach(run)
     if job := _slurm_job(run):
         slurm.cancel(job, wait_s=wait_s)
-    elif process := run.process():
-        _stop_process(process, wait_s)
+    elif worker := process(run):
+        _stop_process(worker, wait_s)
     _call_stopped(run)
 
 
@@ -115,8 +170,8 @@ def stop_soon(run: Run) -> None:
 
 
 def _check_reach(run: Run) -> None:
-    if not (run.worked_on if _slurm_job(run) else run.process()):
-        raise InputError(f"{run.id} is not being worked on here; it is {run.status.state}.")
+    if not (at_work(run) if _slurm_job(run) else process(run)):
+        raise InputError(f"{run.id} is not being worked on here; it is {status(run).state}.")
 
 
 def _slurm_job(run: Run) -> str | None:
@@ -124,13 +179,13 @@ def _slurm_job(run: Run) -> str | None:
     return run.job.get("slurm_job") if run.config.on == "slurm" else None
 
 
-def _stop_process(process: psutil.Process, wait_s: float) -> None:
+def _stop_process(worker: psutil.Process, wait_s: float) -> None:
     try:
-        process.terminate()
-        psutil.wait_procs([process], timeout=wait_s)
-        if _alive(process):
-            _kill_group(process)
-            process.wait(5)
+        worker.terminate()
+        psutil.wait_procs([worker], timeout=wait_s)
+        if _alive(worker):
+            _kill_group(worker)
+            worker.wait(5)
     except (psutil.NoSuchProcess, psutil.TimeoutExpired):
         pass
     _reap()
@@ -144,11 +199,11 @@ def wait(run: Run, *states: str, seconds: float = 60.0) -> Status:
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        status = run.status
-        if status.state in states or (not states and not status.active):
-            return status
+        now = status(run)
+        if now.state in states or (not states and not now.active):
+            return now
         time.sleep(0.1)
-    raise TimeoutError(f"{run.id} is still {run.status.state} after {seconds:g} s; its log ends: {run.log_tail(5)}")
+    raise TimeoutError(f"{run.id} is still {status(run).state} after {seconds:g} s; its log ends: {run.log_tail(5)}")
 
 
 def _stop_quietly(run: Run) -> None:
@@ -158,25 +213,25 @@ def _stop_quietly(run: Run) -> None:
 
 def _call_stopped(run: Run) -> None:
     """A worker that ended before it could say so (still importing, or killed) is stopped, as was asked for."""
-    status = run.status
-    if not run.worked_on and status.state in ("dead", "starting"):
-        status.state, status.message = "stopped", ""
-        run.write_status(status)
+    now = status(run)
+    if not at_work(run) and now.state in ("dead", "starting"):
+        now.state, now.message = "stopped", ""
+        run.write_status(now)
 
 
-def _kill_group(process: psutil.Process) -> None:
+def _kill_group(worker: psutil.Process) -> None:
     try:
-        if os.getpgid(process.pid) == process.pid:  # a session of its own, started by `start`
-            os.killpg(process.pid, signal.SIGKILL)
+        if os.getpgid(worker.pid) == worker.pid:  # a session of its own, started by `start`
+            os.killpg(worker.pid, signal.SIGKILL)
         else:
-            process.kill()
+            worker.kill()
     except ProcessLookupError:
         pass
 
 
-def _alive(process: psutil.Process) -> bool:
+def _alive(worker: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

@@ -2,14 +2,19 @@
 
 import json
 import shutil
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from isimed.training.runs.folder import Report, Run, Status
+from isimed.training.runs.folder import Run
+from isimed.training.runs.status import Status
+
+Report = Callable[[dict[str, Any]], None]
 
 
-class Journal:
+class RunLog:
     """Writes into a run's folder; of several processes only the first one writes.
 
     Args:
@@ -64,6 +69,19 @@ def scalars(line: dict[str, Any]) -> dict[str, float]:
         return {f"validation/{name}": value for name, value in line["validation"].items()}
     terms = {f"loss/{name}": value for name, value in line["terms"].items()}
     return terms | {name: line[name] for name in ("learning_rate", "crops_per_second", "gradient_norm")}
+
+
+def describe(line: dict[str, Any]) -> str:
+    """A line of metrics as a person reads it in train.log."""
+    if "validation" in line:
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in line["validation"].items())
+        return f"validation after epoch {line['epoch']}: {figures}"
+    terms = ", ".join(f"{name} {value:.4g}" for name, value in line["terms"].items())
+    left = time.strftime("%H:%M:%S", time.gmtime(line["seconds_left"]))
+    return (
+        f"step {line['number']}/{line['total_steps']}, epoch {line['epoch'] + 1}: {terms}, "
+        f"{line['crops_per_second']:.1f} crops/s, {left} left"
+    )
 
 
 def _drop_lines_after(run: Run, step: int) -> None:

@@ -12,17 +12,15 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.training.optimise.allocator import KEPT_MEMORY
+from isimed.training.runs.folder import Run
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
-
-    from isimed.training.runs.folder import Run
 
 WAITS = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD")
 WORKS = ("RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED")
@@ -47,14 +45,15 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What a job does; `checkpoint` makes submitit put it back into the queue before its time is over."""
+class Job:
+    """What SLURM is given to do; `checkpoint` makes submitit queue it again before its time is over."""
 
     folder: str
 
     def __call__(self) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # submitit ignores it; who is told to stop while importing, ends
-        from isimed.training.runs.folder import main
+        # submitit ignores SIGTERM; a job that is cancelled while it still imports torch must end.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        from isimed.training.runs.worker import main
 
         main(self.folder)
 
@@ -69,7 +68,7 @@ def available() -> bool:
     return shutil.which("sbatch") is not None
 
 
-def submit(run: "Run") -> str:
+def submit(run: Run) -> str:
     """Queue a job that works on a run: one process a node, or one a GPU.
 
     Returns:
@@ -107,7 +106,7 @@ def submit(run: "Run") -> str:
         **{name: value for name, value in wishes.items() if value is not None},
     )
     try:
-        return executor.submit(Work(str(folder))).job_id
+        return executor.submit(Job(str(folder))).job_id
     except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
         last = str(error).strip().splitlines()[-1]
         raise InputError(f"SLURM refuses the job ({last}): change --partition, --gpus, --nodes or --hours.") from None
@@ -142,8 +141,3 @@ def cancel(job: str, *, wait_s: float) -> None:
     deadline = time.monotonic() + wait_s
     while (answer := ask(job, fresh=True)) and answer.alive and time.monotonic() < deadline:
         time.sleep(0.2)
-
-
-def log_file(folder: Path) -> Path | None:
-    """What submitit and the batch script said, where the run itself said nothing."""
-    return max(folder.glob("slurm/*_log.out"), default=None, key=lambda file: file.stat().st_mtime)

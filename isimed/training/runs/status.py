@@ -14,8 +14,8 @@ RESUMABLE = ("stopped", "failed", "dead")
 class Status:
     """How far a run is.
 
-    ``state``: starting, queued, preparing, running, stopping, finished, stopped or failed; ``Run.status`` adds
-    dead, which no run can say of itself.
+    ``state``: starting, queued, preparing, running, stopping, finished, stopped or failed; `jobs.status`
+    adds dead, which no run can say of itself.
     """
 
     state: str = "starting"

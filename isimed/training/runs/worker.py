@@ -1,4 +1,8 @@
-"""Working on a run: from the folder's config to its checkpoints, in this process (or in this one of torchrun's)."""
+"""Working on a run: from the folder's config to its checkpoints, in this process (or in this one of torchrun's).
+
+As a module (``python -m isimed.training.runs.worker FOLDER``, also under torchrun and srun) it starts or resumes a
+folder's run.
+"""
 
 import os
 import platform
@@ -31,16 +35,34 @@ from isimed.training.optimise.patients import check_pairs, choose_patients
 from isimed.training.optimise.validation import validation_figures
 from isimed.training.runs.device_queue import Cancelled, try_lock, turn
 from isimed.training.runs.failures import failures_in_words
-from isimed.training.runs.folder import Report, Run, Status
+from isimed.training.runs.folder import Run
 from isimed.training.runs.resume import restore, save_state
-from isimed.training.runs.run_log import Journal
+from isimed.training.runs.run_log import Report, RunLog, describe
+from isimed.training.runs.status import Status
 from isimed.training.runs.stopping import StopRequest
 
 SAVE_EVERY_S = 60.0
 
 
-def work(run: Run, *, report: Report | None = None) -> Status:
-    """Work on a run until it is finished or told to stop; one process a run, one run a device at a time.
+def main(folder: str) -> None:
+    """What a process does that was started for a run: work, say so on stdout, end with one line where it fails."""
+    try:
+        execute(Run(folder), report=lambda line: print(describe(line), flush=True))
+    except InputError as error:
+        sys.exit(f"isimed: {error}")
+
+
+def train(config: TrainConfig, *, report: Report | None = None) -> Run:
+    """Make a run and work on it in this process; under torchrun every process calls this and they share one run."""
+    run = create_together(config)
+    execute(run, report=report)
+    return run
+
+
+def execute(run: Run, *, report: Report | None = None) -> Status:
+    """Work on a run in this process until it is finished or told to stop (SIGTERM, SIGINT).
+
+    One process works on a run, and on a device one run at a time.
 
     Raises:
         InputError: the training cannot go on; the reason is kept in ``status.json`` too.
@@ -49,29 +71,29 @@ def work(run: Run, *, report: Report | None = None) -> Status:
     fabric = engine.make_fabric(config)
     first = fabric.is_global_zero
     device, why = choose_device(config.device)
-    journal = Journal(run, report, writes=first)
+    log = RunLog(run, report, writes=first)
     with StopRequest() as stop, _only_worker(run) if first else nullcontext():
         try:
-            with failures_in_words(journal):
+            with failures_in_words(log):
                 if first:
                     run.write_job(psutil.Process(), **_machine(device))
-                journal.say(state="preparing", device=f"{device}: {why}")
-                stop.at_last = lambda: journal.say(state="stopped", message="Stopped before the first step.")
+                log.say(state="preparing", device=f"{device}: {why}")
+                stop.at_last = lambda: log.say(state="stopped", message="Stopped before the first step.")
                 queue = turn(
                     device_key(device),
                     run.id,
-                    waiting=lambda other: journal.say(state="queued", message=f"Waits for {other or 'another run'}."),
+                    waiting=lambda other: log.say(state="queued", message=f"Waits for {other or 'another run'}."),
                     stop=lambda: stop.asked,
                 )
                 with queue if first else nullcontext():
                     fabric.barrier()
-                    _train(run, config, fabric, journal, stop)
+                    _train(run, config, fabric, log, stop)
         except Cancelled:
             stop.answered()
-            journal.say(state="stopped", message="Stopped while it waited.")
+            log.say(state="stopped", message="Stopped while it waited.")
         finally:
-            journal.close()
-    return journal.status
+            log.close()
+    return log.status
 
 
 def create_together(config: TrainConfig) -> Run:
@@ -81,44 +103,44 @@ def create_together(config: TrainConfig) -> Run:
     return Run(fabric.broadcast(folder))
 
 
-def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, journal: Journal, stop: StopRequest) -> None:
+def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, log: RunLog, stop: StopRequest) -> None:
     cohort = Cohort.load(config.cohort)
     check_pairs(cohort, config)
     train_subjects, held_out_subjects = choose_patients(cohort, config)
     preparation = Preparation.for_modality(cohort.modality, spacing_mm=config.spacing_mm)
-    volumes, held_out = _prepared(cohort, preparation, [train_subjects, held_out_subjects], fabric, journal)
+    volumes, held_out = _prepared(cohort, preparation, [train_subjects, held_out_subjects], fabric, log)
     trainer = Trainer(config, volumes, fabric=fabric)
     card = _card(run, trainer, cohort, preparation, train_subjects, held_out_subjects)
-    status = journal.status
-    if journal.writes:
+    status = log.status
+    if log.writes:
         _mend(run)
         run.add_to_job(cohort=card.cohort)
     fabric.barrier()
     if run.last.is_dir():
         _check_same_patients(run, card)
         status.best = restore(run.last, trainer)
-    journal.open(step=trainer.step)
-    journal.say(state="running", message="", step=trainer.step, total_steps=trainer.total_steps)
+    log.open(step=trainer.step)
+    log.say(state="running", message="", step=trainer.step, total_steps=trainer.total_steps)
     first, started, saved = trainer.step, time.monotonic(), time.monotonic()
 
     def save() -> None:
-        if journal.writes:
+        if log.writes:
             with trainer.between_steps:
                 save_state(run.last, trainer, card, best=status.best)
 
     def at_last() -> None:
         if trainer.step:
             save()
-        journal.say(state="stopped", message="", step=trainer.step)
+        log.say(state="stopped", message="", step=trainer.step)
 
     def validate() -> None:
         epoch = trainer.step // trainer.steps_per_epoch
         due = epoch % config.validate_every == 0 or trainer.step == trainer.total_steps
-        if trainer.step % trainer.steps_per_epoch or not trainer.step or not due or not journal.writes:
+        if trainer.step % trainer.steps_per_epoch or not trainer.step or not due or not log.writes:
             return
         if held_out:
             figures = validation_figures(trainer.encoder, held_out, config)
-            journal.line({"number": trainer.step, "epoch": epoch, "validation": figures})
+            log.line({"number": trainer.step, "epoch": epoch, "validation": figures})
             if _better(figures, status.best, trainer):
                 status.best = figures
                 card.results = {"validation": figures, "step": trainer.step}
@@ -131,31 +153,31 @@ def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, journal: Journal, s
     while trainer.step < trainer.total_steps:
         for step in trainer.run_epoch():
             left = (time.monotonic() - started) / (step.number - first) * (trainer.total_steps - step.number)
-            journal.line({**asdict(step), "total_steps": trainer.total_steps, "seconds_left": left})
+            log.line({**asdict(step), "total_steps": trainer.total_steps, "seconds_left": left})
             state = "stopping" if stop.asked else "running"
-            journal.say(state=state, step=step.number, epoch=step.epoch, seconds_left=left)
+            log.say(state=state, step=step.number, epoch=step.epoch, seconds_left=left)
             if engine.any_process(fabric.device, answer=stop.asked):
                 stop.answered()
                 save()
-                journal.say(state="stopped")
+                log.say(state="stopped")
                 return
             if time.monotonic() - saved > SAVE_EVERY_S:
                 save()
                 saved = time.monotonic()
         validate()
     save()
-    journal.say(state="finished", seconds_left=0.0)
+    log.say(state="finished", seconds_left=0.0)
 
 
 def _prepared(
-    cohort: Cohort, preparation: Preparation, parts: list[list[str]], fabric: lf.Fabric, journal: Journal
+    cohort: Cohort, preparation: Preparation, parts: list[list[str]], fabric: lf.Fabric, log: RunLog
 ) -> list[list[Prepared]]:
     """Prepared volumes of each part of the patients; several processes prepare a share each, then open all."""
     entries = [cohort.subset(part) for part in parts]
     together = [entry for part in entries for entry in part]
 
     def said(done: int, total: int) -> None:
-        journal.say(state="preparing", message=f"Prepared {done} of {total} volumes.")
+        log.say(state="preparing", message=f"Prepared {done} of {total} volumes.")
 
     if engine.world_size() > 1:
         prepare_cohort(cohort, preparation, entries=together[engine.rank() :: engine.world_size()], progress=said)
@@ -244,3 +266,7 @@ def _code_version() -> str:
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "installed"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

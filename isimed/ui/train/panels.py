@@ -13,7 +13,8 @@ from isimed.training.optimise.config import TrainConfig
 from isimed.training.optimise.patients import check_pairs, choose_patients
 from isimed.training.runs import jobs
 from isimed.training.runs.estimate import estimate, in_words
-from isimed.training.runs.folder import Run, Status
+from isimed.training.runs.folder import Run
+from isimed.training.runs.status import Status
 from isimed.ui.state import load_cohort
 from isimed.ui.train.curves import HELP, curves
 from isimed.ui.train.form import fill_form
@@ -129,7 +130,7 @@ def run_table(runs: Sequence[Run]) -> list[Run]:
 
 
 def _row(run: Run) -> dict[str, object]:
-    status = run.status
+    status = jobs.status(run)
     try:
         config = run.config
         method, cohort = str(config.method), Path(config.cohort.removesuffix("/dataset.json")).name
@@ -149,12 +150,12 @@ def _row(run: Run) -> dict[str, object]:
 
 def run_panel(run: Run, compared: Sequence[Run]) -> None:
     """State, buttons, curves and log of a run; looks again every two seconds while anything moves."""
-    moving = any(one.status.active for one in (run, *compared))
+    moving = any(jobs.status(one).active for one in (run, *compared))
     st.fragment(_run_panel, run_every=LOOK_EVERY_S if moving else None)(run, compared, moving=moving)
 
 
 def _run_panel(run: Run, compared: Sequence[Run], *, moving: bool) -> None:
-    status = run.status
+    status = jobs.status(run)
     _state(status)
     _buttons(run, status)
     shown = {one.id: one.metrics() for one in (compared or [run])}
@@ -167,7 +168,7 @@ def _run_panel(run: Run, compared: Sequence[Run], *, moving: bool) -> None:
         st.code(run.log_tail() or "Nothing yet.", language=None)
     with st.expander("Options and folder"):
         st.code(f"# {run.folder}\n{run.options_text()}", language="yaml")
-    if moving and not any(one.status.active for one in (run, *compared)):
+    if moving and not any(jobs.status(one).active for one in (run, *compared)):
         st.rerun()
 
 

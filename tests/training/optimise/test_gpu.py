@@ -14,7 +14,8 @@ from isimed.evaluation.tasks.segmentation import dense_features
 from isimed.explore.tables.embed import embed_crops
 from isimed.models.checkpoint import load_checkpoint, untrained
 from isimed.training.optimise.crop_source import DeviceCrops, MappedCrops
-from isimed.training.runs.folder import train
+from isimed.training.runs import jobs
+from isimed.training.runs.worker import train
 from tests.training.tiny import tiny
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no NVIDIA GPU")
@@ -53,7 +54,7 @@ def test_crops_cut_on_the_device_are_those_of_the_files(cohort: Cohort) -> None:
 @pytest.mark.parametrize("method", ["isimed", "isimed-bt", "dino"])
 def test_a_training_in_bfloat16_ends_with_a_checkpoint_of_finite_float32(cohort: Cohort, method: str) -> None:
     run = train(tiny(cohort, method=method))
-    assert run.status.state == "finished"
+    assert jobs.status(run).state == "finished"
     assert run.job["device"].startswith("cuda")
     losses = [line["terms"]["loss"] for line in run.metrics() if "terms" in line]
     assert len(losses) == 4

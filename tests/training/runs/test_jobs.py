@@ -15,12 +15,13 @@ from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.training.optimise.allocator import KEPT_MEMORY
 from isimed.training.runs import jobs
-from isimed.training.runs.folder import Run, Status
+from isimed.training.runs.folder import Run
+from isimed.training.runs.status import Status
 from tests.training.tiny import tiny
 
 SERVER = """
 import sys, time
-from isimed.training import jobs
+from isimed.training.runs import jobs
 from isimed.training.runs.folder import Run
 jobs.start(Run(sys.argv[1]))
 print("started", flush=True)
@@ -33,7 +34,7 @@ LONG = 180
 def nothing_left() -> Iterator[None]:
     yield
     for run in Run.all():
-        if run.process():
+        if jobs.process(run):
             jobs.stop(run, wait_s=0)
 
 
@@ -45,7 +46,7 @@ def test_two_runs_of_a_server_that_is_killed(cohort: Cohort) -> None:
     os.kill(server.pid, signal.SIGKILL)
     server.communicate()
     jobs.wait(first, "running", seconds=LONG)
-    assert KEPT_MEMORY.items() <= first.process().environ().items()
+    assert KEPT_MEMORY.items() <= jobs.process(first).environ().items()
     with pytest.raises(InputError, match="already"):
         jobs.start(first)
     with pytest.raises(InputError, match="only a stopped, failed or dead run"):
@@ -53,13 +54,13 @@ def test_two_runs_of_a_server_that_is_killed(cohort: Cohort) -> None:
 
     jobs.start(second)
     assert jobs.wait(second, "queued", seconds=LONG).message == f"Waits for {first.id}."
-    while first.status.step < 1:
+    while jobs.status(first).step < 1:
         time.sleep(0.1)
     began = time.monotonic()
     jobs.stop(first)
     assert time.monotonic() - began < 25
-    assert first.process() is None
-    stopped = first.status
+    assert jobs.process(first) is None
+    stopped = jobs.status(first)
     assert stopped.state == "stopped"
     assert stopped.step >= 1
     assert (first.last / "progress.json").is_file()
@@ -68,11 +69,11 @@ def test_two_runs_of_a_server_that_is_killed(cohort: Cohort) -> None:
 
     jobs.resume(first)
     jobs.wait(first, "running", seconds=LONG)
-    process = first.process()
+    process = jobs.process(first)
     assert process is not None
     process.send_signal(signal.SIGKILL)
     psutil.wait_procs([process], timeout=10)
-    dead = first.status
+    dead = jobs.status(first)
     assert dead.state == "dead"
     assert dead.resumable
     assert dead.step >= stopped.step
@@ -86,14 +87,15 @@ def test_a_waiting_run_can_be_stopped(cohort: Cohort) -> None:
         jobs.start(run)
         jobs.wait(run, "queued", seconds=LONG)
         jobs.stop(run)
-    assert run.status.state == "stopped"
-    assert run.process() is None
+    assert jobs.status(run).state == "stopped"
+    assert jobs.process(run) is None
 
 
 def test_a_step_that_takes_too_long_is_left_and_what_was_there_is_saved(cohort: Cohort) -> None:
     slow = """
 import sys, time
-from isimed.training import loop, stopping, work
+from isimed.training.optimise import loop
+from isimed.training.runs import stopping, worker
 from isimed.training.runs.folder import Run
 stopping.GRACE_S = 1.0
 forward = loop.Trainer._forward
@@ -106,7 +108,7 @@ def slow(self, batch):
     return outputs
 
 loop.Trainer._forward = slow
-work.work(Run(sys.argv[1]))
+worker.execute(Run(sys.argv[1]))
 """
     run = Run.create(tiny(cohort))
     child = subprocess.Popen([sys.executable, "-c", slow, str(run.folder)], stdout=subprocess.PIPE)
@@ -114,20 +116,20 @@ work.work(Run(sys.argv[1]))
     jobs.stop(run)
     assert child.wait(5) == 0
     child.communicate()
-    assert (run.status.state, run.status.step) == ("stopped", 1)
+    assert (jobs.status(run).state, jobs.status(run).step) == ("stopped", 1)
     assert (run.last / "progress.json").read_text().startswith('{"step": 1')
 
 
 def test_a_process_is_its_pid_and_its_start_time(cohort: Cohort) -> None:
     run = Run.create(tiny(cohort))
-    assert run.status.state == "starting"
+    assert jobs.status(run).state == "starting"
     run.write_status(Status(state="running"))
     run.write_job(psutil.Process())
-    assert run.status.state == "running"
+    assert jobs.status(run).state == "running"
     job = run.job
     (run.folder / "job.json").write_text(f'{{"pid": {job["pid"]}, "created": {job["created"] - 100}}}')
-    assert run.process() is None
-    assert run.status.state == "dead"
+    assert jobs.process(run) is None
+    assert jobs.status(run).state == "dead"
     with pytest.raises(InputError, match="is not being worked on"):
         jobs.stop(run)
 
@@ -137,4 +139,4 @@ def test_a_run_that_cannot_start_says_why(cohort: Cohort, monkeypatch: pytest.Mo
     run = Run.create(tiny(cohort))
     with pytest.raises(InputError, match="could not be started"):
         jobs.start(run)
-    assert run.status.state == "failed"
+    assert jobs.status(run).state == "failed"

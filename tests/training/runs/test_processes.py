@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from isimed.data.cohorts.cohort import Cohort
-from isimed.training.runs.folder import Run, execute
+from isimed.training.runs import jobs
+from isimed.training.runs.folder import Run
+from isimed.training.runs.worker import execute
 from tests.small import write_cohort
 from tests.training.tiny import tiny
 
@@ -21,7 +23,7 @@ def test_two_processes_equal_one(tmp_path: Path, method: str) -> None:
     alone, together = Run.create(config), Run.create(config)
     execute(alone)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["-m", "isimed.training.runs.folder", str(together.folder)]
+    command += ["-m", "isimed.training.runs.worker", str(together.folder)]
     done = subprocess.run(
         command,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -31,7 +33,7 @@ def test_two_processes_equal_one(tmp_path: Path, method: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert together.status.state == "finished"
+    assert jobs.status(together).state == "finished"
     assert together.job["processes"] == 2
     ones, others = alone.metrics(), together.metrics()
     assert len(ones) == len(others) == 4

@@ -15,21 +15,23 @@ from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.models.checkpoint import load_checkpoint
 from isimed.training.optimise import loop
-from isimed.training.runs import worker
-from isimed.training.runs.folder import Run, describe, execute, read_config
+from isimed.training.runs import jobs, worker
+from isimed.training.runs.folder import Run, read_config
+from isimed.training.runs.run_log import describe
+from isimed.training.runs.worker import execute
 from tests.training.tiny import tiny
 
 KILLED = """
 import os, signal, sys
-from isimed.training import work
+from isimed.training.runs import worker
 from isimed.training.runs.folder import Run
-work.SAVE_EVERY_S = 0.0  # save after every step
+worker.SAVE_EVERY_S = 0.0  # save after every step
 
 def report(line):
     if line["number"] == int(sys.argv[2]) and "terms" in line:
         os.kill(os.getpid(), signal.SIGKILL)
 
-work.work(Run(sys.argv[1]), report=report)
+worker.execute(Run(sys.argv[1]), report=report)
 """
 
 
@@ -49,8 +51,8 @@ def test_killed_and_resumed_is_exactly_the_unbroken_run(cohort: Cohort, method: 
     assert execute(unbroken).state == "finished"
     command = [sys.executable, "-c", KILLED, str(broken.folder), str(killed_at)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    assert broken.status.state == "dead"
-    assert broken.status.resumable
+    assert jobs.status(broken).state == "dead"
+    assert jobs.status(broken).resumable
     assert execute(broken).state == "finished"
     assert curve(broken) == curve(unbroken)
     for part in ("best", "last"):
@@ -129,8 +131,8 @@ def test_what_is_not_finite_stops_with_step_method_and_advice(cohort: Cohort, mo
     monkeypatch.setattr(loop, "clip_gradient", lambda module, largest: torch.tensor(float("nan")))
     with pytest.raises(InputError, match=r"gradient of isimed is not a number at step 1: lower --learning-rate"):
         execute(run)
-    assert run.status.state == "failed"
-    assert "--learning-rate" in run.status.message
+    assert jobs.status(run).state == "failed"
+    assert "--learning-rate" in jobs.status(run).message
 
 
 @pytest.mark.parametrize(
@@ -153,8 +155,8 @@ def test_full_disk_and_memory_are_one_sentence(
     run = Run.create(tiny(cohort))
     with pytest.raises(InputError, match=said):
         execute(run)
-    assert run.status.state == "failed"
-    assert "resume goes on" in run.status.message
+    assert jobs.status(run).state == "failed"
+    assert "resume goes on" in jobs.status(run).message
 
 
 def test_a_full_disk_keeps_the_checkpoint_and_more_space_lets_it_go_on(
@@ -178,8 +180,8 @@ def test_a_full_disk_keeps_the_checkpoint_and_more_space_lets_it_go_on(
         run = Run.create(tiny(cohort, validate_every=2))
         with pytest.raises(InputError, match=r"No space left on device.*free space"):
             execute(run)
-        assert run.status.state == "failed"
-        assert "free space" in run.status.message
+        assert jobs.status(run).state == "failed"
+        assert "free space" in jobs.status(run).message
         assert (run.last / "progress.json").read_text().startswith('{"step": 1')
         assert not list(run.last.parent.glob(".writing-*"))
         subprocess.run(["mount", "-o", "remount,size=900m", str(disk)], check=True)

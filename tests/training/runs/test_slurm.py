@@ -35,7 +35,7 @@ def cluster(conf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SLURM_CONF", str(conf))
     yield
     for run in Run.all():
-        if run.worked_on:
+        if jobs.at_work(run):
             jobs.stop(run, wait_s=0)
 
 
@@ -51,9 +51,9 @@ def told(*command: str) -> str:
 
 def until_step(run: Run, step: int) -> None:
     deadline = time.monotonic() + LONG
-    while run.status.step < step:
-        assert run.status.active, (run.status, run.log_tail())
-        assert time.monotonic() < deadline, (run.status, run.log_tail())
+    while jobs.status(run).step < step:
+        assert jobs.status(run).active, (jobs.status(run), run.log_tail())
+        assert time.monotonic() < deadline, (jobs.status(run), run.log_tail())
         time.sleep(0.2)
 
 
@@ -61,23 +61,23 @@ def test_the_whole_life_in_slurm(cohort: Cohort, cluster: None) -> None:
     """Queued, running, found by others, stopped in time, out of time and back in the queue, killed is dead, resumed."""
     first, second = jobs.submit(on_slurm(cohort, epochs=500)), jobs.submit(on_slurm(cohort, epochs=1))
     jobs.wait(first, "running", seconds=LONG)
-    waiting = second.status
+    waiting = jobs.status(second)
     assert waiting.state == "queued"
     assert waiting.message == f"SLURM job {second.job['slurm_job']} waits (Resources)."
     with pytest.raises(InputError, match="already"):
         jobs.start(first)
     jobs.stop(second)  # before its turn
-    assert second.status.state == "stopped"
+    assert jobs.status(second).state == "stopped"
 
     until_step(first, 1)
     assert f"{first.id}  running" in told(sys.executable, "-m", "isimed", "runs")  # found again by another process
     began = time.monotonic()
     jobs.stop(first)
     assert time.monotonic() - began < 25
-    stopped = first.status
+    stopped = jobs.status(first)
     assert stopped.state == "stopped"
     assert (first.last / "progress.json").is_file()
-    assert not first.worked_on
+    assert not jobs.at_work(first)
 
     jobs.resume(second)
     assert jobs.wait(second, "finished", seconds=LONG).step == 2
@@ -94,7 +94,7 @@ def test_the_whole_life_in_slurm(cohort: Cohort, cluster: None) -> None:
     jobs.wait(first, "running", seconds=LONG)
     until_step(first, stopped.step + 3)
 
-    process = first.process()  # the node is this machine
+    process = jobs.process(first)  # the node is this machine
     assert process is not None
     process.kill()
     dead = jobs.wait(first, seconds=30)
@@ -107,8 +107,8 @@ def test_what_slurm_refuses_is_one_sentence(cohort: Cohort, cluster: None) -> No
     run = Run.create(on_slurm(cohort, partition="nowhere"))
     with pytest.raises(InputError, match=r"SLURM refuses the job \(.*partition.*\): change --partition"):
         jobs.start(run)
-    assert run.status.state == "failed"
-    assert "refuses" in run.status.message
+    assert jobs.status(run).state == "failed"
+    assert "refuses" in jobs.status(run).message
 
 
 def test_the_command_line_queues(cohort: Cohort, cluster: None) -> None:
@@ -118,15 +118,15 @@ def test_the_command_line_queues(cohort: Cohort, cluster: None) -> None:
     assert run.job["slurm_job"] == said["slurm_job"]
     assert said["state"] in ("starting", "queued")
     jobs.stop(run)
-    assert run.status.state == "stopped"
+    assert jobs.status(run).state == "stopped"
 
 
 def test_tasks_of_srun_are_one_training(cohort: Cohort, cluster: None) -> None:
     run = Run.create(tiny(cohort, epochs=1, volumes_per_step=2))
     srun = ["srun", "--ntasks-per-node", "2", "--chdir", str(ROOT)]
-    said = told(*srun, sys.executable, "-m", "isimed.training.runs.folder", str(run.folder))
+    said = told(*srun, sys.executable, "-m", "isimed.training.runs.worker", str(run.folder))
     assert said.count("step 1/1") == 1  # only the first one talks
-    assert run.status.state == "finished"
+    assert jobs.status(run).state == "finished"
     assert run.job["processes"] == 2
 
 
