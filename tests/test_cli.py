@@ -1,5 +1,6 @@
 """The command line: what it prints, and one clear line with exit status 2 for whatever is wrong."""
 
+import csv
 import json
 import os
 import subprocess
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from isimed.__main__ import main
+from isimed.cli.output import print_csv
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.explore.tables.embed import embed_cohort
 from isimed.models.checkpoint import load_checkpoint
 from isimed.training.runs.folder import Run
+from tests.data.make import write_nifti
 
 TINY = [
     "--epochs",
@@ -47,7 +50,21 @@ TINY = [
         (["evaluate", "COHORT", "--checkpoint", "untrained", "--split", "none.json"], "none.json is not a split"),
         (["evaluate", "COHORT", "--checkpoint", "untrained", "--subjects", "Z"], "no patient Z"),
         (["evaluate", "COHORT", "--checkpoint", "untrained", "--part", "half"], "--part"),
-        (["evaluate", "COHORT", "--checkpoint", "untrained", "--crops", "1"], "1 crops"),
+        (["evaluate", "COHORT", "--checkpoint", "untrained", "--crops", "1"], "--crops: 1 is"),
+        (["evaluate", "COHORT", "--checkpoint", "untrained", "--limit", "0"], "--limit: 0 is"),
+        (["evaluate", "COHORT", "--checkpoint", "nothing", "--checkpoint", "untrained"], "no checkpoint nothing"),
+        (["embed", "COHORT", "--checkpoint", "untrained", "--checkpoint", "nothing"], "--checkpoint is given twice"),
+        *(
+            (["embed", "COHORT", "--checkpoint", "untrained", "--step-mm", step], "--step-mm")
+            for step in ("nan", "inf", "-3", "0", "wide")
+        ),
+        (["embed", "COHORT", "--checkpoint", "untrained", "--limit", "-1"], "--limit: -1 is"),
+        (["embed", "COHORT", "--checkpoint", "untrained", "--limit", "1.5"], "--limit: 1.5 is"),
+        (
+            ["locate", "COHORT", "--checkpoint", "untrained", "--volume", "P0", "--mm", "0", "nan", "0"],
+            "--mm: nan is not a finite number",
+        ),
+        (["demo", "--seed", "-1"], "--seed: -1 is"),
         (["evaluate", "COHORT", "--checkpoint", "untrained", "--task", "magic"], "no task magic"),
         (["evaluate", "COHORT", "--checkpoint", "untrained", "--task", "compare"], "two or more"),
         (["evaluate", "COHORT", "--checkpoint", "untrained", "--protocol", "lax"], "no protocol lax"),
@@ -110,6 +127,73 @@ def test_a_run_is_reproduced_by_its_config(cohort: Cohort) -> None:
         return [line["terms"]["loss"] for line in run.metrics() if "terms" in line]
 
     assert losses(second) == pytest.approx(losses(first), rel=1e-4)
+
+
+def test_a_list_option_takes_repeats_and_several_values(cohort: Cohort, capsys: pytest.CaptureFixture[str]) -> None:
+    twice = ["--task", "distance", "--task", "position", "collapse", "--subjects", "S0", "--subjects", "S2"]
+    asked = ["evaluate", str(cohort.root), "--checkpoint", "untrained", *twice, "--crops", "4", "--protocol", "paper"]
+    assert main(asked) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["cohort"]["subjects"] == 2
+    assert {"distance", "position", "collapse"} <= set(result["checkpoints"]["untrained"])
+
+
+def command(arguments: list[str], **environment: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "isimed", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])} | environment,
+    )
+
+
+def test_a_name_that_the_terminal_cannot_show_is_replaced(tmp_path: Path) -> None:
+    for name in ("山田", "佐藤"):
+        write_nifti(tmp_path / f"{name}.nii.gz")
+    ran = command(
+        ["import", str(tmp_path), "--name", "検査"], ISIMED_HOME=str(tmp_path / "home"), PYTHONIOENCODING="ascii"
+    )
+    out, error = ran.communicate()
+    assert ran.returncode == 0, error.decode()
+    assert b"??: 2 volumes of 2 patients" in out
+
+
+def test_a_reader_that_closes_the_pipe_ends_the_command_without_a_word(tmp_path: Path) -> None:
+    ran = command(["train", "--help"], ISIMED_HOME=str(tmp_path), PYTHONUNBUFFERED="1")
+    assert ran.stdout is not None
+    ran.stdout.close()
+    assert ran.stderr is not None
+    assert ran.stderr.read() == b""
+    assert ran.wait() != 2
+
+
+@pytest.mark.parametrize("arguments", [["demo"], ["import", "SCANS"], ["train", "COHORT", *TINY]])
+def test_a_home_that_cannot_be_written_is_one_line(
+    arguments: list[str],
+    cohort: Cohort,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    write_nifti(scans / "a.nii.gz")
+    monkeypatch.setenv("ISIMED_HOME", str(tmp_path / "file" / "home"))
+    real = {"COHORT": str(cohort.root), "SCANS": str(scans)}
+    assert main([real.get(argument, argument) for argument in arguments]) == 2
+    lines = [line for line in capsys.readouterr().err.strip().splitlines() if line.startswith("isimed: ")]
+    assert len(lines) == 1
+    assert str(tmp_path / "file" / "home") in lines[0]
+
+
+def test_a_name_in_a_table_is_one_cell_and_no_formula(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["Doe, Jane", 'the "second"', "=1+1", "@SUM(A1)", "-b", "plain"]
+    print_csv(["volume", "x_mm", "note"], [(name, -1.5, None) for name in names])
+    rows = list(csv.reader(capsys.readouterr().out.splitlines()))
+    assert rows[0] == ["volume", "x_mm", "note"]
+    assert [row[1:] for row in rows[1:]] == [["-1.50", ""]] * len(names)
+    assert [row[0] for row in rows[1:]] == ["Doe, Jane", 'the "second"', "'=1+1", "'@SUM(A1)", "'-b", "plain"]
 
 
 def test_importing_the_package_is_instant() -> None:

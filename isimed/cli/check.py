@@ -1,0 +1,18 @@
+"""The geometry and quality report."""
+
+from isimed.cli.output import bar
+from isimed.cli.parser import Commands, Options
+
+
+def add(commands: Commands) -> None:
+    check = commands.add_on_cohort("check", run, "Geometry and quality report, problems first; lengths in mm.")
+    check.add_argument("--json", action="store_true", help="print JSON for scripts")
+
+
+def run(options: Options) -> None:
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.data.quality.report import check_cohort
+
+    with bar("volume", "Checking") as progress:
+        report = check_cohort(Cohort.load(options.cohort), progress=progress)
+    print(report.to_json() if options.json else "\n".join(report.lines()))

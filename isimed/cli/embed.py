@@ -1,0 +1,29 @@
+"""A grid of crops becomes an embedding table."""
+
+from isimed.cli.output import bar
+from isimed.cli.parser import STEP_HELP, Commands, Options, at_least, length_mm
+
+
+def add(commands: Commands) -> None:
+    embed = commands.add_on_cohort("embed", run, "Embed a grid of crops of every volume; under torchrun, its share.")
+    embed.add_argument("--checkpoint", required=True, help="name, run id, folder or `untrained`")
+    embed.add_argument("--step-mm", type=length_mm, help=STEP_HELP)
+    embed.add_argument("--limit", type=at_least(1), help="only the first N patients")
+
+
+def run(options: Options) -> None:
+    from isimed.core.sharding import place, share
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.explore.tables.embed import checkpoint_for, embed_cohort
+
+    cohort = Cohort.load(options.cohort)
+    checkpoint = checkpoint_for(options.checkpoint, cohort)
+    rank, world = place()
+    part = f", part {rank + 1} of {world}" if world > 1 else ""
+    entries = share(cohort.subset(cohort.subjects[: options.limit]))
+    if not entries:
+        print(f"nothing to embed{part}: fewer volumes than parts")
+        return
+    with bar("crop", f"Embedding with {checkpoint.name}{part}") as progress:
+        table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, entries=entries, progress=progress)
+    print(f"{len(table)} crops of {len(table.volumes)} volumes in {table.folder}{part}", flush=True)

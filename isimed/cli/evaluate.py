@@ -1,0 +1,70 @@
+"""Checkpoints measured on held-out patients."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from isimed.cli.output import bar, say
+from isimed.cli.parser import Commands, Options, at_least
+from isimed.core.errors import InputError
+
+
+def add(commands: Commands) -> None:
+    evaluate = commands.add_on_cohort("evaluate", run, "Measure checkpoints on held-out patients; distances in mm.")
+    several = "names, run ids, folders or `untrained`; several are compared"
+    evaluate.several("--checkpoint", required=True, help=several)
+    evaluate.several("--task", help="which tasks (default: all)")
+    evaluate.add_argument("--protocol", default="strict", help="strict or paper (default: strict)")
+    evaluate.add_argument("--seed", type=at_least(0), default=0, help="of crops, folds and bootstrap (default 0)")
+    evaluate.add_argument("--split", metavar="FILE", help="JSON that lists patients by part; default: all not seen")
+    parts = ["train", "validation", "test"]
+    evaluate.several("--part", choices=parts, help="of the split (default: test)")
+    evaluate.several("--subjects", metavar="ID", help="exactly these patients")
+    evaluate.add_argument("--limit", type=at_least(1), help="at most N patients, drawn with the seed")
+    evaluate.add_argument(
+        "--crops", type=at_least(4), default=32, help="of a volume; others in proportion (default 32)"
+    )
+    evaluate.add_argument("--dry-run", action="store_true", help="only say how many crops and minutes it would take")
+    evaluate.add_argument("--json", metavar="FILE", help="write the result here and print its tables instead")
+    evaluate.add_argument("--html", metavar="FILE", help="also write a self-contained report")
+
+
+def run(options: Options) -> None:
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.evaluation.context.networks import load_all
+    from isimed.evaluation.reporting.labels import to_text
+    from isimed.evaluation.reporting.report import write_html
+    from isimed.evaluation.run.evaluate import evaluate
+    from isimed.evaluation.run.plan import make_plan
+
+    cohort = Cohort.load(options.cohort)
+    asked: dict[str, Any] = {
+        "tasks": options.task or ["all"],
+        "protocol": options.protocol,
+        "seed": options.seed,
+        "subjects": options.subjects,
+        "split": options.split,
+        "parts": options.part or ["test"],
+        "limit": options.limit,
+        "crops": options.crops,
+    }
+    if options.dry_run:
+        print(make_plan(cohort, load_all(cohort, options.checkpoint), **asked).sentence())
+        return
+    _writable(options.json, options.html)
+    with bar("%", "Evaluating") as progress:
+        result = evaluate(cohort, options.checkpoint, **asked, progress=progress, say=say)
+    text = json.dumps(result, indent=1)
+    if options.json:
+        Path(options.json).write_text(text + "\n", encoding="utf-8")
+    if options.html:
+        write_html(result, Path(options.html))
+    print(to_text(result) if options.json else text)
+
+
+def _writable(*files: str | None) -> None:
+    """Refuse a place that cannot be written before hours of work, not after."""
+    for name in filter(None, files):
+        file = Path(name)
+        if not file.absolute().parent.is_dir() or file.is_dir():
+            raise InputError(f"{file} cannot be written: give a file in a folder that exists.")

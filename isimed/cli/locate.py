@@ -1,0 +1,40 @@
+"""One place in every other patient."""
+
+from isimed.cli.output import bar, print_csv
+from isimed.cli.parser import STEP_HELP, Commands, Options, finite, length_mm
+
+
+def add(commands: Commands) -> None:
+    locate = commands.add_on_cohort(
+        "locate", run, "Where is this point in every other patient? CSV: scanner mm, latent mm."
+    )
+    locate.add_argument("--checkpoint", required=True, help="name, run id, folder or `untrained`")
+    locate.add_argument("--volume", required=True, help="the volume that the point lies in")
+    locate.add_argument("--coarse", action="store_true", help="leave out the last step, which compares voxels")
+    locate.add_argument("--mm", required=True, type=finite, nargs=3, metavar=("X", "Y", "Z"), help="scanner mm, RAS+")
+    locate.add_argument("--step-mm", type=length_mm, help=STEP_HELP)
+
+
+def run(options: Options) -> None:
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.data.prepared.cache import prepared
+    from isimed.data.prepared.preprocess import Prepared
+    from isimed.explore.search.locate import locate_everywhere
+    from isimed.explore.search.retrieve import code_at
+    from isimed.explore.tables.embed import checkpoint_for, embed_cohort
+
+    cohort = Cohort.load(options.cohort)
+    checkpoint = checkpoint_for(options.checkpoint, cohort)
+    cohort.entry(options.volume)  # a wrong name is said before the long work
+    with bar("crop", f"Embedding with {checkpoint.name}") as progress:
+        table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, progress=progress)
+
+    def volume(name: str) -> Prepared:
+        return prepared(cohort, cohort.entry(name), checkpoint.card.preparation)
+
+    code = code_at(checkpoint, volume(options.volume), options.mm)
+    found = locate_everywhere(
+        table, volume, code, options.volume, options.mm, refine=not options.coarse, round_trip=True
+    )
+    header = ("volume", "x_mm", "y_mm", "z_mm", "latent_distance", "uncertainty_mm", "round_trip_mm")
+    print_csv(header, ((p.volume, *p.mm, p.distance, p.uncertainty_mm, p.round_trip_mm) for p in found))

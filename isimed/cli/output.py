@@ -1,0 +1,54 @@
+"""What the commands print: progress on stderr, tables as CSV on stdout."""
+
+import csv
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class bar:  # reads as a verb
+    """A tqdm bar behind the (done, total) callable that the library wants; silent where nothing takes long."""
+
+    def __init__(self, unit: str, text: str) -> None:
+        self.unit, self.text = unit, text
+        self.bar: Any = None
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._update
+
+    def _update(self, done: int, total: int) -> None:
+        if self.bar is None:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=total, unit=self.unit, desc=self.text, file=sys.stderr)
+        self.bar.total = total
+        self.bar.update(done - self.bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def say(what: str) -> None:
+    """A line on stderr that leaves the bar whole."""
+    from tqdm import tqdm
+
+    tqdm.write(what, file=sys.stderr)
+
+
+def print_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; None becomes an empty cell, a number has two decimals, and no name can run as a formula."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    text = str(value)
+    return "'" + text if text.startswith(FORMULA) else text

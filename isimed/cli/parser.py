@@ -1,0 +1,89 @@
+"""What the commands' options share: one clear line for whatever is wrong, and numbers within their range."""
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from isimed.core.errors import InputError
+
+Options = argparse.Namespace
+STEP_HELP = "distance of neighbouring crops, mm (default: a quarter of a crop's edge)"
+
+
+class Once(argparse.Action):
+    """An option of one value: given again, the first would be lost without a word."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Options, values: Any, option: str | None = None):
+        given = namespace.__dict__.setdefault("_given", set())
+        if option and self.dest in given:
+            parser.error(f"{option} is given twice and takes one value")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a wrong option is one line on stderr, and no option is dropped when it is given twice."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.register("action", None, Once)
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see `{self.prog} --help`.")
+
+    def several(self, option: str, **settings: Any) -> None:
+        """An option that takes several values at once, again and again; None where it was not given."""
+        self.add_argument(option, nargs="+", action="extend", **settings)
+
+
+class Commands:
+    """The commands of one parser."""
+
+    def __init__(self, parser: Parser) -> None:
+        self._added = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+
+    def add(self, name: str, run: Callable[[Options], None], text: str) -> Parser:
+        added = self._added.add_parser(name, help=text, description=text)
+        added.set_defaults(command=run)
+        return added
+
+    def add_on_cohort(self, name: str, run: Callable[[Options], None], text: str) -> Parser:
+        """A command whose first argument is a cohort."""
+        added = self.add(name, run, text)
+        added.add_argument("cohort", help="name in ISIMED_HOME, or the path of a dataset.json")
+        return added
+
+
+def length_mm(text: str) -> float:
+    """A length: a finite number of mm above 0."""
+    value = finite(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is no length: give mm above 0")
+    return value
+
+
+def finite(text: str) -> float:
+    """A number that is neither infinite nor nan."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
+    return value
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A whole number with a lower bound."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least {least}")
+        return value
+
+    return parse

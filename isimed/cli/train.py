@@ -1,0 +1,70 @@
+"""Pretraining."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from isimed.cli.output import bar
+from isimed.cli.parser import Commands, Options, Parser
+from isimed.core.errors import InputError
+
+
+def add(commands: Commands) -> None:
+    _add_options(commands.add("train", run, "Pretrain a network on a cohort."))
+
+
+def run(options: Options) -> None:
+    from pydantic import ValidationError
+
+    from isimed.core.sharding import launched
+    from isimed.data.cohorts.cohort import find_manifest
+    from isimed.training.optimise.config import TrainConfig
+    from isimed.training.runs import jobs
+    from isimed.training.runs.folder import read_config
+    from isimed.training.runs.worker import create_together, execute
+
+    given = {name: getattr(options, name) for name in TrainConfig.model_fields if getattr(options, name) is not None}
+    if options.config:
+        given = read_config(options.config).model_dump(mode="json") | given
+    if "cohort" not in given:
+        raise InputError("train needs a cohort: give its name, the path of a dataset.json, or --config.")
+    try:
+        config = TrainConfig.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        raise InputError(f"{option} {first.get('input')}: {first['msg']}.") from None
+    find_manifest(config.cohort)
+    if config.on == "slurm":
+        run = jobs.submit(config)
+        print(json.dumps({"run": run.id, "state": jobs.status(run).state, "slurm_job": run.job["slurm_job"]}))
+        return
+    run = create_together(config)
+    alone_or_first = launched()[0] == 0
+    if alone_or_first:
+        print(f"run {run.id} in {run.folder}", file=sys.stderr)
+    with bar("step", config.method) as progress:
+
+        def report(line: dict[str, Any]) -> None:
+            if validation := line.get("validation"):
+                figures = ", ".join(f"{name} {value:.3g}" for name, value in validation.items())
+                print(f"\nepoch {line['epoch']}: held-out patients: {figures}", file=sys.stderr)
+            else:
+                progress(line["number"], line["total_steps"])
+
+        status = execute(run, report=report)
+    if alone_or_first:
+        print(json.dumps({"run": run.id, "state": status.state, "step": status.step, "best": status.best}))
+
+
+def _add_options(parser: Parser) -> None:
+    from isimed.training.optimise.config import TrainConfig
+
+    parser.add_argument("cohort", nargs="?", help=TrainConfig.model_fields["cohort"].description)
+    parser.add_argument("--config", type=Path, help="YAML of options, as a run's config.yaml; options here win")
+    for name, field in TrainConfig.model_fields.items():
+        if name != "cohort":
+            default = "" if field.default is None else f" (default {field.default})"
+            text = f"{field.description}{default}".replace("%", "%%")
+            parser.add_argument("--" + name.replace("_", "-"), metavar=name.upper(), help=text)
