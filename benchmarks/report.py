@@ -50,7 +50,7 @@ def write_report(folder: Path, *, plot: bool = True) -> None:
 
 
 def _lines(row: dict[str, Any]) -> list[str]:
-    module = importlib.import_module(f"benchmarks.{row['row']}")
+    module = importlib.import_module(f"benchmarks.rows.{row['row']}")
     lines = []
     for ratio in row["ratios"]:
         spread, sign = ratio["ratio"], "≤" if ratio["at_most"] else "≥"
@@ -69,12 +69,12 @@ def _lines(row: dict[str, Any]) -> list[str]:
 
 
 def _missing(name: str) -> str:
-    module = importlib.import_module(f"benchmarks.{name}")
+    module = importlib.import_module(f"benchmarks.rows.{name}")
     return f"| {module.TITLE} | {module.AGAINST} | not measured yet: `python -m isimed bench {name}` | | | | |"
 
 
 def _section(row: dict[str, Any]) -> str:
-    module = importlib.import_module(f"benchmarks.{row['row']}")
+    module = importlib.import_module(f"benchmarks.rows.{row['row']}")
     machine = row["machine"]
     where = (
         f"{row['cohort']}, {row['date']}, {machine['cpu']}, {machine['cores']} cores, {machine['instructions']}, "

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import LONG, ROWS
-from benchmarks.race import Setting, machine, record, write_json
+from benchmarks.lib.race import Setting, machine, record, write_json
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.explore.tables.embed import fitting_checkpoints
@@ -65,7 +65,7 @@ def run(
 
 def run_row(name: str, setting: Setting) -> dict[str, Any]:
     before, start = machine(), time.perf_counter()
-    measured = importlib.import_module(f"benchmarks.{name}").measure(setting)
+    measured = importlib.import_module(f"benchmarks.rows.{name}").measure(setting)
     found = record(name, setting, measured, before, time.perf_counter() - start)
     values = [(ratio.what, ratio.median, ratio.target, ratio.at_most, ratio.met) for ratio in measured.ratios]
     values += [(one.what, one.value, one.target, not one.at_least, one.met) for one in measured.figures]

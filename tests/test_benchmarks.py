@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import ROWS
-from benchmarks.load import growth
-from benchmarks.race import Figure, Ratio, race
+from benchmarks.lib.race import Figure, Ratio, race
+from benchmarks.lib.under_load import growth
 from benchmarks.report import write_report
-from benchmarks.scale_out import exponent
+from benchmarks.rows.scale_out import exponent
 from isimed.__main__ import main
 
 

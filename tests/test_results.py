@@ -1,6 +1,6 @@
 """docs/results.md is what its script makes of the JSON beside it: no figure in it is typed or stale."""
 
-from docs import make_results
+from docs.scripts import make_results
 
 
 def test_the_document_is_made_of_the_stored_results() -> None:

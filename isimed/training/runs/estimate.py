@@ -9,7 +9,7 @@ from isimed.training.runs.folder import Run
 
 # Rough guesses of speed for where no run has measured it yet, for a 32³ crop with one view.
 CROPS_PER_SECOND_A_CORE, CROPS_PER_SECOND_GPU = 8.0, 1500.0
-# Measured on a CPU by docs/measure_memory.py (six cases, the fit within 2 %; DINO is not among them); as much is
+# Measured on a CPU by docs/scripts/measure_memory.py (six cases without DINO, the fit within 2 %); as much is
 # assumed of Apple's GPU, and less of CUDA's, where activations are bf16: that has not been measured.
 BASE_BYTES, BYTES_A_CROP = 0.92e9, {"cpu": 16e6, "mps": 16e6, "cuda": 14e6}
 DINO_WORK = 1.5  # its teacher adds two forward passes to the student's

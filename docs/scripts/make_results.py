@@ -1,0 +1,231 @@
+"""Write docs/results.md from the JSON files that `python -m isimed evaluate --json` left in docs/results.
+
+    python -m docs.scripts.make_results
+
+What it all means is written by hand in docs/results/discussion.md; its figures are filled in from the same files:
+``{{FILE | NAME | GROUP.FIGURE}}``, where NAME is a checkpoint, a control or a difference.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from docs.scripts.ablation_plots import plot
+from isimed.evaluation.reporting import labels
+
+DOCS = Path(__file__).parents[1]
+HEAD = """# Results
+
+What was measured, whatever came out. Written by `python -m docs.scripts.make_results` from the JSON files in
+[results](results); each of them is what `python -m isimed evaluate … --json` wrote. What each figure means, its formula
+and its baseline: [evaluation](evaluation.md). Trainings, also those that did not help: [trials](trials.md).
+
+In parentheses: 95 % interval, patients drawn with replacement, all their crops with them.
+"""
+TRAININGS = """## What the trainings cost
+
+Each row is one training of [train_table.py](train_table.py): the same backbone, crops, steps and split within a cohort,
+one option changed. A step of a method with two views computes twice as many crops as it counts. Validation is on the
+split's validation patients at the end; without a distance head its figures are of the embedding, not in mm. Rows
+on a GPU shared it with up to eight others (alone: [trials](trials.md)).
+"""
+ABLATIONS = """## Ablations on {cohort}
+
+One option of `isimed` (of `isimed-bt` for λ) changed at a time, as many crops for each, fewer than in the table above;
+measured on the split's test patients, 95 % intervals over patients. Trained on a GPU in bfloat16 unless CPU is said.
+Grey: from the least to the largest of three seeds with nothing else changed. Below λ all plots of a column have one
+scale.
+
+![Ablations on {cohort}](results/{cohort}-ablations.png)
+"""
+LONGEST_LIST = 12
+SUMMARY = {
+    "distance.spearman": "distance, Spearman",
+    "distance.rmse_mm": "distance, RMSE mm",
+    "position.pc_r_sagittal": "PC r, sagittal",
+    "position.pc_r_coronal": "PC r, coronal",
+    "position.pc_r_axial": "PC r, axial",
+    "landmarks.median_mm": "landmarks, median mm",
+    "landmarks.left_right_confusion": "left for right",
+    "probe.auc": "tumour in crop, AUC",
+    "probe_matched.auc": "tumour, same places, AUC",
+    "organs.macro_f1": "organs, macro F1",
+    "robustness.turned 15 degrees": "position, turned 15°, mm",
+    "anomaly.healthy_distance_auc": "tumour without labels, AUC",
+    "collapse.rankme": "RankMe",
+}
+SLOT = re.compile(r"\{\{([^|}]+)\|([^|}]+)\|([^}]+)\}\}")
+
+
+def main() -> None:
+    for cohort in trained_cohorts():
+        plot(rows_of(cohort), picture_of(cohort))
+    (DOCS / "results.md").write_text(document(), encoding="utf-8")
+
+
+def document() -> str:
+    """The text of docs/results.md."""
+    files = sorted((DOCS / "results").glob("*.json"))
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
+    results = {name: result for name, result in found.items() if isinstance(result, dict)}
+    text = (DOCS / "results" / "discussion.md").read_text(encoding="utf-8")
+    parts = [HEAD, SLOT.sub(lambda slot: filled(results, *slot.groups()), text)]
+    parts += [
+        f"## The table on {result['cohort']['name']}\n\n{summary(result)}"
+        for name, result in results.items()
+        if name.endswith("-methods")
+    ]
+    parts += [cross_validation(result) for result in found.values() if isinstance(result, list) and result]
+    parts += [
+        f"{ABLATIONS.format(cohort=result['cohort']['name'])}\n{summary(result)}"
+        for name, result in results.items()
+        if name.endswith("-ablations")
+    ]
+    parts += [TRAININGS, *costs(sorted((DOCS / "results" / "trainings").glob("*/*.json"))), ""]
+    parts += [section(result, f"{name}.json") for name, result in results.items()]
+    return "\n".join(parts)
+
+
+def trained_cohorts() -> list[str]:
+    return sorted(folder.name for folder in (DOCS / "results" / "trainings").iterdir())
+
+
+def picture_of(cohort: str) -> Path:
+    return DOCS / "results" / f"{cohort}-ablations.png"
+
+
+def filled(results: dict[str, Any], file: str, name: str, figure: str) -> str:
+    """The figure that a slot of the discussion names, with its interval.
+
+    Raises:
+        KeyError: there is none.
+    """
+    result, (group, metric) = results[file.strip()], figure.strip().split(".", 1)
+    groups = result["differences"].get(name.strip()) or labels.figures_of(result, name.strip())
+    return labels.with_interval(groups[group][metric])
+
+
+def summary(result: dict[str, Any]) -> str:
+    """One table of a result: a checkpoint or control a row, a figure of each task a column."""
+    cells = {
+        labels.CONTROLS.get(name, name): [
+            labels.with_interval(one(labels.figures_of(result, name), figure)) for figure in SUMMARY
+        ]
+        for name in labels.columns(result)
+    }
+    return "\n".join([f"{labels.measured(result)}, {drawn(result)}.", "", *summarised(cells), ""])
+
+
+def cross_validation(folds: list[dict[str, Any]]) -> str:
+    """A method a row: the mean of its folds, each measured on patients of its own, and the least and largest fold."""
+    methods: dict[str, list[dict[str, Any]]] = {}
+    untrained: dict[tuple[str, ...], dict[str, Any]] = {}  # by the fold's patients
+    for result in folds:
+        (name,) = result["checkpoints"]
+        methods.setdefault(name.partition("-fold-")[0], []).append(result["checkpoints"][name])
+        untrained[tuple(result["subjects"]["used"])] = result["controls"]["untrained"]
+    found = methods | {labels.CONTROLS["untrained"]: [*untrained.values()]}
+    cells = {name: [spread(groups, figure) for figure in SUMMARY] for name, groups in found.items()}
+    text = (
+        f"Every one of {sum(map(len, untrained))} patients is tested on once, by a network neither trained nor "
+        f"selected on him; {drawn(folds[0])}. Mean of the folds, and the least and largest of them: no interval, since "
+        "their trainings share patients."
+    )
+    title = f"## Cross-validation on {folds[0]['cohort']['name']}"
+    return "\n".join([title, "", text, "", *summarised(cells), ""])
+
+
+def drawn(result: dict[str, Any]) -> str:
+    return f"protocol {result['protocol']}, seed {result['seed']}, {result['crops']} crops a volume"
+
+
+def one(groups: dict[str, Any], figure: str) -> dict[str, Any] | None:
+    """The figure ``group.metric``; None where it was not measured."""
+    group, metric = figure.split(".", 1)
+    return groups.get(group, {}).get(metric)
+
+
+def spread(found: list[dict[str, Any]], figure: str) -> str:
+    values = [measured["value"] for groups in found if (measured := one(groups, figure))]
+    if not values:
+        return ""
+    mean, low, high = (labels.number(value) for value in (sum(values) / len(values), min(values), max(values)))
+    return f"{mean} ({low} – {high}, {len(values)} folds)"
+
+
+def summarised(cells: dict[str, list[str]]) -> list[str]:
+    """A Markdown table of rows with a cell for every figure of `SUMMARY`, without rows and columns that are empty."""
+    kept = [number for number in range(len(SUMMARY)) if any(row[number] for row in cells.values())]
+    titles = [*SUMMARY.values()]
+    rows = [[name, *(row[number] for number in kept)] for name, row in cells.items() if any(row)]
+    return markdown(["", *(titles[number] for number in kept)], rows)
+
+
+def section(result: dict[str, Any], file: str) -> str:
+    """One result: its data, split and protocol, then a table a group of figures."""
+    cohort = result["cohort"]
+    lines = [
+        f"## {', '.join(result['checkpoints'])} on {cohort['name']}, protocol {result['protocol']}",
+        "",
+        f"{cohort['subjects']} patients{' (synthetic)' if result.get('synthetic') else ''}, {result['crops']} crops a "
+        f"volume, seed {result['seed']}, {result['created'][:10]}, isimed {result['versions']['isimed']}. "
+        f"File: [{file}](results/{file}).",
+        "",
+        *[f"- {name}: {card}" for name, card in map(described, result["cards"].items())],
+        *[f"- {note}" for note in result["notes"]],
+        "",
+    ]
+    for group in labels.groups(result):
+        header, rows = labels.table(result, group)
+        if len(rows) > LONGEST_LIST * 3:
+            continue  # every figure under every change: in the JSON
+        lines += [f"### {labels.group_label(group)}", "", *markdown(header, rows), ""]
+    header, rows = labels.likeness_table(result)
+    if rows:
+        lines += ["### How alike the spaces are", "", *markdown(header, rows), ""]
+    return "\n".join(lines)
+
+
+def rows_of(cohort: str) -> dict[str, Any]:
+    """Row of docs/scripts/train_table.py -> its figures, from whatever was measured of the cohort's ablations."""
+    found: dict[str, Any] = {}
+    for group in ("ablations", "ablations-cpu"):
+        file = DOCS / "results" / f"{cohort}-{group}.json"
+        if file.is_file():
+            checkpoints = json.loads(file.read_text(encoding="utf-8"))["checkpoints"]
+            found |= {name.removeprefix(f"{cohort}-"): figures for name, figures in checkpoints.items()}
+    return found
+
+
+def costs(files: list[Path]) -> list[str]:
+    """A line a training: what was changed, how long it took and where, what validation said last."""
+    header = ["cohort", "row", "options", "views", "steps", "crops", "minutes", "crops/s", "validation", "machine"]
+    rows = []
+    for file in files:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        options = ", ".join(f"{name} {value}" for name, value in found["options"].items() if name != "epochs")
+        last = found["validation"][-1] if found["validation"] else {}
+        said = ", ".join(f"{name} {value:.3g}" for name, value in last.items() if name != "step")
+        machine = f"{found['machine']['device']}, {found['machine']['threads']} thread(s)"
+        rate = f"{found['crops'] * found['views'] / found['seconds']:.1f}"
+        cells = [file.parent.name, found["row"], f"{found['options']['epochs']} epochs, {options}", found["views"]]
+        cells += [found["steps"], found["crops"], f"{found['seconds'] / 60:.1f}", rate, said, machine]
+        rows.append([str(cell) for cell in cells])
+    return markdown(header, rows)
+
+
+def described(item: tuple[str, dict[str, Any]]) -> tuple[str, str]:
+    name, card = item
+    trained = f"trained on {card['trained_on']}" if card["trained_on"] else "not trained"
+    size = f"{card['preparation']['spacing_mm']:g} mm, crops of {card['crop_size']}³ voxels"
+    return name, f"{card['method']}, {trained}, {size}, fingerprint {card['fingerprint']}"
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> list[str]:
+    lines = [header, ["---"] * len(header), *rows]
+    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
+
+
+if __name__ == "__main__":
+    main()
