@@ -1,6 +1,7 @@
 """What a benchmark's figure means: turns, ratios, targets, and the page made from them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from benchmarks.lib.under_load import growth
 from benchmarks.report import write_report
 from benchmarks.rows.scale_out import exponent
 from isimed.__main__ import main
+from tests.conftest import REPOSITORY as ROOT
 
 
 def test_ways_take_turns_and_first_place() -> None:
@@ -66,6 +68,15 @@ def test_exponent_of_a_cost() -> None:
     assert exponent(100, 1000, 2.0, 20.0) == pytest.approx(1)
     assert exponent(100, 1000, 2.0, 200.0) == pytest.approx(2)
     assert exponent(100, 1000, 2.0, 2.0) == pytest.approx(0)
+
+
+def test_every_row_has_a_file_and_the_page_is_made_of_what_was_measured(tmp_path: Path) -> None:
+    assert sorted(file.stem for file in (ROOT / "benchmarks" / "rows").glob("[!_]*.py")) == sorted(ROWS)
+    shutil.copytree(ROOT / "docs" / "benchmarks", tmp_path / "benchmarks")
+    write_report(tmp_path / "benchmarks", plot=False)
+    made = (tmp_path / "benchmarks.md").read_text(encoding="utf-8").splitlines()
+    kept = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in made if line] == [line for line in kept if line and not line.startswith("![")]
 
 
 def test_unknown_row_is_one_sentence(cohort, capsys: pytest.CaptureFixture[str]) -> None:
