@@ -25,14 +25,13 @@ def run(options: Options) -> None:
 
     cohort = Cohort.load(options.cohort)
     checkpoint = checkpoint_for(options.checkpoint, cohort)
-    cohort.entry(options.volume)  # a wrong name is said before the long work
-    with bar("crop", f"Embedding with {checkpoint.name}") as progress:
-        table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, progress=progress)
 
     def volume(name: str) -> Prepared:
         return prepared(cohort, cohort.entry(name), checkpoint.card.preparation)
 
-    code = code_at(checkpoint, volume(options.volume), options.mm)
+    code = code_at(checkpoint, volume(options.volume), options.mm)  # a wrong place is said before the long work
+    with bar("crop", f"Embedding with {checkpoint.name}") as progress:
+        table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, progress=progress)
     found = locate_everywhere(
         table, volume, code, options.volume, options.mm, refine=not options.coarse, round_trip=True
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from isimed.core.errors import InputError
 from isimed.data.prepared.crops import nearest_centres
 from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.search.index import index_of
@@ -33,10 +34,42 @@ class Match:
     distance: float
 
 
-def code_at(checkpoint: Checkpoint, volume: Prepared, point_mm: ArrayLike) -> NDArray[np.float32]:
-    """(512,) code of the crop around a point in scanner mm of a prepared volume."""
+def code_at(
+    checkpoint: Checkpoint, volume: Prepared, point_mm: ArrayLike, *, anywhere: bool = False
+) -> NDArray[np.float32]:
+    """(512,) code of the crop around a point in scanner mm of a prepared volume.
+
+    Args:
+        anywhere: also of a place in the air far from the body, whose crop is empty.
+
+    Raises:
+        InputError: the point is not finite, or a crop around it would hold nothing of the body's box.
+    """
+    if not anywhere:
+        check_point(volume, point_mm, reach_mm=checkpoint.card.crop_mm / 2)
     centre = nearest_centres(volume, np.atleast_2d(np.asarray(point_mm, dtype=float)), checkpoint.card.crop_size)
     return embed_crops(checkpoint, volume, centre)[1][0]
+
+
+def check_point(volume: Prepared, point_mm: ArrayLike, *, reach_mm: float) -> None:
+    """Refuse a point of which the scan shows nothing.
+
+    Args:
+        reach_mm: how far from the body's box a point may still lie.
+
+    Raises:
+        InputError: it is not finite, or lies outside.
+    """
+    point = np.asarray(point_mm, dtype=float)
+    said = ", ".join(f"{value:g}" for value in point.ravel())
+    if point.shape != (3,) or not np.isfinite(point).all():
+        raise InputError(f"({said}) is no place: give three finite numbers of scanner mm.")
+    reach, last = reach_mm / np.linalg.norm(volume.affine[:3, 0]), np.array(volume.image.shape) - 1
+    voxel = volume.to_voxel(point)
+    if (voxel < -reach).any() or (voxel > last + reach).any():
+        ends = volume.to_mm(np.array([np.zeros(3), last]))
+        spans = ", ".join(f"{axis} {min(a, b):.0f} to {max(a, b):.0f}" for axis, a, b in zip("xyz", *ends, strict=True))
+        raise InputError(f"({said}) lies outside the scan: its body spans {spans} mm.")
 
 
 def code_in(table: Table, name: str, volume: Prepared, point_mm: ArrayLike) -> NDArray[np.float32] | None:

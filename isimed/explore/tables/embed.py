@@ -15,7 +15,15 @@ from isimed.data.formats.volume import read_volume
 from isimed.data.prepared.cache import prepare_cohort
 from isimed.data.prepared.crops import crop_centre_mm, cut_crops, grid_centres
 from isimed.data.prepared.preprocess import Preparation, Prepared, prepare
-from isimed.explore.tables.store import Table, TableInfo, open_table, table_info, volume_file, write_volume
+from isimed.explore.tables.store import (
+    Table,
+    TableInfo,
+    checked_step,
+    open_table,
+    table_info,
+    volume_file,
+    write_volume,
+)
 from isimed.models.card import UNTRAINED, Card, checkpoint_names, find_checkpoint, read_card
 from isimed.models.checkpoint import Checkpoint, load_checkpoint, open_checkpoint, untrained
 
@@ -146,7 +154,7 @@ def embed(path: str | Path, *, checkpoint: str | Checkpoint, step_mm: float | No
         cohort_fingerprint="",
         checkpoint=loaded.name,
         checkpoint_fingerprint=loaded.fingerprint,
-        step_mm=step_mm or loaded.card.step_mm,
+        step_mm=checked_step(step_mm, loaded),
         crop_size=loaded.card.crop_size,
         spacing_mm=loaded.card.preparation.spacing_mm,
         in_mm=loaded.card.in_mm,

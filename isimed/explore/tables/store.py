@@ -7,8 +7,8 @@ is complete, and writing goes on where it stopped.
 
 import hashlib
 import json
+import math
 import re
-import shutil
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -143,17 +143,33 @@ class Table:
 
 
 def table_info(cohort: Cohort, checkpoint: Checkpoint, step_mm: float | None = None) -> TableInfo:
-    """What a table is of; by default neighbouring crops share three quarters of their edge."""
+    """What a table is of; by default neighbouring crops share three quarters of their edge.
+
+    Raises:
+        InputError: the step is not a length.
+    """
     return TableInfo(
         cohort=cohort.name,
         cohort_fingerprint=cohort.fingerprint,
         checkpoint=checkpoint.name,
         checkpoint_fingerprint=checkpoint.fingerprint,
-        step_mm=step_mm or checkpoint.card.step_mm,
+        step_mm=checked_step(step_mm, checkpoint),
         crop_size=checkpoint.card.crop_size,
         spacing_mm=checkpoint.card.preparation.spacing_mm,
         in_mm=checkpoint.card.in_mm,
     )
+
+
+def checked_step(step_mm: float | None, checkpoint: Checkpoint) -> float:
+    """The distance of neighbouring crops, by default the checkpoint's own.
+
+    Raises:
+        InputError: it is not a finite number of mm above 0.
+    """
+    step = checkpoint.card.step_mm if step_mm is None else float(step_mm)
+    if not (math.isfinite(step) and step > 0):
+        raise InputError(f"A step of {step:g} mm between crops is no length: give mm above 0.")
+    return step
 
 
 def table_folder(info: TableInfo) -> Path:
@@ -192,10 +208,6 @@ def tables_of(cohort: str) -> list[TableInfo]:
         except (OSError, ValueError):
             continue
     return found
-
-
-def delete_table(info: TableInfo) -> None:
-    shutil.rmtree(table_folder(info), ignore_errors=True)
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> Path:

@@ -30,7 +30,7 @@ def choose_point(cohort: Cohort, card: Card) -> tuple[str, Point]:
     cursor = st.session_state.get(CURSOR) or cursor_from_url(dict(st.query_params))
     volume_id = cursor["volume"] if cursor and cursor["volume"] in ids else ids[0]
     volume_id = st.sidebar.selectbox("Patient", ids, index=ids.index(volume_id), help="Whose scan is clicked.")
-    if cursor and cursor["volume"] == volume_id and cursor["mm"]:
+    if cursor and cursor["volume"] == volume_id and cursor["mm"] and _inside(cohort, volume_id, cursor["mm"]):
         point = cursor["mm"]
     else:
         point = _start(cohort, volume_id, card)
@@ -38,6 +38,16 @@ def choose_point(cohort: Cohort, card: Card) -> tuple[str, Point]:
     st.query_params["volume"] = volume_id
     st.query_params["mm"] = ",".join(f"{value:.1f}" for value in point)
     return volume_id, point
+
+
+def _inside(cohort: Cohort, volume_id: str, mm: Point) -> bool:
+    """Whether the scan holds a point; a link may name any. Says so where it does not."""
+    scan = state.scan(cohort, volume_id)
+    voxel = scan.to_voxel(mm)
+    if ((voxel >= -0.5) & (voxel <= np.array(scan.shape) - 0.5)).all():
+        return True
+    st.warning(f"({', '.join(f'{value:g}' for value in mm)}) mm lies outside the scan: this is its middle instead.")
+    return False
 
 
 def set_point(volume_id: str, mm: ArrayLike) -> None:
@@ -89,7 +99,7 @@ def _code(
     checkpoint: str, cohort: str, volume_id: str, point_mm: Point, _checkpoint: Checkpoint, _cohort: Cohort
 ) -> NDArray[np.float32]:
     volume = state.prepared_scan(_cohort, volume_id, _checkpoint.card.preparation)
-    return code_at(_checkpoint, volume, point_mm)
+    return code_at(_checkpoint, volume, point_mm, anywhere=True)  # the page says that it lies outside the body
 
 
 def find(

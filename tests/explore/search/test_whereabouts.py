@@ -58,6 +58,17 @@ def test_where_is_predicts_from_the_others(table: Table) -> None:
     assert moved.gap_mm == pytest.approx(25, abs=1)
 
 
+def test_a_patient_says_nothing_about_his_own_places() -> None:
+    table = known_table()
+    codes = table.code.astype(np.float32)
+    own = table.subject == "C"
+    codes[own] = code(table.position[own] * [-1, 1, 1])  # C looks left where the others look right
+    changed = Table(table.info, {**table._columns, "code": codes.astype(np.float16)})
+    place = np.array([40.0, 0, 0])
+    said = where_is(changed, code(place), prepared("C"), place + np.array(SHIFTS["C"]), subject="C")
+    np.testing.assert_allclose(said.predicted, place, atol=1)
+
+
 def test_a_crop_that_looks_to_be_from_elsewhere_is_a_surprise() -> None:
     table = known_table()
     codes = table.code.copy()

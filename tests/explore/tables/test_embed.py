@@ -168,3 +168,29 @@ def test_the_network_that_opens_first_was_trained_on_such_data_and_knows_millime
     chests = SimpleNamespace(name="demo-ct", modality="CT", synthetic=True)
     assert fitting_checkpoints(cast(Cohort, chests))[0] == "demo-ct"
     assert fitting_checkpoints(cast(Cohort, brains))[0] == "demo-brain"
+
+
+@pytest.mark.parametrize(
+    ("point", "said"),
+    [
+        ((1000, 10, 60), "lies outside the scan"),
+        ((0, 0, -400), "lies outside the scan"),
+        ((float("nan"), 0, 0), "three finite numbers"),
+        ((0, float("inf"), 0), "three finite numbers"),
+        ((0, 0), "three finite numbers"),
+    ],
+)
+def test_a_place_that_the_scan_does_not_show_is_refused(
+    cohort: Cohort, checkpoint: Checkpoint, point: tuple, said: str
+) -> None:
+    volume = prepared(cohort, cohort.entry("P0"), checkpoint.card.preparation)
+    with pytest.raises(InputError, match=said):
+        code_at(checkpoint, volume, point)
+
+
+@pytest.mark.parametrize("step", [0, -3, float("nan"), float("inf")])
+def test_a_step_that_is_no_length_is_refused(cohort: Cohort, checkpoint: Checkpoint, step: float) -> None:
+    with pytest.raises(InputError, match="between crops is no length"):
+        embed_cohort(cohort, checkpoint, step_mm=step)
+    with pytest.raises(InputError, match="between crops is no length"):
+        isimed.embed(cohort.path("P0.nii.gz"), checkpoint=checkpoint, step_mm=step)
