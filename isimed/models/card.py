@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,22 @@ class Card(BaseModel):
     def step_mm(self) -> float:
         """Distance of neighbouring crops of a table: they share three quarters of their edge."""
         return self.crop_mm / 4
+
+
+def trained_on(card: Card, digests: Iterable[str], *, parts: Sequence[str] = ("train", "validation")) -> set[str]:
+    """Which of some volumes a checkpoint has seen, whatever they and their cohort are called.
+
+    Args:
+        card: the checkpoint's; one from before digests were kept has seen nothing that this can know.
+        digests: the volumes', as `isimed.data.prepared.source.digests_of` gives them.
+        parts: ``train``, what its weights were fitted to, and ``validation``, what its best epoch was chosen on.
+
+    >>> card = Card(name="a", method="isimed", cohort={"voxels": {"train": ["0a", "0b"], "validation": ["0c"]}})
+    >>> sorted(trained_on(card, ["0b", "0c", "0d"])), trained_on(card, ["0b", "0c"], parts=["train"])
+    (['0b', '0c'], {'0b'})
+    """
+    known = card.cohort.get("voxels", {})
+    return set(digests) & {digest for part in parts for digest in known.get(part, ())}
 
 
 def find_checkpoint(name_or_folder: str | Path) -> Path:

@@ -15,9 +15,10 @@ from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
 from isimed.data.demo.virtual_patients import KINDS, make_demo
 from isimed.data.formats.volume import Volume
-from isimed.data.prepared.cache import prepared, source_stamp
+from isimed.data.prepared.cache import prepared
 from isimed.data.prepared.coarsen import COARSER, coarsen
 from isimed.data.prepared.preprocess import Preparation, Prepared
+from isimed.data.prepared.source import source_stamp
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort, fitting_checkpoints
 from isimed.explore.tables.store import Table, TableInfo, open_table, table_folder, table_info, volume_file
 from isimed.models.card import UNTRAINED, find_checkpoint

@@ -18,10 +18,10 @@ import numpy as np
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import LABELS, Cohort, Entry
-from isimed.data.formats.reading import reason
 from isimed.data.prepared.array_store import DiskFullError, clear_unfinished, open_arrays, write_arrays
 from isimed.data.prepared.memory import MemoryBudget, default_workers, working_bytes
 from isimed.data.prepared.preprocess import Preparation, Prepared, prepare
+from isimed.data.prepared.source import remember_digest, source_stamp
 
 VERSION = 2
 Progress = Callable[[int, int], None]
@@ -119,28 +119,14 @@ def cache_key(cohort: Cohort, entry: Entry, preparation: Preparation) -> str:
     return f"{re.sub(r'[^A-Za-z0-9._-]', '_', entry.id)[:80]}-{digest.hexdigest()[:16]}"
 
 
-def source_stamp(cohort: Cohort, entry: Entry) -> str:
-    """Paths, sizes and times of a volume's files: changes when one of them does.
-
-    Raises:
-        InputError: a file is not there.
-    """
-    parts = [str(entry.channel), str(entry.series)]
-    for path in cohort.files(entry):
-        try:
-            status = path.stat()
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} cannot be read ({reason(error)}): check the cohort's paths.") from None
-        parts.append(f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}")
-    return "\0".join(parts)
-
-
 def _prepared(cohort: Cohort, entry: Entry, preparation: Preparation, budget: MemoryBudget) -> Prepared:
     folder = paths.prepared_dir() / cache_key(cohort, entry, preparation)
     found = _open(folder, preparation)
     if found is None:
         with budget.room_for(working_bytes(cohort.files(entry))):
-            volume = prepare(cohort.read(entry), preparation, labels=cohort.read_labels(entry))
+            scan = cohort.read(entry)
+            remember_digest(source_stamp(cohort, entry), scan)
+            volume = prepare(scan, preparation, labels=cohort.read_labels(entry))
         _write(folder, volume, source=_source(cohort, entry))
         found = _open(folder, preparation)
         if found is None:

@@ -14,9 +14,9 @@ from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.formats.volume import Volume, apply_affine
 from isimed.data.prepared.array_store import open_arrays, write_arrays
-from isimed.data.prepared.cache import source_stamp
 from isimed.data.prepared.memory import MemoryBudget, working_bytes
 from isimed.data.prepared.preprocess import Preparation, body_mask, finite, resample
+from isimed.data.prepared.source import source_stamp, voxel_digest
 from isimed.data.quality.label_facts import LabelFacts, measure_labels, three
 from isimed.data.quality.thumbnails import planes
 
@@ -83,7 +83,7 @@ def facts_of(cohort: Cohort, entry: Entry, budget: MemoryBudget) -> tuple[Facts,
 def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray]]:
     """The facts of a volume without its labels, and the arrays that `facts_of` describes."""
     notes: list[str] = list(volume.notes)
-    exact = _exact_facts(volume)
+    exact, digest = _exact_facts(volume), voxel_digest(volume)
     if exact["not_finite"] == volume.voxels.size:
         raise InputError(f"{volume.name} holds no finite voxel: export it again.")
     volume = finite(volume, notes)
@@ -112,7 +112,7 @@ def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray]]:
         empty_ends=exact["empty_ends"],
         end_values=(float(volume.voxels[0, 0, 0]), float(volume.voxels[0, 0, -1])),
         repeated_slices=exact["repeated"],
-        digest=exact["digest"],
+        digest=digest,
         notes=[(getattr(note, "kind", "reading"), str(note)) for note in notes],
     )
     arrays: dict[str, NDArray] = {"body": np.zeros((SHAPE_EDGE,) * 3, np.float32)}
@@ -138,13 +138,11 @@ def _cut(volume: Volume, corners_mm: NDArray) -> Volume:
 
 def _exact_facts(volume: Volume) -> dict[str, Any]:
     """One pass over all voxels, a few slices at a time."""
-    digest = hashlib.blake2b(repr(volume.shape).encode(), digest_size=16)
     low, high, not_finite, repeated = np.inf, -np.inf, 0, 0
     constant: list[bool] = []
     before = None
     for start in range(0, volume.shape[2], SLAB):
         slab = np.ascontiguousarray(np.moveaxis(volume.voxels[..., start : start + SLAB], 2, 0), dtype=np.float32)
-        digest.update(slab.data)
         good = np.isfinite(slab)
         not_finite += slab.size - int(np.count_nonzero(good))
         if not good.all():
@@ -159,7 +157,7 @@ def _exact_facts(volume: Volume) -> dict[str, Any]:
     ends = [constant[::step].index(False) if not all(constant) else len(constant) for step in (1, -1)]
     return {
         "low": float(low), "high": float(high), "not_finite": not_finite, "repeated": repeated,
-        "empty_ends": (ends[0], ends[1]), "digest": digest.hexdigest(),
+        "empty_ends": (ends[0], ends[1]),
     }  # fmt: skip
 
 

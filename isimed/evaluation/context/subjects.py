@@ -9,7 +9,8 @@ import numpy as np
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
-from isimed.models.card import Card
+from isimed.data.prepared.source import digests_of
+from isimed.models.card import Card, trained_on
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,16 @@ def _is(card: Card, cohort: Cohort) -> bool:
 
 
 def _patients(cards: Sequence[Card], cohort: Cohort, part: str) -> set[str]:
-    """Patients of this cohort on whom a checkpoint was trained (``train``) or selected (``validation``)."""
-    return {name for card in cards if _is(card, cohort) for name in card.cohort.get(part, ())}
+    """Patients of this cohort on whom a checkpoint was trained (``train``) or selected (``validation``).
+
+    By name where a card names patients of this cohort, and by voxels whatever cohort and patients are called.
+    """
+    named = {name for card in cards if _is(card, cohort) for name in card.cohort.get(part, ())}
+    if not any("voxels" in card.cohort for card in cards):
+        return named
+    digests = digests_of(cohort, cohort.volumes)
+    seen = {digest for card in cards for digest in trained_on(card, digests.values(), parts=[part])}
+    return named | {entry.subject for entry in cohort.volumes if digests[entry.id] in seen}
 
 
 def _of_split(split: str | Path, parts: Sequence[str]) -> list[str]:

@@ -25,6 +25,7 @@ from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.prepared.cache import prepare_cohort
 from isimed.data.prepared.preprocess import Preparation, Prepared
+from isimed.data.prepared.source import digests_of
 from isimed.models.card import Card, read_card, versions
 from isimed.models.checkpoint import recover_folder, remove_unfinished, save_checkpoint
 from isimed.models.device import choose_device, device_key
@@ -111,6 +112,8 @@ def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, log: RunLog, stop: 
     volumes, held_out = _prepared(cohort, preparation, [train_subjects, held_out_subjects], fabric, log)
     trainer = Trainer(config, volumes, fabric=fabric)
     card = _card(run, trainer, cohort, preparation, train_subjects, held_out_subjects)
+    if log.writes:
+        card.cohort["voxels"] = _digests(cohort, train=train_subjects, validation=held_out_subjects)
     status = log.status
     if log.writes:
         _mend(run)
@@ -184,6 +187,11 @@ def _prepared(
         fabric.barrier()
     volumes = prepare_cohort(cohort, preparation, entries=together, progress=said)
     return [volumes[: len(entries[0])], volumes[len(entries[0]) :]]
+
+
+def _digests(cohort: Cohort, **parts: list[str]) -> dict[str, list[str]]:
+    """The volumes of each part by their voxels: an evaluation knows them again under any name."""
+    return {part: sorted(digests_of(cohort, cohort.subset(names)).values()) for part, names in parts.items()}
 
 
 def _better(figures: dict[str, float], best: dict[str, float], trainer: Trainer) -> bool:
