@@ -7,6 +7,7 @@ from typing import Any
 from isimed.cli.output import bar, say
 from isimed.cli.parser import Commands, Options, at_least
 from isimed.core.errors import InputError
+from isimed.core.files import write_file
 
 
 def add(commands: Commands) -> None:
@@ -56,7 +57,7 @@ def run(options: Options) -> None:
         result = evaluate(cohort, options.checkpoint, **asked, progress=progress, say=say)
     text = json.dumps(result, indent=1)
     if options.json:
-        Path(options.json).write_text(text + "\n", encoding="utf-8")
+        write_file(Path(options.json), text + "\n")
     if options.html:
         write_html(result, Path(options.html))
     print(to_text(result) if options.json else text)

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.files import read_in
 from isimed.data.prepared.preprocess import Preparation
 
 CARD = "checkpoint.json"
@@ -81,7 +83,8 @@ def find_checkpoint(name_or_folder: str | Path) -> Path:
         candidates = [*(base / name for base in paths.checkpoint_dirs()), paths.runs_dir() / name, *candidates]
     for candidate in candidates:
         for folder in (candidate, candidate / "checkpoints" / "best", candidate / "checkpoints" / "last"):
-            if (folder / CARD).is_file():
+            with suppress(OSError, ValueError):
+                read_in(folder, lambda place: (place / CARD).stat())
                 return folder.resolve()
     known = ", ".join(checkpoint_names()) or "none"
     raise InputError(f"There is no checkpoint {name}: give a folder, a run, `untrained` or one of: {known}.")
@@ -89,12 +92,13 @@ def find_checkpoint(name_or_folder: str | Path) -> Path:
 
 def checkpoint_names() -> list[str]:
     """Names of the checkpoints that came with isimed or were put beside them."""
-    return sorted({path.parent.name for base in paths.checkpoint_dirs() for path in base.glob(f"*/{CARD}")})
+    found = {path.parent.name for base in paths.checkpoint_dirs() for path in base.glob(f"*/{CARD}")}
+    return sorted(name for name in found if not name.startswith("."))  # those are being written or replaced
 
 
 def read_card(folder: Path) -> Card:
     try:
-        return Card.model_validate_json((folder / CARD).read_bytes())
+        return Card.model_validate_json(read_in(folder, lambda place: (place / CARD).read_bytes()))
     except (ValidationError, OSError, json.JSONDecodeError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise InputError(f"{folder / CARD} is not a checkpoint card ({reason}): copy it again.") from None

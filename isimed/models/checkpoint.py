@@ -3,11 +3,7 @@
 torch takes seconds to import: it is, with the weights, when a checkpoint's network is first asked for.
 """
 
-import ctypes
 import hashlib
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isimed.core.errors import InputError
+from isimed.core.files import new_folder, read_in, write_file
 from isimed.data.prepared.preprocess import Preparation
 from isimed.models.card import CARD, UNTRAINED, Card, find_checkpoint, read_card, versions
 
@@ -83,74 +80,13 @@ def save_checkpoint(
     """
     from isimed.models.weights import write_tensors
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
     state = {**encoder.state_dict(), **(statistics or {})}
-    try:
-        write_tensors(temporary / WEIGHTS, state, half=half)
-        (temporary / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    with new_folder(folder) as unfinished:
+        write_tensors(unfinished / WEIGHTS, state, half=half)
+        write_file(unfinished / CARD, card.model_dump_json(indent=1) + "\n")
         if add:
-            add(temporary)
-        _flush(temporary)
-        replace_folder(temporary, folder)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written ({error}): free space or move ISIMED_HOME.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            add(unfinished)
     return folder
-
-
-def _flush(folder: Path) -> None:
-    """Have the disk write a folder's files now: or a power cut could leave their names without their content."""
-    for path in folder.iterdir():
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
-
-
-def replace_folder(new: Path, folder: Path) -> None:
-    """Put a finished folder in another's place; killed at any moment, one of the two stands there.
-
-    Linux exchanges two folders in one step. Elsewhere there is a moment between two renames, which
-    `recover_folder` mends. ``new`` may hold the old folder afterwards: the caller removes it.
-    """
-    recover_folder(folder)
-    if not folder.exists():
-        new.rename(folder)
-    elif not _exchange(new, folder):
-        old = _old(folder)
-        folder.rename(old)
-        new.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def recover_folder(folder: Path) -> None:
-    """Mend what a process killed inside `replace_folder` left: the old folder back in its place, or gone."""
-    old = _old(folder)
-    if old.is_dir():
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            old.rename(folder)
-
-
-def remove_unfinished(parent: Path) -> None:
-    """Remove what killed processes left half written. Only for who alone writes into ``parent``."""
-    for path in parent.glob(".writing-*"):
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _old(folder: Path) -> Path:
-    return folder.with_name(f".old-{folder.name}")
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Swap two paths in one step (Linux's renameat2); False where the system cannot."""
-    try:
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError, TypeError):
-        return False
-    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    return rename(here, os.fsencode(one), here, os.fsencode(other), swap) == 0
 
 
 def load_checkpoint(name_or_folder: str | Path) -> Checkpoint:
@@ -181,7 +117,10 @@ def open_checkpoint(name_or_folder: str | Path) -> Checkpoint:
     def read() -> "Encoder":
         from isimed.models.weights import read_weights
 
-        return read_weights(folder / WEIGHTS, card)
+        try:
+            return read_in(folder, lambda place: read_weights(place / WEIGHTS, card))
+        except FileNotFoundError as error:
+            raise InputError(f"{folder / WEIGHTS} is damaged ({error}): copy it again.") from None
 
     return Checkpoint(card=card, fingerprint=_fingerprint(folder, card), read_encoder=read, folder=folder)
 
@@ -209,7 +148,7 @@ def untrained(preparation: Preparation | None = None, *, modality: str = "unknow
 
 def _fingerprint(folder: Path, card: Card) -> str:
     try:
-        with (folder / WEIGHTS).open("rb") as file:
+        with read_in(folder, lambda place: (place / WEIGHTS).open("rb")) as file:
             digest = hashlib.file_digest(file, "sha256")
     except OSError as error:
         raise InputError(f"{folder / WEIGHTS} cannot be read ({error}): copy it again.") from None

@@ -29,6 +29,7 @@ def read_weights(file: Path, card: Card) -> Encoder:
     """The network that a card describes, in eval mode, in float32 on the CPU.
 
     Raises:
+        FileNotFoundError: there is no such file.
         InputError: the file is damaged, or holds another network.
     """
     encoder = Encoder(card.heads, mm_per_unit=card.mm_per_unit)
@@ -42,6 +43,8 @@ def read_weights(file: Path, card: Card) -> Encoder:
             if wrong:
                 raise InputError(f"{file} has {wrong[0]} of shape {sizes[wrong[0]]}: export it again.")
             state = {name: stored.get_tensor(name).to(wanted[name].dtype) for name in wanted}
+    except FileNotFoundError:
+        raise
     except (SafetensorError, OSError) as error:
         raise InputError(f"{file} is damaged ({error}): copy it again.") from None
     if not all(torch.isfinite(tensor).all() for tensor in state.values()):

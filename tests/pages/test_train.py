@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from isimed.core.files import write_json
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.data.cohorts.splits import write_split
 from isimed.training.optimise.config import TrainConfig, options
 from isimed.training.runs import jobs, slurm
 from isimed.training.runs.estimate import estimate, in_words
 from isimed.training.runs.folder import Run
-from isimed.training.runs.status import Status, write_json
+from isimed.training.runs.status import Status
 from isimed.ui.train.curves import PANELS, curves, series
 from isimed.ui.train.panels import NEW, RUNS
 

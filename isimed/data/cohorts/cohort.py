@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.files import write_json
 from isimed.data.formats.reading import reason
 from isimed.data.formats.volume import VOLUME_SUFFIXES, Volume, read_volume
 
@@ -203,12 +204,7 @@ def register(name_or_path: str | Path, *, name: str | None = None) -> Path:
 def write_manifest(manifest: dict, *, folder: Path | None = None) -> Path:
     """Write ``dataset.json`` in one step, so that a killed process leaves the old one or the new one."""
     folder = folder or paths.cohorts_dir() / checked_name(manifest["name"])
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "dataset.json"
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
-    return path
+    return write_json(folder / "dataset.json", manifest, indent=1)
 
 
 def split_subjects(subjects: list[str], *, validation: float, seed: int = 0) -> tuple[list[str], list[str]]:

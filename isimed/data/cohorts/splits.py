@@ -1,7 +1,6 @@
 """Which patients train, choose and test: kept beside the manifest, by patient, so that nobody crosses."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import numpy as np
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.files import write_json
 from isimed.data.cohorts.cohort import Cohort
-from isimed.data.formats.reading import reason
 
 PARTS = ("train", "validation", "test")
 
@@ -53,12 +52,4 @@ def write_split(cohort: Cohort, parts: Mapping[str, str]) -> Path:
     split = {part: [subject for subject in cohort.subjects if parts.get(subject, "train") == part] for part in PARTS}
     if not split["train"]:
         raise InputError("Nobody is left to train on: give at least one patient to train.")
-    path = split_path(cohort)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"cohort": cohort.name, **split}, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({reason(error)}): free space or move ISIMED_HOME.") from None
-    return path
+    return write_json(split_path(cohort), {"cohort": cohort.name, **split}, indent=1)

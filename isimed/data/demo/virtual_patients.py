@@ -3,9 +3,6 @@
 import gzip
 import json
 import os
-import shutil
-import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -16,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isimed.core.errors import InputError
+from isimed.core.files import new_folder, remove_unfinished
 from isimed.data.cohorts.cohort import write_manifest
 from isimed.data.demo.chest import CREDIT, load_chest
 from isimed.data.demo.phantom import make_patient
@@ -23,7 +21,6 @@ from isimed.data.demo.template import Template, load_template
 
 VERSION = 1
 MAX_WORKERS = 8
-STALE_AFTER_S = 3600
 
 
 @dataclass(frozen=True)
@@ -103,11 +100,8 @@ def make_demo(
         return folder / "dataset.json"
     _check_replaceable(folder)
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale(folder)
-    building = Path(tempfile.mkdtemp(prefix=_building_prefix(folder), dir=folder.parent))
-    try:
-        building.chmod(0o755)
+    remove_unfinished(folder.parent)
+    with new_folder(folder) as building:
         for part in ("images", "organs", "tumour", "warps"):
             (building / part).mkdir()
         body = template or made_of.load()
@@ -134,9 +128,6 @@ def make_demo(
             "volumes": [entries[p] for p in range(patients)],
         }
         write_manifest(manifest, folder=building)
-        _move_into_place(building, folder, kind, generator)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return folder / "dataset.json"
 
 
@@ -193,29 +184,3 @@ def _check_replaceable(folder: Path) -> None:
     ours = isinstance(generator, dict) and generator.get("tool") == "isimed.data.demo"
     if not ours and any(folder.iterdir()):
         raise InputError(f"{folder} holds something else than a demo cohort: choose another folder.")
-
-
-def _building_prefix(folder: Path) -> str:
-    return f".{folder.name}.making-"
-
-
-def _remove_stale(folder: Path) -> None:
-    """Clear what killed processes left; a process that still builds has touched its folder recently."""
-    for left in folder.parent.glob(f"{_building_prefix(folder)}*"):
-        try:
-            if time.time() - max(p.stat().st_mtime for p in (left, *left.iterdir())) > STALE_AFTER_S:
-                shutil.rmtree(left, ignore_errors=True)
-        except OSError:
-            continue  # its own process has just renamed or removed it
-
-
-def _move_into_place(building: Path, folder: Path, name: str, generator: dict) -> None:
-    if _is_complete(folder, name, generator):
-        return  # another process was faster; its files are the same
-    if folder.exists():
-        old = Path(tempfile.mkdtemp(prefix=_building_prefix(folder), dir=folder.parent))
-        folder.rename(old / "old")
-        building.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        building.rename(folder)

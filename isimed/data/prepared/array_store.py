@@ -2,30 +2,20 @@
 
 import errno
 import json
-import os
-import shutil
-import socket
-import tempfile
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from isimed.core.errors import InputError
+from isimed.core.files import new_folder, write_json
 
 ARRAYS, META = "arrays.bin", "meta.json"
 ALIGNMENT = 64
 BLOCK = 2**22
-UNFINISHED = ".writing-"
-STALE_AFTER_S = 24 * 3600
-
-
-class DiskFullError(InputError):
-    """No space is left: going on with other volumes would not help."""
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, NDArray], meta: Mapping[str, Any]) -> None:
@@ -40,35 +30,18 @@ def write_arrays(folder: Path, arrays: Mapping[str, NDArray], meta: Mapping[str,
         DiskFullError: no space is left; nothing half written remains.
         InputError: the folder cannot be written.
     """
-    temporary = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        owner = f"{UNFINISHED}{socket.gethostname()}-{os.getpid()}-"
-        temporary = Path(tempfile.mkdtemp(prefix=owner, dir=folder.parent))
+    with new_folder(folder) as unfinished:
         places = {}
-        with (temporary / ARRAYS).open("wb") as file:
+        with (unfinished / ARRAYS).open("wb") as file:
             for name, array in arrays.items():
                 file.write(b"\0" * (-file.tell() % ALIGNMENT))
                 array = np.ascontiguousarray(array)
                 places[name] = {"offset": file.tell(), "dtype": array.dtype.str, "shape": array.shape}
                 file.write(array.reshape(-1).view(np.uint8).data)
             file.write(b"\0" * (-file.tell() % 8))
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave the name without the content
-        status = (temporary / ARRAYS).stat()
-        about = {"arrays": places, "size": status.st_size, "checksum": _checksum(temporary / ARRAYS)}
-        _write_json(temporary / META, {**meta, **about, "mtime_ns": status.st_mtime_ns})
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.rename(folder)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFullError(f"The disk of {folder.parent} is full: free space, or move ISIMED_HOME.") from error
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process was faster: its copy serves
-            raise InputError(f"{folder.parent} cannot be written ({error.strerror}): check ISIMED_HOME.") from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        status = (unfinished / ARRAYS).stat()
+        about = {"arrays": places, "size": status.st_size, "checksum": _checksum(unfinished / ARRAYS)}
+        write_json(unfinished / META, {**meta, **about, "mtime_ns": status.st_mtime_ns})
 
 
 def open_arrays(folder: Path) -> tuple[dict[str, NDArray], dict[str, Any]] | None:
@@ -102,18 +75,6 @@ def is_intact(folder: Path) -> bool:
         return _checksum(folder / ARRAYS) == json.loads((folder / META).read_bytes())["checksum"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def clear_unfinished(parent: Path) -> None:
-    """Remove what killed processes of this machine left half written, and anything of others that is a day old."""
-    for folder in parent.glob(f"{UNFINISHED}*"):
-        host, _, rest = folder.name.removeprefix(UNFINISHED).rpartition("-")[0].rpartition("-")
-        dead = host == socket.gethostname() and rest.isdigit() and not psutil.pid_exists(int(rest))
-        try:
-            if dead or time.time() - folder.stat().st_mtime > STALE_AFTER_S:
-                shutil.rmtree(folder, ignore_errors=True)
-        except OSError:
-            continue
 
 
 def _map(path: Path) -> NDArray[np.uint8]:
@@ -150,13 +111,5 @@ def _checksum(path: Path) -> int:
 
 def _note_time(folder: Path, meta: dict[str, Any], mtime_ns: int) -> None:
     meta["mtime_ns"] = mtime_ns
-    try:
-        _write_json(folder / META, meta)
-    except OSError:
-        return  # a cache that cannot be written still serves
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content))
-    temporary.replace(path)
+    with suppress(InputError):  # a cache that cannot be written still serves
+        write_json(folder / META, meta)

@@ -17,8 +17,9 @@ import numpy as np
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.files import DiskFullError, remove_unfinished
 from isimed.data.cohorts.cohort import LABELS, Cohort, Entry
-from isimed.data.prepared.array_store import DiskFullError, clear_unfinished, open_arrays, write_arrays
+from isimed.data.prepared.array_store import open_arrays, write_arrays
 from isimed.data.prepared.memory import MemoryBudget, default_workers, working_bytes
 from isimed.data.prepared.preprocess import Preparation, Prepared, prepare
 from isimed.data.prepared.source import remember_digest, source_stamp
@@ -62,7 +63,7 @@ def prepare_cohort(
         InputError: some volumes cannot be used and ``failed`` was not given, or none can be, or the disk is full.
     """
     entries = list(cohort.volumes if entries is None else entries)
-    clear_unfinished(paths.prepared_dir())
+    remove_unfinished(paths.prepared_dir())
     budget, reasons = MemoryBudget(), {} if failed is None else failed
 
     def attempt(entry: Entry) -> Prepared | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.files import write_file
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.formats.reading import reason
 from isimed.data.formats.volume import Volume
@@ -62,10 +63,8 @@ def remember_digest(stamp: str, volume: Volume) -> str:
         volume: the scan as it was read.
     """
     found = voxel_digest(volume)
-    file = _file(stamp)
-    with suppress(OSError):  # a full disk: it is computed again
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(found, encoding="ascii")
+    with suppress(InputError):  # a full disk: it is computed again
+        write_file(_file(stamp), found)
     return found
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from pydantic import BaseModel
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.files import write_file
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.prepared.memory import MemoryBudget, default_workers
 from isimed.data.quality.facts import VERSION, Facts, facts_of
@@ -122,10 +122,7 @@ def check_cohort(
     findings.sort(key=lambda finding: (ORDER[finding.severity], finding.kind))
     report = QualityReport(cohort=cohort.name, modality=cohort.modality, findings=findings, volumes=facts)
     if kept is not None and not any(one.error for one in facts):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary = kept.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(report.model_dump_json(), encoding="utf-8")
-        temporary.replace(kept)
+        write_file(kept, report.model_dump_json())
     return report
 
 

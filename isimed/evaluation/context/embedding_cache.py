@@ -1,12 +1,14 @@
 """Embeddings that were made once: a file a volume and network, a row a crop. Safe to delete at any time."""
 
-import os
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from isimed.core.files import write_file
 
 Features = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -25,7 +27,7 @@ def embedded_once(file: Path, points: NDArray, embed: Callable[[NDArray], Featur
         parts: tuple[NDArray, ...] = (new, *made)
         kept = parts if kept is None else tuple(map(np.concatenate, zip(kept, parts, strict=True)))
         known |= {tuple(point): len(known) + row for row, point in enumerate(new.tolist())}
-        _write(file, kept)
+        write_file(file, partial(np.savez, points=kept[0], embedding=kept[1], code=kept[2]))
     assert kept is not None
     rows = [known[tuple(point)] for point in points.tolist()]
     return kept[1][rows], kept[2][rows]
@@ -38,11 +40,3 @@ def _read(file: Path) -> tuple[NDArray, ...] | None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return found if len({len(part) for part in found}) == 1 else None
-
-
-def _write(file: Path, parts: tuple[NDArray, ...]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as stream:
-        np.savez(stream, points=parts[0], embedding=parts[1], code=parts[2])
-    temporary.replace(file)

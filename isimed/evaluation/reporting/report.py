@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from isimed.core.errors import InputError
+from isimed.core.files import write_file
 from isimed.evaluation.reporting import charts, labels
 
 STYLE = """
@@ -32,12 +32,7 @@ def write_html(result: dict[str, Any], path: str | Path) -> Path:
     Raises:
         InputError: the file cannot be written.
     """
-    path = Path(path)
-    try:
-        path.write_text(to_html(result), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}): choose another place.") from None
-    return path
+    return write_file(Path(path), to_html(result))
 
 
 def to_html(result: dict[str, Any]) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isimed.core.files import write_json
 from isimed.evaluation.context.context import Bench
 from isimed.evaluation.context.embedding_cache import Features
-from isimed.evaluation.run.plan import kept_file, write_whole
+from isimed.evaluation.run.plan import kept_file
 from isimed.evaluation.statistics.bootstrap import Figure, jackknife
 from isimed.explore.maps.compare_spaces import linear_cka, neighbour_overlap, procrustes
 from isimed.models.checkpoint import Checkpoint
@@ -35,7 +36,7 @@ def kept_likeness(bench: Bench, checkpoints: dict[str, Checkpoint]) -> dict[str,
         spaces = [bench.features(c, "body") for c in (ours, theirs)]
         subject = bench.crops_for("body", ours).subject
         figures = {name: f.to_json() for name, f in likeness(spaces[0], spaces[1], subject).items()}
-        write_whole(file, json.dumps(figures))
+        write_json(file, figures)
         found[f"{a} | {b}"] = figures
     return found
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 
 from isimed.core.errors import InputError
+from isimed.core.files import write_file
 from isimed.data.cohorts.cohort import Cohort
 from isimed.evaluation.context.context import Bench, evaluations_dir
 from isimed.evaluation.context.networks import baseline
@@ -60,7 +60,7 @@ class Part:
         )
         took = round(time.monotonic() - started, 1)
         text = json.dumps({**made.pack(), "seconds": took})
-        write_whole(self.file, text)
+        write_file(self.file, text)
         return Outcome.unpack(json.loads(text)), took
 
 
@@ -181,14 +181,6 @@ def kept_file(bench: Bench, name: str, *made_by: str) -> Path:
     parts = (bench.cohort.fingerprint, bench.protocol.name, name, *made_by, *drawn)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     return evaluations_dir() / "results" / f"{name}-{digest}.json"
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a file that is never seen half made."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
 
 
 @torch.inference_mode()

@@ -5,14 +5,14 @@ them again reads a few memory-mapped arrays, however long they took to make.
 """
 
 import json
-import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isimed.core.errors import InputError
+from isimed.core.files import write_file, write_json
 from isimed.explore.maps.axes import TurnedAxes, axis_correlation, fit_axes
 from isimed.explore.maps.map_quality import MapQuality, map_qualities, map_quality
 from isimed.explore.maps.pca import Map, Progress, project, sample_rows
@@ -108,7 +108,7 @@ def open_umap(
     quality = map_quality(getattr(table, fitted.info.source), places, group=table.group)
     found = UmapPoints(places, quality, len(layout.reference))
     if kept:
-        _save(kept, lambda path: np.savez(path, places=places, about=_about(found)))
+        write_file(kept, lambda file: np.savez(file, places=places, about=_about(found)))
     return found
 
 
@@ -134,16 +134,15 @@ def _read_umap(path: Path, rows: int) -> UmapPoints | None:
 
 
 def _write_points(points: Points, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for name in ("pcs", "turned", "error_mm"):  # transposed: one component lies together on the disk
         array = np.ascontiguousarray(getattr(points, name).T)
-        _save(folder / f"{name}.npy", lambda path, array=array: np.save(path, array, allow_pickle=False))
+        write_file(folder / f"{name}.npy", partial(np.save, arr=array, allow_pickle=False))
     about = {
         "axes": {name: value.tolist() for name, value in vars(points.axes).items()},
         "r": points.r.tolist(),
         "quality": {name: vars(value) for name, value in points.quality.items()},
     }
-    _save(folder / "points.json", lambda path: path.write_text(json.dumps(about), encoding="utf-8"))
+    write_json(folder / "points.json", about)
 
 
 def _read_points(folder: Path, rows: int) -> Points | None:
@@ -160,14 +159,3 @@ def _read_points(folder: Path, rows: int) -> Points | None:
         return points if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _save(path: Path, write) -> None:
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}): free space or move ISIMED_HOME.") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -12,7 +12,6 @@ Sign convention: each component points the way that correlates positively with t
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,14 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from scipy.linalg import eigh
 
 from isimed.core.errors import InputError
+from isimed.core.files import new_folder, read_in, write_file
 from isimed.explore.maps.axes import axis_correlation, axis_signs
 from isimed.explore.tables.store import Table, TableInfo, read_info
 from isimed.models.card import versions
-from isimed.models.checkpoint import replace_folder
 
 COMPONENTS = 50
 Source = Literal["code", "embedding"]
@@ -185,8 +184,8 @@ def map_folder(table: Table, source: Source) -> Path:
 def read_map(folder: Path) -> Map | None:
     """The map in a folder, or None where it is missing or damaged."""
     try:
-        info = MapInfo.model_validate_json((folder / "map.json").read_bytes())
-        arrays = load_file(folder / "pca.safetensors")
+        info = MapInfo.model_validate_json(read_in(folder, lambda place: (place / "map.json").read_bytes()))
+        arrays = read_in(folder, lambda place: load_file(place / "pca.safetensors"))
         return Map(info, arrays["mean"], arrays["components"], folder)
     except (OSError, ValidationError, SafetensorError, KeyError, json.JSONDecodeError):
         return None
@@ -194,16 +193,9 @@ def read_map(folder: Path) -> Map | None:
 
 def write_map(fitted: Map, folder: Path) -> Map:
     """Keep a map, whole or not at all; layouts and coordinates of the map that was there go with it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
-    try:
-        save_file({"mean": fitted.mean, "components": fitted.components}, temporary / "pca.safetensors")
-        (temporary / "map.json").write_text(fitted.info.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        replace_folder(temporary, folder)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{folder} cannot be written ({error}): free space or move ISIMED_HOME.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with new_folder(folder) as unfinished:
+        write_file(unfinished / "pca.safetensors", save({"mean": fitted.mean, "components": fitted.components}))
+        write_file(unfinished / "map.json", fitted.info.model_dump_json(indent=1) + "\n")
     return Map(fitted.info, fitted.mean, fitted.components, folder)
 
 

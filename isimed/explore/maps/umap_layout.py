@@ -10,7 +10,6 @@ answer in any process, and a reference crop lands exactly where it lies.
 
 import hashlib
 import json
-import os
 import threading
 import warnings
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from isimed.core.errors import InputError
+from isimed.core.files import write_file
 from isimed.explore.maps.pca import Map, Progress
 
 REFERENCE_LIMIT = 50_000
@@ -129,14 +129,8 @@ def read_layout(folder: Path | None) -> Layout | None:
 
 def write_layout(layout: Layout, folder: Path) -> None:
     """Keep a layout; ``layout.json`` is written last and makes it whole."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        temporary = folder / f".{os.getpid()}.npz"
-        np.savez(temporary, reference=layout.reference, places=layout.places)
-        temporary.replace(folder / "layout.npz")
-        (folder / "layout.json").write_text(layout.parameters.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written ({error.strerror}): free space or move ISIMED_HOME.") from error
+    write_file(folder / "layout.npz", lambda file: np.savez(file, reference=layout.reference, places=layout.places))
+    write_file(folder / "layout.json", layout.parameters.model_dump_json(indent=1) + "\n")
 
 
 class _Reporter:

@@ -1,7 +1,6 @@
 """Chosen crops: kept by name beside their table, counted, found by a box in a scan."""
 
 import json
-import os
 import re
 import zlib
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.core.errors import InputError
+from isimed.core.files import write_json
 from isimed.explore.tables.store import Table
 
 
@@ -79,17 +79,7 @@ def keep(table: Table, selection: Selection, name: str) -> Selection:
     crops = {
         volume: (rows - table.rows(volume).start).tolist() for volume, rows in by_volume(table, selection.rows).items()
     }
-    folder = _folder(table)
-    path = folder / f"{_file_name(name)}.json"
-    temporary = folder / f".{os.getpid()}.tmp"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"name": name, "crops": crops}), encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}): free space or move ISIMED_HOME.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_json(_folder(table) / f"{_file_name(name)}.json", {"name": name, "crops": crops})
     return Selection(selection.rows, selection.fingerprint, name)
 
 

@@ -9,8 +9,7 @@ import hashlib
 import json
 import math
 import re
-import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.files import write_file
 from isimed.data.cohorts.cohort import Cohort
 from isimed.models.checkpoint import Checkpoint
 
@@ -179,12 +179,11 @@ def table_folder(info: TableInfo) -> Path:
 
 def write_volume(info: TableInfo, volume: str, columns: dict[str, NDArray]) -> Path:
     """Write the rows of one volume, whole or not at all."""
-    folder = table_folder(info)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "table.json").exists():
-        _write(folder / "table.json", lambda path: path.write_text(info.model_dump_json(indent=1)))
+    about = table_folder(info) / "table.json"
+    if not about.exists():
+        write_file(about, info.model_dump_json(indent=1))
     table = pa.table({name: _to_arrow(array, name) for name, array in columns.items()})
-    return _write(volume_file(info, volume), lambda path: pq.write_table(table, path, compression="none"))
+    return write_file(volume_file(info, volume), lambda file: pq.write_table(table, file, compression="none"))
 
 
 def volume_file(info: TableInfo, volume: str) -> Path:
@@ -208,18 +207,6 @@ def tables_of(cohort: str) -> list[TableInfo]:
         except (OSError, ValueError):
             continue
     return found
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> Path:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")  # several machines may write beside each other
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}): free space or move ISIMED_HOME.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 def _to_arrow(array: NDArray, name: str) -> pa.Array:

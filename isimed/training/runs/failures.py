@@ -37,7 +37,7 @@ def failures_in_words(log: RunLog) -> Iterator[None]:
 
 
 def _fail(log: RunLog, text: str) -> None:
-    with suppress(OSError):  # on a full disk not even this may be written: the error itself still says it
+    with suppress(InputError):  # on a full disk not even this may be written: the error itself still says it
         log.say(state="failed", message=text)
 
 

@@ -23,8 +23,9 @@ from pydantic import ValidationError
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.files import write_json
 from isimed.training.optimise.config import TrainConfig
-from isimed.training.runs.status import Status, write_json
+from isimed.training.runs.status import Status
 
 
 class Run:
@@ -82,7 +83,7 @@ class Run:
 
     def write_status(self, status: Status) -> None:
         status.updated = time.time()
-        write_json(self.folder / "status.json", asdict(status))
+        write_json(self.folder / "status.json", asdict(status), flush=False)  # said anew at every step
 
     @property
     def job(self) -> dict[str, Any]:

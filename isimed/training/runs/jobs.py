@@ -18,10 +18,11 @@ import psutil
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.files import write_json
 from isimed.training.optimise.allocator import KEPT_MEMORY
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.runs import slurm
-from isimed.training.runs.folder import Run, Status, write_json
+from isimed.training.runs.folder import Run, Status
 
 GONE_WITHIN_S = 22.0
 

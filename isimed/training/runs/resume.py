@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from isimed.core.errors import InputError
+from isimed.core.files import write_json
 from isimed.models.card import Card
 from isimed.models.checkpoint import load_checkpoint, save_checkpoint
 from isimed.models.weights import write_tensors
@@ -36,7 +37,7 @@ def save_state(folder: Path, trainer: "Trainer", card: Card, *, best: dict[str, 
         write_tensors(temporary / OPTIMISER, moments)
         if trainer.teacher:
             write_tensors(temporary / TEACHER, trainer.teacher.state())
-        (temporary / PROGRESS).write_text(json.dumps({"step": step, "best": best}))
+        write_json(temporary / PROGRESS, {"step": step, "best": best})
 
     save_checkpoint(folder, trainer.encoder, card, statistics=trainer.statistics_before, add=add)
 

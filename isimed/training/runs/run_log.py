@@ -5,9 +5,9 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
+from isimed.core.files import write_file
 from isimed.training.runs.folder import Run
 from isimed.training.runs.status import Status
 
@@ -87,9 +87,6 @@ def describe(line: dict[str, Any]) -> str:
 def _drop_lines_after(run: Run, step: int) -> None:
     """Forget the metrics of steps that will be done again, and a validation right at ``step``: it is repeated."""
     kept = [line for line in run.metrics() if line["number"] + ("validation" in line) <= step]
-    path: Path = run.folder / "metrics.jsonl"
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
-    temporary.replace(path)
+    write_file(run.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
     if step == 0:
         shutil.rmtree(run.folder / "tensorboard", ignore_errors=True)

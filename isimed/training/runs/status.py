@@ -1,10 +1,7 @@
 """How far a run is, as it says itself; and writing that whole or not at all."""
 
-import json
-import os
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 ACTIVE = ("starting", "queued", "preparing", "running", "stopping")
 RESUMABLE = ("stopped", "failed", "dead")
@@ -35,13 +32,3 @@ class Status:
     @property
     def resumable(self) -> bool:
         return self.state in RESUMABLE
-
-
-def write_json(path: Path, value: object) -> None:
-    """Whole or not at all."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(value), encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)  # on a full disk

@@ -22,12 +22,13 @@ import torch
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.files import recover_folder, remove_unfinished
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.prepared.cache import prepare_cohort
 from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.data.prepared.source import digests_of
 from isimed.models.card import Card, read_card, versions
-from isimed.models.checkpoint import recover_folder, remove_unfinished, save_checkpoint
+from isimed.models.checkpoint import save_checkpoint
 from isimed.models.device import choose_device, device_key
 from isimed.training.optimise import engine
 from isimed.training.optimise.config import TrainConfig
@@ -238,7 +239,7 @@ def _mend(run: Run) -> None:
     """What a killed process left half done."""
     for folder in (run.last, run.best):
         recover_folder(folder)
-    remove_unfinished(run.last.parent)
+    remove_unfinished(run.last.parent, alone=True)
 
 
 @contextmanager

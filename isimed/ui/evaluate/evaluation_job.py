@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from isimed.core.errors import InputError
+from isimed.core.files import write_json
 from isimed.data.cohorts.cohort import Cohort
 from isimed.evaluation.context.context import evaluations_dir
 
@@ -69,11 +69,7 @@ def latest(cohort: Cohort, kind: str) -> dict[str, Any] | None:
 
 
 def keep(cohort: Cohort, kind: str, result: dict[str, Any]) -> None:
-    file = _latest_file(cohort, kind)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(result), encoding="utf-8")
-    temporary.replace(file)
+    write_json(_latest_file(cohort, kind), result)
 
 
 def _run(job: Job, cohort: Cohort, kind: str, work: Callable[..., dict[str, Any]]) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import nibabel as nib
@@ -244,17 +243,6 @@ def test_an_interrupted_run_leaves_nothing(quick, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         quick(tmp_path / "demo", patients=3, progress=stop)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_a_killed_process_left_is_cleared_and_a_living_one_is_left_alone(quick, tmp_path):
-    old, living = tmp_path / ".demo.making-old", tmp_path / ".demo.making-living"
-    for folder in (old, living):
-        (folder / "images").mkdir(parents=True)
-    for path in (old / "images", old):
-        os.utime(path, (0, 0))
-    quick(tmp_path / "demo", patients=1)
-    assert not old.exists()
-    assert living.exists()
 
 
 def test_foreign_folders_and_impossible_numbers_are_refused(tmp_path):
