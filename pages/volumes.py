@@ -3,7 +3,7 @@
 import streamlit as st
 
 from isimed.ui import state
-from isimed.ui.volumes.panels import panels
+from isimed.ui.volumes import panels
 
 st.title("Volumes")
 cohort = state.choose_cohort()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import write_json
+from isimed.data.cohorts.json_files import line_of, read_object
 from isimed.data.formats.reading import reason
 from isimed.data.formats.volume import VOLUME_SUFFIXES, Volume, read_volume
 
@@ -25,7 +27,8 @@ class Entry(BaseModel):
     Attributes:
         subject: the patient.
         image: the file, or the folder of a DICOM series.
-        organs, tumour: label maps.
+        organs, tumour: label maps; a map that is missing says nothing of the patient.
+        modality, region, sequence, session, study: what is known of this scan.
         channel: which channel of a 4D file.
         series: SeriesInstanceUID, where ``image`` is a folder.
         name: the volume's name inside its cohort; made from ``image`` where it is missing.
@@ -40,6 +43,11 @@ class Entry(BaseModel):
     channel: int | None = None
     series: str | None = None
     name: str | None = None
+    modality: str | None = None
+    region: str | None = None
+    sequence: str | None = None
+    session: str | None = None
+    study: str | None = None
 
     @property
     def id(self) -> str:
@@ -76,15 +84,14 @@ class Cohort(BaseModel):
         """
         path = find_manifest(name_or_path)
         try:
-            cohort = cls.model_validate_json(path.read_bytes())
+            cohort = cls.model_validate(_with_slashes(read_object(path), path.parent))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "file"
+            line = line_of(path, str(first["loc"][0] if first["loc"] else ""))
             raise InputError(
-                f"{path} is not a cohort manifest ({where}: {first['msg']}): correct or re-import it."
+                f"{path} is not a cohort manifest (line {line}, {where}: {first['msg']}): correct or re-import it."
             ) from None
-        except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions.") from None
         if not cohort.volumes:
             raise InputError(f"{path} lists no volumes: import a folder that holds some.")
         ids = [entry.id for entry in cohort.volumes]
@@ -155,6 +162,17 @@ class Cohort(BaseModel):
         return digest.hexdigest()[:16]
 
 
+def _with_slashes(manifest: dict[str, Any], root: Path) -> dict[str, Any]:
+    """The manifest with paths as this machine writes them: Windows parts folders with a backslash."""
+    volumes = manifest.get("volumes")
+    for volume in volumes if isinstance(volumes, list) else ():
+        for key in ("image", *LABELS) if isinstance(volume, dict) else ():
+            file = volume.get(key)
+            if isinstance(file, str) and "\\" in file and "\0" not in file and not (root / file).exists():
+                volume[key] = file.replace("\\", "/")
+    return manifest
+
+
 def find_manifest(name_or_path: str | Path) -> Path:
     """The ``dataset.json`` that a cohort's name or path means."""
     as_path = Path(name_or_path).expanduser()
@@ -191,7 +209,7 @@ def register(name_or_path: str | Path, *, name: str | None = None) -> Path:
     cohort = Cohort.load(source)
     if source.parent == (paths.cohorts_dir() / (name or cohort.name)).resolve():
         return source
-    manifest = json.loads(source.read_bytes())
+    manifest = _with_slashes(read_object(source), source.parent)
     for volume, entry in zip(manifest["volumes"], cohort.volumes, strict=True):
         volume["name"] = entry.id  # made from a relative path, so it has to be kept when the path changes
         for key in ("image", *LABELS, "warp"):

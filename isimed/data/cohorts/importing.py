@@ -1,47 +1,33 @@
-"""Importing: recognise how a folder is laid out, and write a manifest that refers to its files in place."""
+"""Importing: plan what becomes of every file, then write a manifest that refers to the scans in place."""
 
-import os
+import hashlib
 import re
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.data.cohorts.claims import Channel
 from isimed.data.cohorts.cohort import LABELS, checked_name, register, write_manifest
-from isimed.data.cohorts.layout_folders import dicom_tree, plain
-from isimed.data.cohorts.layout_readers import (
-    Channel,
-    Found,
-    Reader,
-    autopet,
-    brats,
-    decathlon,
-    nnunet,
-    read_dataset_json,
-    stem,
-)
+from isimed.data.cohorts.headers import shape_of
+from isimed.data.cohorts.json_files import read_object
+from isimed.data.cohorts.layouts import recognise
+from isimed.data.cohorts.merging import merge_structures
+from isimed.data.cohorts.names import stem
+from isimed.data.cohorts.plan import IMAGE, LEFT_LABELS, SKIPPED, Plan, Planned
 from isimed.data.formats.archive import unzip
 from isimed.data.formats.dicom_series import scan_folder
-from isimed.data.formats.itk import itk_shape
-from isimed.data.formats.nifti import NIFTI_SUFFIXES, nifti_header
 from isimed.data.formats.reading import reason
 from isimed.data.formats.volume import read_volume, refuse_missing
 from isimed.data.formats.walk import walk_files
 
-LAYOUTS: dict[str, Reader] = {
-    "decathlon": decathlon,
-    "nnunet": nnunet,
-    "autopet": autopet,
-    "brats": brats,
-    "dicom": dicom_tree,
-    "plain": plain,
-}
-ALSO_CALLED = {"autopet3": "nnunet", "msd": "decathlon", "folder": "plain", "nnu-net": "nnunet"}
 CT_AIR_HU = -800
+SAMPLE = 5
 Progress = Callable[[int, int], None]
 
 
@@ -60,7 +46,7 @@ def import_cohort(
     Args:
         path: folder, zip, or one volume.
         name: of the cohort, by default the folder's.
-        layout: ``auto`` or one of `LAYOUTS`.
+        layout: ``auto`` or one of `layouts.LAYOUTS`.
         channel: which image of a case where it has several: a number, or a name such as ``flair``, ``CT``, ``SUV``.
         series: SeriesInstanceUIDs to take of a DICOM tree; all by default.
         copy: copy the files into ISIMED_HOME.
@@ -73,33 +59,74 @@ def import_cohort(
     Raises:
         InputError: nothing there can be used, or the name is taken.
     """
-    path = Path(path).expanduser()
-    refuse_missing(path)
-    path = path.absolute()
+    path = _given(path)
+    if layout == "auto" and (manifest := own_manifest(path)):
+        return register(manifest, name=name)
+    _refuse_other_source(checked_name(name if name is not None else name_from(path)), path)
+    plan = plan_import(path, layout=layout, channel=channel, series=series, progress=progress)
+    try:
+        return write_plan(plan, name=name, copy=copy)
+    finally:
+        forget_plan(plan)
+
+
+def plan_import(
+    path: str | Path,
+    *,
+    layout: str = "auto",
+    channel: Channel = None,
+    series: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """What `import_cohort` would take, as what, and what it would leave out; no cohort is written.
+
+    A zip is unpacked below ``ISIMED_HOME/unpacked``; `write_plan` takes it from there, `forget_plan` deletes it.
+
+    Raises:
+        InputError: nothing there can be used.
+    """
+    path = _given(path)
     if isinstance(channel, str) and channel.isdigit():
         channel = int(channel)
-    if layout == "auto" and (manifest := _own_manifest(path)):
-        return register(manifest, name=name)
-    name = checked_name(name if name is not None else _name_from(path))
+    root = _unpacked(path)
+    try:
+        plan = recognise(path, root, layout=layout, channel=channel)
+        if series is not None:
+            plan.items = [_if_chosen(item, set(series)) for item in plan.items]
+        _leave_out_unreadable(plan, progress)
+        if not plan.images:
+            left = plan.left_out
+            raise InputError(left[0].why if left else f"{path} holds no volumes to import: check the path.")
+        _guess_modalities(plan)
+    except BaseException:
+        if root != path:
+            shutil.rmtree(root, ignore_errors=True)
+        raise
+    return plan
+
+
+def write_plan(plan: Plan, *, name: str | None = None, copy: bool = False) -> Path:
+    """Write the manifest of a plan, as it was made or corrected.
+
+    Raises:
+        InputError: the name is taken, or the plan gives a label map no image or a file no patient.
+    """
+    name = checked_name(name if name is not None else name_from(plan.source))
+    volumes = plan.volumes()
+    if not volumes:
+        raise InputError(f"{plan.source}: no file is taken as an image, so there is nothing to import.")
+    _refuse_other_source(name, plan.source)
     folder = paths.cohorts_dir() / name
-    _refuse_other_source(folder, path)
     existed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     files = Path(tempfile.mkdtemp(prefix="files-", dir=folder))
     try:
-        root = _unpacked(path, files)
-        found = recognise(root, layout=layout, channel=channel)
-        if series is not None:
-            found.cases = [case for case in found.cases if case.get("series") in set(series)]
-        _leave_out_unreadable(found, progress)
-        if not found.cases:
-            raise InputError(
-                found.skipped[0][1] if found.skipped else f"{path} holds no volumes to import: check the path."
-            )
-        _unique_names(found)
-        if copy and root != files:
-            _copy(found, files)
-        manifest = write_manifest(_manifest(found, name, path), folder=folder)
+        merge_structures(plan, volumes, files)
+        if plan.root != plan.source:
+            _move(plan.root, files / "unpacked", volumes)
+        elif copy:
+            _copy(volumes, files)
+        manifest = write_manifest(_manifest(plan, name, volumes, folder), folder=folder)
     except BaseException:
         shutil.rmtree(files if existed else folder, ignore_errors=True)
         raise
@@ -109,25 +136,31 @@ def import_cohort(
     return manifest
 
 
-def recognise(root: Path, *, layout: str = "auto", channel: Channel = None) -> Found:
-    """What a folder (or a single file) holds.
+def forget_plan(plan: Plan) -> None:
+    """Delete what a plan unpacked and no cohort took over."""
+    if plan.root != plan.source:
+        shutil.rmtree(plan.root, ignore_errors=True)
+
+
+def own_manifest(path: Path) -> Path | None:
+    """The ``dataset.json`` of isimed's own form that a path is or holds at its top.
 
     Raises:
-        InputError: there is no such layout, or nothing of it here.
+        InputError: there is a ``dataset.json`` that cannot be read.
     """
-    chosen = ALSO_CALLED.get(layout.lower(), layout.lower())
-    if chosen != "auto" and chosen not in LAYOUTS:
-        raise InputError(f"--layout {layout} is not known: use auto or one of {', '.join(LAYOUTS)}.")
-    files = [root] if root.is_file() else list(walk_files(root))
-    base = root.parent if root.is_file() else root
-    if not files:
-        raise InputError(f"{root} is empty: give a folder that holds scans.")
-    for reader in LAYOUTS.values() if chosen == "auto" else [LAYOUTS[chosen]]:
-        if found := reader(base, files, channel):
-            return found
-    if chosen == "auto":
-        raise InputError(f"{root} holds no scan among its {len(files)} files: give NIfTI, NRRD, MHA or DICOM.")
-    raise InputError(f"{root} is not laid out as {layout}: use --layout auto, or give the folder that is.")
+    candidate = path if path.name == "dataset.json" else path / "dataset.json"
+    try:
+        return candidate if candidate.is_file() and "volumes" in read_object(candidate) else None
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        return None
+
+
+def name_from(path: Path) -> str:
+    """The name that a cohort gets from what it is made of."""
+    name = stem(path) if path.is_file() else path.name
+    return re.sub(r"[^\w. -]+", "-", name).strip(" .-")[:60] or "cohort"
 
 
 def series_to_choose(path: str | Path) -> list[Any]:
@@ -136,141 +169,186 @@ def series_to_choose(path: str | Path) -> list[Any]:
     return list(scan_folder(path).series) if path.is_dir() else []
 
 
-def _own_manifest(path: Path) -> Path | None:
-    """A ``dataset.json`` of isimed's own form."""
-    candidate = path if path.name == "dataset.json" else path / "dataset.json"
-    return candidate if os.path.isfile(candidate) and "volumes" in read_dataset_json(candidate.parent) else None
+def _given(path: str | Path) -> Path:
+    path = Path(path).expanduser()
+    refuse_missing(path)
+    return path.absolute()
 
 
-def _name_from(path: Path) -> str:
-    name = stem(path) if path.is_file() else path.name
-    return re.sub(r"[^\w. -]+", "-", name).strip(" .-")[:60] or "cohort"
-
-
-def _refuse_other_source(folder: Path, path: Path) -> None:
-    before = read_dataset_json(folder)
-    imported = before.get("import")
+def _refuse_other_source(name: str, path: Path) -> None:
+    manifest = paths.cohorts_dir() / name / "dataset.json"
+    if not manifest.is_file():
+        return
+    imported = read_object(manifest).get("import")
     source = imported.get("path") if isinstance(imported, dict) else None
-    if before and source != str(path):
-        raise InputError(
-            f"There is a cohort {folder.name} already, from {source or 'elsewhere'}: choose another --name."
-        )
+    if source != str(path):
+        raise InputError(f"There is a cohort {name} already, from {source or 'elsewhere'}: choose another --name.")
 
 
-def _unpacked(path: Path, files: Path) -> Path:
-    if not path.name.lower().endswith(".zip"):
+def _unpacked(path: Path) -> Path:
+    """Where the scans of a path lie: the path itself, or the folder that its archive is unpacked to."""
+    inside = _archives_alone(path)
+    if not inside:
         return path
-    unzip(path, files)
-    return files
-
-
-def _leave_out_unreadable(found: Found, progress: Progress | None) -> None:
-    """Check every header; what cannot be read goes to ``skipped`` and the others go on."""
-    good = []
-    for done, case in enumerate(found.cases):
-        try:
-            _check_header(case)
-            good.append(case)
-        except InputError as error:
-            found.skipped.append((str(case["image"]), str(error)))
-        if progress:
-            progress(done + 1, len(found.cases))
-    found.cases = good
-    if good and found.modality == "unknown":
-        found.modality = _guess_modality(found)
-
-
-def _check_header(case: dict[str, Any]) -> None:
-    for key in ("image", *LABELS):
-        file = case.get(key)
-        if file is None or "series" in case:
-            continue
-        file = Path(file)
-        refuse_missing(file)
-        try:
-            shape = nifti_header(file).shape if file.name.lower().endswith(NIFTI_SUFFIXES) else itk_shape(file)
-        except OSError as error:
-            raise InputError(f"{file} cannot be read ({reason(error)}): check its permissions.") from None
-        channel = case.get("channel")
-        if key == "image" and len(shape) == 4 and channel is None:
-            raise InputError(f"{file} has {shape[3]} channels: choose one with --channel 0 to {shape[3] - 1}.")
-        if key == "image" and len(shape) == 4 and channel is not None and channel >= shape[3]:
-            raise InputError(f"{file} has {shape[3]} channels: --channel must be 0 to {shape[3] - 1}.")
-        if key == "image" and len(shape) == 3:
-            case.pop("channel", None)
-
-
-def _guess_modality(found: Found) -> str:
-    """CT where a volume holds air as CT shows it, else MRI; said, because it is a guess."""
-    for case in found.cases[:3]:
-        try:
-            lowest = read_volume(case["image"], channel=case.get("channel")).voxels.min()
-        except InputError:
-            continue
-        modality = "CT" if lowest <= CT_AIR_HU else "MRI"
-        found.notices.append(
-            f"Taken as {modality} (lowest value {lowest:g}): correct `modality` in the manifest if not."
-        )
-        return modality
-    return "unknown"
-
-
-def _unique_names(found: Found) -> None:
-    taken: Counter[str] = Counter()
-    for case in found.cases:
-        taken[case["name"]] += 1
-        if taken[case["name"]] > 1:
-            case["name"] = f"{case['name']}_{taken[case['name']]}"
-
-
-def _copy(found: Found, files: Path) -> None:
+    status = path.stat()
+    key = hashlib.sha256(f"{path}\0{status.st_size}\0{status.st_mtime_ns}".encode()).hexdigest()[:16]
+    folder = paths.home() / "unpacked"
+    folder.mkdir(parents=True, exist_ok=True)
+    target = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=folder))
     try:
-        for number, case in enumerate(found.cases):
+        for archive in inside:
+            place = target if archive == path else target / archive.relative_to(path).with_suffix("")
+            place.mkdir(parents=True, exist_ok=True)
+            unzip(archive, place)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    return target
+
+
+def _archives_alone(path: Path) -> list[Path]:
+    """The zip that a path is, or the zips of a folder that holds nothing else to read."""
+    if path.is_file():
+        return [path] if path.name.lower().endswith(".zip") else []
+    zips = []
+    for file in walk_files(path):
+        if file.name.lower().endswith(".zip"):
+            zips.append(file)
+        elif not file.name.lower().endswith((".txt", ".csv", ".json", ".md", ".pdf", ".xml", ".tsv")):
+            return []
+    return zips
+
+
+def _if_chosen(item: Planned, series: set[str]) -> Planned:
+    is_left = item.role == IMAGE and item.series not in series
+    return replace(item, role=SKIPPED, why="Not among the chosen series.") if is_left else item
+
+
+def _leave_out_unreadable(plan: Plan, progress: Progress | None) -> None:
+    """Check every header; what cannot be read is left out, with the label maps of such an image."""
+    gone: set[str] = set()
+    taken = [place for place, item in enumerate(plan.items) if item.role == IMAGE]
+    taken += [place for place, item in enumerate(plan.items) if item.role in LABELS]
+    for done, place in enumerate(taken):
+        item = plan.items[place]
+        try:
+            if item.volume in gone:
+                plan.items[place] = replace(item, role=LEFT_LABELS, why=f"Its image {item.volume} cannot be used.")
+            elif not item.series and not item.files:
+                plan.items[place] = _with_checked_header(item)
+        except InputError as error:
+            role = SKIPPED if item.role == IMAGE else LEFT_LABELS
+            plan.items[place] = replace(item, role=role, why=str(error))
+            gone |= {item.volume} if item.role == IMAGE else set()
+        if progress:
+            progress(done + 1, len(taken))
+
+
+def _with_checked_header(item: Planned) -> Planned:
+    shape, channel = shape_of(item.path), item.channel
+    if item.role != IMAGE:
+        return item
+    if len(shape) == 3:
+        return replace(item, channel=None)
+    if channel is None:
+        raise InputError(f"{item.path} has {shape[3]} channels: choose one with --channel 0 to {shape[3] - 1}.")
+    if channel >= shape[3]:
+        raise InputError(f"{item.path} has {shape[3]} channels: --channel must be 0 to {shape[3] - 1}.")
+    return item
+
+
+def _guess_modalities(plan: Plan) -> None:
+    """CT where a volume holds air as CT shows it, else MRI; said, because it is a guess.
+
+    A sample of the volumes is read; all of them where the sample holds both.
+    """
+    unknown = [place for place, item in enumerate(plan.items) if item.role == IMAGE and not item.modality]
+    if not unknown:
+        return
+    known = {item.modality for item in plan.images if item.modality}
+    sample = unknown[:: max(1, len(unknown) // SAMPLE)][:SAMPLE]
+    lowest = {place: _lowest(plan.items[place]) for place in sample}
+    if len({_air(value) for value in lowest.values() if value is not None} | known) > 1:
+        lowest = {place: _lowest(plan.items[place]) for place in unknown}
+    found = Counter(_air(value) for value in lowest.values() if value is not None)
+    if not found:
+        return
+    usual = found.most_common(1)[0][0]
+    for place in unknown:
+        value = lowest.get(place)
+        modality = usual if value is None else _air(value)
+        plan.items[place] = replace(plan.items[place], modality=modality)
+    examples = next(value for value in lowest.values() if value is not None and _air(value) == usual)
+    if len(found) == 1:
+        plan.notices.append(f"Taken as {usual} (lowest value {examples:g}): correct `modality` in the manifest if not.")
+    else:
+        counts = ", ".join(f"{modality} ({count})" for modality, count in found.items())
+        plan.notices.append(f"By their lowest values these are {counts}: make a cohort of each, or correct `modality`.")
+
+
+def _lowest(item: Planned) -> float | None:
+    try:
+        return float(read_volume(item.path, channel=item.channel, series=item.series).voxels.min())
+    except InputError:
+        return None
+
+
+def _air(lowest: float) -> str:
+    return "CT" if lowest <= CT_AIR_HU else "MRI"
+
+
+def _move(root: Path, target: Path, volumes: Sequence[dict[str, Any]]) -> None:
+    """Take over what was unpacked."""
+    shutil.move(root, target)
+    for volume in volumes:
+        for key in ("image", *LABELS):
+            if volume.get(key) and Path(volume[key]).is_relative_to(root):
+                volume[key] = target / Path(volume[key]).relative_to(root)
+
+
+def _copy(volumes: Sequence[dict[str, Any]], files: Path) -> None:
+    try:
+        for number, volume in enumerate(volumes):
             target = files / f"{number:05d}"
             target.mkdir()
-            if "series" in case:
-                chosen = next(s for s in scan_folder(Path(case["image"])).series if s.uid == case["series"])
+            if "series" in volume:
+                chosen = next(s for s in scan_folder(Path(volume["image"])).series if s.uid == volume["series"])
                 for index, file in enumerate(chosen.files):
                     shutil.copyfile(file, target / f"{index:05d}.dcm")
-                case["image"] = target
+                volume["image"] = target
                 continue
             for key in ("image", *LABELS):
-                if case.get(key):
-                    source = Path(case[key])
+                if volume.get(key) and not Path(volume[key]).is_relative_to(files):
+                    source = Path(volume[key])
                     (target / key).mkdir()
-                    case[key] = shutil.copyfile(source, target / key / source.name)
+                    volume[key] = shutil.copyfile(source, target / key / source.name)
     except OSError as error:
         raise InputError(
             f"{files} cannot be written ({reason(error)}): free space, or import without --copy."
         ) from None
 
 
-def _manifest(found: Found, name: str, path: Path) -> dict[str, Any]:
-    folder = paths.cohorts_dir() / name
-    volumes = []
-    for case in found.cases:
+def _manifest(plan: Plan, name: str, volumes: Sequence[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    entries = []
+    for volume in volumes:
         relative = {}
         for key in ("image", *LABELS):
-            if case.get(key):
-                file = Path(case[key])
+            if volume.get(key):
+                file = Path(volume[key])
                 relative[key] = str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
-        volumes.append(case | relative)
-    patients = len({case["subject"] for case in found.cases})
-    said = [f"Recognised as {found.said}: {len(volumes)} volumes of {patients} patients in {path}."]
-    if found.skipped:
-        said.append(f"{len(found.skipped)} could not be used; the first: {found.skipped[0][1]}")
+        entries.append(volume | relative)
     return {
         "name": name,
-        "description": " ".join(said + found.notices),
-        "modality": found.modality,
+        "description": plan.description(),
+        "modality": plan.modality,
         "frame": None,
-        "organs": found.organs,
-        "tumour": found.tumour,
+        "organs": plan.organs,
+        "tumour": plan.tumour,
         "import": {
-            "path": str(path),
-            "layout": found.layout,
-            "notices": found.notices,
-            "skipped": [{"file": file, "reason": why} for file, why in found.skipped],
+            "path": str(plan.source),
+            "layout": ", ".join(plan.layouts),
+            "notices": plan.notices,
+            "skipped": [{"file": str(item.path), "reason": item.why} for item in plan.left_out],
         },
-        "volumes": volumes,
+        "volumes": entries,
     }

@@ -10,7 +10,8 @@ import streamlit as st
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
-from isimed.data.cohorts.importing import LAYOUTS, import_cohort, series_to_choose
+from isimed.data.cohorts.importing import import_cohort, series_to_choose
+from isimed.data.cohorts.layouts import LAYOUTS
 from isimed.data.cohorts.splits import PARTS, draw_split, read_split, split_path, write_split
 from isimed.data.cohorts.uploads import store_uploads
 from isimed.data.prepared.cache import cache_size, delete_cache

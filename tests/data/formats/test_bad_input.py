@@ -224,4 +224,4 @@ def test_others_go_on(tmp_path: Path) -> None:
     (tmp_path / "scans" / "bad.nii.gz").write_text("no scan")
     manifest = import_cohort(tmp_path / "scans").read_text("utf-8")
     assert "good.nii.gz" in manifest
-    assert "1 could not be used" in manifest
+    assert "1 file was left out" in manifest
