@@ -1,31 +1,42 @@
 """A folder, zip or DICOM tree becomes a cohort."""
 
+import json
+
 from isimed.cli.output import bar
 from isimed.cli.parser import Commands, Options
 
 
 def add(commands: Commands) -> None:
-    importing = commands.add("import", run, "Turn a folder, zip or DICOM tree into a cohort; nothing is copied.")
+    importing = commands.add(
+        "import",
+        run,
+        "Turn a folder, zip or DICOM tree into a cohort; says what becomes of every file, copies nothing.",
+    )
     importing.add_argument("path", help="folder, zip or file on this machine")
     importing.add_argument("--name", help="what to call the cohort (default: the folder's name)")
     importing.add_argument("--layout", default="auto", help="how the folder is laid out (default: recognise it)")
     importing.add_argument("--channel", help="which channel: a number from 0, or a name such as flair, CT or SUV")
     importing.add_argument("--copy", action="store_true", help="copy the files into ISIMED_HOME")
+    importing.add_argument("--dry-run", action="store_true", help="only say what would be taken, as what, and left out")
+    importing.add_argument("--json", action="store_true", help="print every file with its role as JSON")
 
 
 def run(options: Options) -> None:
     from isimed.data.cohorts.cohort import Cohort
-    from isimed.data.cohorts.importing import import_cohort
+    from isimed.data.cohorts.importing import forget_plan, plan_import, write_plan
 
     with bar("file", "Reading") as progress:
-        manifest = import_cohort(
-            options.path,
-            name=options.name,
-            layout=options.layout,
-            channel=options.channel,
-            copy=options.copy,
-            progress=progress,
-        )
+        plan = plan_import(options.path, layout=options.layout, channel=options.channel, progress=progress)
+    try:
+        manifest = None if options.dry_run else write_plan(plan, name=options.name, copy=options.copy)
+    finally:
+        forget_plan(plan)
+    if options.json:
+        print(json.dumps(plan.to_json() | {"manifest": str(manifest or "")}, indent=1, ensure_ascii=False))
+        return
+    print("\n".join(plan.lines()))
+    if manifest is None:
+        print("Nothing was written (--dry-run).")
+        return
     cohort = Cohort.load(manifest)
-    print(cohort.description)
     print(f"{cohort.name}: {len(cohort.volumes)} volumes of {len(cohort.subjects)} patients in {manifest}")

@@ -62,7 +62,7 @@ def import_cohort(
     path = _given(path)
     if layout == "auto" and (manifest := own_manifest(path)):
         return register(manifest, name=name)
-    _refuse_other_source(checked_name(name if name is not None else name_from(path)), path)
+    _refuse_other_source(checked_name(name if name is not None else name_from(path)), path)  # before the long work
     plan = plan_import(path, layout=layout, channel=channel, series=series, progress=progress)
     try:
         return write_plan(plan, name=name, copy=copy)
@@ -98,6 +98,7 @@ def plan_import(
             left = plan.left_out
             raise InputError(left[0].why if left else f"{path} holds no volumes to import: check the path.")
         _guess_modalities(plan)
+        plan.manifest = own_manifest(path) if layout == "auto" else None
     except BaseException:
         if root != path:
             shutil.rmtree(root, ignore_errors=True)
@@ -111,6 +112,8 @@ def write_plan(plan: Plan, *, name: str | None = None, copy: bool = False) -> Pa
     Raises:
         InputError: the name is taken, or the plan gives a label map no image or a file no patient.
     """
+    if plan.manifest:
+        return register(plan.manifest, name=name)
     name = checked_name(name if name is not None else name_from(plan.source))
     volumes = plan.volumes()
     if not volumes:

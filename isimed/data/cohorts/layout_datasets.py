@@ -27,6 +27,7 @@ BRATS_NAMES = {kind: name for name, kinds in BRATS_KINDS.items() for kind in kin
 AUTOPET_FILES = {"CT": "ctres.nii.gz", "SUV": "suv.nii.gz", "PET": "pet.nii.gz"}
 AUTOPET_CASE = re.compile(r"(?:fdg|psma)_(.+?)_\d{2,4}-\d{2}-.*|(?:fdg|psma)_([^_]+)_.+", re.IGNORECASE)
 NNUNET_IMAGE = re.compile(r"(.+)_(\d{4})")
+KNOWN = ("region", "sequence", "session", "study")
 TESTS = "A test image without labels."
 
 
@@ -42,9 +43,7 @@ def own(root: Path, files: Sequence[Path], channel: Channel) -> list[Claim]:
         )
         claim.tumour = cohort.tumour
         for entry in cohort.volumes:
-            known: dict[str, Any] = {
-                key: getattr(entry, key) or "" for key in ("region", "sequence", "session", "study")
-            }
+            known: dict[str, Any] = {key: getattr(entry, key) or "" for key in KNOWN}
             modality = entry.modality or ("" if cohort.modality == "unknown" else cohort.modality)
             image = Planned(
                 cohort.path(entry.image), IMAGE, volume=entry.id, patient=entry.subject, modality=modality,

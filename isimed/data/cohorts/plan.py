@@ -63,6 +63,7 @@ class Plan:
         items: every file, once.
         organs: label -> name. tumour: what the tumour maps' values mean.
         notices: what was chosen or guessed.
+        manifest: isimed's own, where ``source`` has one: it is taken as it is.
     """
 
     source: Path
@@ -73,6 +74,7 @@ class Plan:
     organs: dict[str, str] = field(default_factory=dict)
     tumour: str | None = None
     notices: list[str] = field(default_factory=list)
+    manifest: Path | None = None
 
     @property
     def images(self) -> list[Planned]:
