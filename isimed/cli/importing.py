@@ -10,7 +10,7 @@ def add(commands: Commands) -> None:
     importing = commands.add(
         "import",
         run,
-        "Turn a folder, zip or DICOM tree into a cohort; says what becomes of every file, copies nothing.",
+        "Turn a folder, zip or DICOM tree into a cohort; copies nothing, says what becomes of each.",
     )
     importing.add_argument("path", help="folder, zip or file on this machine")
     importing.add_argument("--name", help="what to call the cohort (default: the folder's name)")

@@ -1,7 +1,6 @@
 """A cohort: the manifest ``dataset.json``, its volumes, and splits that never part a patient."""
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable
 from functools import cached_property

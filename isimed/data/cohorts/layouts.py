@@ -104,7 +104,7 @@ def _gather(plan: Plan, claims: Sequence[Claim]) -> None:
         taken = any(item.role == IMAGE for item in claim.items)
         if taken:
             plan.layouts.append(claim.layout)
-            plan.said.append(claim.said)
+            plan.said += [claim.said] if claim.said not in plan.said else []
         new: dict[str, str] = {}
         for item in sorted(claim.items, key=lambda item: item.role != IMAGE):
             if item.role == IMAGE:
@@ -130,7 +130,7 @@ def _gather(plan: Plan, claims: Sequence[Claim]) -> None:
             plan.organs = claim.organs | plan.organs
         plan.tumour = plan.tumour or (claim.tumour if taken else None)
     if several:
-        plan.notices.append(f"{len(plan.said)} data sets were recognised and put into one cohort.")
+        plan.notices.append(f"{len(plan.layouts)} data sets were recognised and put into one cohort.")
 
 
 def _unclaimed(file: Path, layout: str) -> Planned:

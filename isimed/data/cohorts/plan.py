@@ -193,7 +193,7 @@ class Plan:
             if item.role not in TAKEN:
                 groups[item.role, item.why.replace(str(item.path), "it")].append(item)
         rest = sum(len(item.parts) for group in groups.values() for item in group)
-        text.append(f"Not taken: {rest} files.")
+        text.append(f"Not taken: {rest} file{'s' * (rest != 1)}.")
         for (role, why), group in groups.items():
             names = ", ".join(self.name_of(item.path) for item in group[:3]) + (", ..." if len(group) > 3 else "")
             text.append(f"  {len(group)} {role}: {names}{f': {why}' if why else ''}")
