@@ -131,6 +131,17 @@ class Table:
         except KeyError:
             raise InputError(f"{volume} is not in the embedding table of {self.info.cohort}: embed it first.") from None
 
+    def only(self, volume: str) -> "Table":
+        """The table of one of its volumes.
+
+        Raises:
+            InputError: the volume is not in it.
+        """
+        rows = self.rows(volume)
+        if self.files:
+            return Table(self.info, files=[self.files[self.volumes.index(volume)]])
+        return Table(self.info, {name: column[rows] for name, column in self._columns.items()})
+
     @cached_property
     def fingerprint(self) -> str:
         """Changes when the cohort, the checkpoint, the grid or the set of embedded volumes changes."""
