@@ -1,7 +1,10 @@
 """Click here, see there: the clicked place of one patient in all the others."""
 
+from dataclasses import replace
+
 import streamlit as st
 
+from isimed.explore.search.query import Query
 from isimed.ui import state
 from isimed.ui.viewer import box, clicked, layers, matches, point_list, search, search_options, viewer_style
 
@@ -22,7 +25,8 @@ with there:
         viewer_style.line("In other patients", help=matches.LEGEND)
         plane = matches.choose_plane()
     table = state.table(cohort, checkpoint, partial=True)
-code = search.code_of(cohort, checkpoint, table, volume_id, point_mm) if table is not None else None
+query = Query(cohort, checkpoint, volume_id, point_mm, open_scan=state.prepared_scan)
+code = search.code_of(query, table) if table is not None else None
 
 
 def overlays(volume: str, place_mm: search.Point) -> dict:
@@ -43,18 +47,19 @@ with here:
 if table is None:
     st.stop()
 with buttons:
-    where = search_options.panel(cohort, volume_id, state.prepared_scan(cohort, volume_id, preparation), point_mm)
+    where = search_options.panel(cohort, volume_id, query.prepared(), point_mm)
+    query = replace(query, where=where)
 with there, st.spinner("Searching the other patients…"):
-    found = search.find(cohort, preparation, table, code, volume_id, point_mm, where)
+    found = search.find(query, table, code)
 with below:
     matches.show_strip(cohort, preparation, found[matches.BEST :], edge_mm, plane=plane)
 with there:
-    best = search.refine(cohort, preparation, table, found[: matches.BEST], volume_id, point_mm, where)
+    best = search.refine(query, table, found[: matches.BEST])
     height = HEIGHT // 2 - 30
     matches.show_best(cohort, best, edge_mm, plane=plane, height=height, overlays=overlays)
 found = [*best, *found[matches.BEST :]]
 with said:
-    clicked.say_where(cohort, preparation, table, code, volume_id, point_mm, found)
+    clicked.say_where(query, table, code, found)
 with buttons:
     point_list.panel(cohort, point_list.Place(volume_id, point_mm), found)
     box.panel(table, volume_id, point_mm, best)

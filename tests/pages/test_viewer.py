@@ -73,8 +73,16 @@ def test_a_broken_link_opens_the_start(mm: str) -> None:
     assert search.cursor_from_url({"volume": "P1", "mm": mm}) == {"volume": "P1", "mm": None}
 
 
-def test_a_click_into_the_air_is_told(page: AppTest) -> None:
+def test_a_link_to_a_place_outside_the_scan_says_so_and_opens_the_start(page: AppTest) -> None:
     page.query_params.update({"cohort": "small", "volume": "P1", "mm": "-400.0,5.0,3.0"})
+    page.run()
+    assert not page.exception
+    assert any("(-400, 5, 3) mm lies outside the scan" in element.value for element in page.warning)
+    assert page.session_state[search.CURSOR]["mm"] != (-400.0, 5.0, 3.0)
+
+
+def test_a_click_into_the_air_is_told(page: AppTest) -> None:
+    page.query_params.update({"cohort": "small", "volume": "P1", "mm": "-66.0,-81.0,-73.0"})
     page.run()
     assert not page.exception
     assert any("Outside the body" in element.value for element in page.caption)

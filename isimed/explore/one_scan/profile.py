@@ -18,12 +18,14 @@ from safetensors.numpy import save_file
 from scipy import ndimage
 
 from isimed.core.errors import InputError
-from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.prepared.cache import prepared
 from isimed.data.prepared.crops import crop_centre_mm, grid_centres
 from isimed.data.prepared.preprocess import Prepared
+from isimed.data.prepared.source import digests_of
 from isimed.explore.tables.components import principal_components
 from isimed.explore.tables.embed import check_fit, embed_crops
+from isimed.models.card import Card, trained_on
 from isimed.models.checkpoint import Checkpoint
 
 FILE = "fit.safetensors"
@@ -146,7 +148,7 @@ def make_profile(checkpoint: Checkpoint, cohort: Cohort, *, progress: Progress |
         InputError: the cohort lacks the card's training patients, or is of another modality.
     """
     check_fit(cohort, checkpoint)
-    train, held_out = (cohort.subset(checkpoint.card.cohort.get(part, [])) for part in ("train", "validation"))
+    train, held_out = (_entries(cohort, checkpoint.card, part) for part in ("train", "validation"))
     if len({entry.subject for entry in train}) < LEAST_PATIENTS:
         raise InputError(
             f"{cohort.name} has fewer than {LEAST_PATIENTS} of the patients {checkpoint.name} was trained on."
@@ -230,6 +232,14 @@ def _within_scans(features: NDArray, position: NDArray, scan: NDArray) -> NDArra
     gram = x.T @ x
     ridge = RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
     return np.linalg.solve(gram + ridge, x.T @ y).astype(np.float32)
+
+
+def _entries(cohort: Cohort, card: Card, part: str) -> list[Entry]:
+    """A cohort's volumes that a card counts as ``train`` or ``validation``, by patient or by voxels."""
+    named = set(card.cohort.get(part, ()))
+    digests = digests_of(cohort, cohort.volumes) if "voxels" in card.cohort else {}
+    seen = trained_on(card, digests.values(), parts=[part])
+    return [entry for entry in cohort.volumes if entry.subject in named or digests.get(entry.id) in seen]
 
 
 def _left_out(features: NDArray, known: NDArray, scan: NDArray, subject: NDArray) -> NDArray[np.float32]:

@@ -1,9 +1,7 @@
 """A click: a place in a scan, the network that looks at it, and where the same place is looked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-
-from numpy.typing import ArrayLike
+from dataclasses import dataclass
 
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.prepared import cache
@@ -70,8 +68,3 @@ class Query:
         """A volume as the network sees it; by default the clicked one."""
         cohort, entry = self.whose(volume or self.volume)
         return self.open_scan(cohort, entry.id, self.checkpoint.card.preparation)
-
-    def at(self, volume: str, mm: ArrayLike) -> "Query":
-        """The same question about another place."""
-        x, y, z = map(float, mm)  # type: ignore[arg-type]
-        return replace(self, volume=volume, mm=(x, y, z))

@@ -7,7 +7,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from isimed.data.cohorts.cohort import Cohort
-from isimed.data.prepared.preprocess import Preparation, Prepared
+from isimed.data.prepared.preprocess import Prepared
+from isimed.explore.search.query import Query
 from isimed.explore.search.whereabouts import organ_vote, where_is
 from isimed.explore.tables.store import Table
 from isimed.ui import state
@@ -48,24 +49,16 @@ def show(
     )
 
 
-def say_where(
-    cohort: Cohort,
-    preparation: Preparation,
-    table: Table,
-    code: NDArray,
-    volume_id: str,
-    point_mm: search.Point,
-    found: Sequence[Found],
-) -> None:
+def say_where(query: Query, table: Table, code: NDArray, found: Sequence[Found]) -> None:
     """One line: the organ by vote of the labelled patients, and how far from its true position the place looks."""
-    volume = state.prepared_scan(cohort, volume_id, preparation)
-    if not _in_body(volume, point_mm):
+    volume = query.prepared()
+    if not _in_body(volume, query.mm):
         st.caption("Outside the body: what is found for this place means nothing. Click into the body.")
         return
-    place = where_is(table, code, volume, point_mm, subject=cohort.entry(volume_id).subject)
+    place = where_is(table, code, volume, query.mm, subject=query.subject)
     true, looks = (_position(position) for position in (place.true, place.predicted))
     st.caption(
-        f"{_organ(cohort, preparation, found)}Looks {place.gap_mm:.0f} mm off its place.",
+        f"{_organ(query, found)}Looks {place.gap_mm:.0f} mm off its place.",
         help=f"From the middle of the body's box, it is at {true}; the other patients' crops put it at {looks}. "
         "A large gap is unusual anatomy, or the network's error.",
     )
@@ -76,14 +69,14 @@ def _in_body(volume: Prepared, point_mm: search.Point) -> bool:
     return bool(((voxel >= 0) & (voxel < volume.body.shape)).all() and volume.body[tuple(voxel)])
 
 
-def _organ(cohort: Cohort, preparation: Preparation, found: Sequence[Found]) -> str:
-    labelled = [match for match in found if cohort.entry(match.volume).organs]
+def _organ(query: Query, found: Sequence[Found]) -> str:
+    labelled = [match for match in found if query.whose(match.volume)[1].organs]
     places = {match.volume: match.mm for match in labelled[:VOTERS]}
-    votes = organ_vote(places, {name: state.prepared_scan(cohort, name, preparation) for name in places})
+    votes = organ_vote(places, {name: query.prepared(name) for name in places})
     if not votes:
         return ""
     label, count = votes.most_common(1)[0]
-    name = cohort.organs.get(label, "").replace("_", " ")
+    name = (query.reference or query.cohort).organs.get(label, "").replace("_", " ")
     if not name:
         return "No labelled organ near. "
     return f"**{name[0].upper()}{name[1:]}**, {count} of {sum(votes.values())} say. "

@@ -11,17 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.demo.warp import true_point
 from isimed.data.prepared.crops import crop_centre_mm, grid_centres
-from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.explore.search.locate import Location, all_crops_may_agree, from_table, refined
+from isimed.explore.search.query import Point, Query
 from isimed.explore.search.retrieve import code_at, code_in
-from isimed.explore.tables.filters import Filter
 from isimed.explore.tables.store import Table
 from isimed.models.card import Card
-from isimed.models.checkpoint import Checkpoint
 from isimed.ui import state
 
 CURSOR = "cursor"
-Point = tuple[float, float, float]
 
 
 def choose_point(cohort: Cohort, card: Card) -> tuple[str, Point]:
@@ -83,65 +80,43 @@ class Found:
         return self.location.mm
 
 
-def code_of(
-    cohort: Cohort, checkpoint: Checkpoint, table: Table, volume_id: str, point_mm: Point
-) -> NDArray[np.float32]:
+def code_of(query: Query, table: Table) -> NDArray[np.float32]:
     """(D,) code of the crop around a point: of the table where it has that crop, else by the network, once."""
-    volume = state.prepared_scan(cohort, volume_id, checkpoint.card.preparation)
-    kept = code_in(table, volume_id, volume, point_mm)
+    kept = code_in(table, query.volume, query.prepared(), query.mm)
     if kept is not None:
         return kept
-    return _code(checkpoint.fingerprint, cohort.fingerprint, volume_id, point_mm, checkpoint, cohort)
+    fingerprints = (query.checkpoint.fingerprint, query.cohort.fingerprint)
+    return _code(*fingerprints, query.volume, query.mm, query)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _code(
-    checkpoint: str, cohort: str, volume_id: str, point_mm: Point, _checkpoint: Checkpoint, _cohort: Cohort
-) -> NDArray[np.float32]:
-    volume = state.prepared_scan(_cohort, volume_id, _checkpoint.card.preparation)
-    return code_at(_checkpoint, volume, point_mm, anywhere=True)  # the page says that it lies outside the body
+def _code(checkpoint: str, cohort: str, volume_id: str, point_mm: Point, _query: Query) -> NDArray[np.float32]:
+    # of any place: the page says it where one lies outside the body
+    return code_at(_query.checkpoint, _query.prepared(), point_mm, anywhere=True)
 
 
-def find(
-    cohort: Cohort, preparation: Preparation, table: Table, code: NDArray, source: str, point_mm: Point, where: Filter
-) -> list[Found]:
+def find(query: Query, table: Table, code: NDArray) -> list[Found]:
     """A point's place in every volume that the filter lets through, best first, from the table alone."""
-    found = from_table(table, code, source, point_mm, where=where)
-    return with_errors(cohort, preparation, source, point_mm, found)
+    return with_errors(query, from_table(table, code, query.volume, query.mm, where=query.filter))
 
 
-def refine(
-    cohort: Cohort,
-    preparation: Preparation,
-    table: Table,
-    found: Sequence[Found],
-    source: str,
-    point_mm: Point,
-    where: Filter,
-) -> list[Found]:
+def refine(query: Query, table: Table, found: Sequence[Found]) -> list[Found]:
     """Places moved to where the voxels look like those around the clicked point; not under a filter for crops."""
-    places = [match.location for match in found]
-    if not all_crops_may_agree(table, source, where):
+    if not all_crops_may_agree(table, query.volume, query.filter):
         return list(found)
-
-    def volumes(name: str) -> Prepared:
-        return state.prepared_scan(cohort, name, preparation)
-
-    return with_errors(cohort, preparation, source, point_mm, refined(table, volumes, places, source, point_mm))
+    places = [match.location for match in found]
+    return with_errors(query, refined(table, query.prepared, places, query.volume, query.mm))
 
 
-def with_errors(
-    cohort: Cohort, preparation: Preparation, source: str, point_mm: Point, found: Sequence[Location]
-) -> list[Found]:
+def with_errors(query: Query, found: Sequence[Location]) -> list[Found]:
     """Locations with their distance to the true place, where that is known and inside the scan."""
-    warps = state.demo_warps(cohort)
+    warps = None if query.reference else state.demo_warps(query.cohort)
     if warps is None:
         return [Found(location) for location in found]
-    subject = cohort.entry(source).subject
     result = []
     for location in found:
-        truth = true_point(warps, point_mm, subject, location.subject)
-        target = state.prepared_scan(cohort, location.volume, preparation)
+        truth = true_point(warps, query.mm, query.subject, location.subject)
+        target = query.prepared(location.volume)
         voxel = target.to_voxel(truth)
         inside = ((voxel >= 0) & (voxel <= np.array(target.image.shape) - 1)).all()
         result.append(Found(location, float(np.linalg.norm(location.mm - truth)) if inside else None))
