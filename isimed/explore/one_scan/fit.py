@@ -69,7 +69,9 @@ def fit_of(checkpoint: Checkpoint, profile: Profile, volume: Prepared) -> Fit:
         profile: of the checkpoint, see ``isimed.explore.one_scan.profile.read_profile``.
         volume: prepared as the checkpoint wants it.
     """
-    return judge(profile, checkpoint.name, profile.misfit(sample_crops(checkpoint, volume)[1]))
+    return judge(
+        profile, checkpoint.name, profile.misfit(sample_crops(checkpoint, volume, count=profile.info.crops)[1])
+    )
 
 
 def place_percentile(profile: Profile, embeddings: NDArray) -> NDArray[np.float64]:

@@ -46,6 +46,7 @@ class ProfileInfo(BaseModel):
 
     Attributes:
         patients: whose crops are in the sample.
+        crops: how many of a scan, at most; a new scan is sampled as densely.
         scans: how many scans of patients like them set the limit, each compared with the others' crops alone.
         held_out: whether the network saw none of these.
         organs: label -> name, of the labels that the training scans have.
@@ -57,6 +58,7 @@ class ProfileInfo(BaseModel):
     cohort: str
     modality: str
     patients: int
+    crops: int
     scans: int
     held_out: bool
     organs: dict[int, str] = {}
@@ -138,11 +140,17 @@ def sample_crops(
     return crop_centre_mm(volume, centres, checkpoint.card.crop_size), embeddings, codes
 
 
-def make_profile(checkpoint: Checkpoint, cohort: Cohort, *, progress: Progress | None = None) -> Profile:
+def make_profile(
+    checkpoint: Checkpoint, cohort: Cohort, *, crops: int = CROPS, progress: Progress | None = None
+) -> Profile:
     """Sample the cohort that a network was trained on, and measure how far scans like these lie from the sample.
 
     The sample is that of the card's training patients. The limit comes from its validation patients; where they are
     fewer than 19, too few for 95 %, training patients are measured as well, each against the others.
+
+    Args:
+        crops: of a scan, at most.
+        progress: called with (scans done, scans in all).
 
     Raises:
         InputError: the cohort lacks the card's training patients, or is of another modality.
@@ -158,7 +166,7 @@ def make_profile(checkpoint: Checkpoint, cohort: Cohort, *, progress: Progress |
     organs: list[tuple[NDArray, NDArray]] = []
     for number, entry in enumerate(everyone):
         volume = prepared(cohort, entry, checkpoint.card.preparation)
-        mm, embeddings, _ = sample_crops(checkpoint, volume)
+        mm, embeddings, _ = sample_crops(checkpoint, volume, count=crops)
         rows.append((unit(embeddings), volume.position(mm), np.full(len(mm), number)))
         if number < min(len(train), LABELLED):
             organs += _organs(checkpoint, volume)
@@ -173,13 +181,14 @@ def make_profile(checkpoint: Checkpoint, cohort: Cohort, *, progress: Progress |
     subject = np.array([entry.subject for entry in everyone])[scan]
     enough = len(held_out) >= LEAST_FOR_95
     asked = range(len(train) if enough else 0, len(everyone))
-    misfits = [_left_out(features, known, scan == one, subject) for one in asked]
+    misfits = [left_out(features, known, scan == one, subject) for one in asked]
     label, organ_place = _organ_places(organs, mean, directions, slope)
     info = ProfileInfo(
         checkpoint_fingerprint=checkpoint.fingerprint,
         cohort=cohort.name,
         modality=cohort.modality,
         patients=len(set(subject[known])),
+        crops=crops,
         scans=len(asked),
         held_out=enough,
         organs={int(one): cohort.organs.get(int(one), f"label {int(one)}") for one in label},
@@ -242,7 +251,7 @@ def _entries(cohort: Cohort, card: Card, part: str) -> list[Entry]:
     return [entry for entry in cohort.volumes if entry.subject in named or digests.get(entry.id) in seen]
 
 
-def _left_out(features: NDArray, known: NDArray, scan: NDArray, subject: NDArray) -> NDArray[np.float32]:
+def left_out(features: NDArray, known: NDArray, scan: NDArray, subject: NDArray) -> NDArray[np.float32]:
     """(n,) misfits of a scan's crops, compared with the training crops of other patients."""
     others = known & (subject != subject[scan][0])
     return neighbour_distance(features[scan], features[others])

@@ -148,20 +148,43 @@ def embed(path: str | Path, *, checkpoint: str | Checkpoint, step_mm: float | No
     """
     loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
     scan = read_volume(path)
-    volume = prepare(scan, loaded.card.preparation)
+    return embed_prepared(scan.name, prepare(scan, loaded.card.preparation), loaded, step_mm=step_mm)
+
+
+def embed_prepared(
+    name: str,
+    volume: Prepared,
+    checkpoint: Checkpoint,
+    *,
+    step_mm: float | None = None,
+    progress: Progress | None = None,
+) -> Table:
+    """Embed one prepared volume, which need not be of any cohort; the table is in memory only.
+
+    Args:
+        name: what the volume and its patient are called in the table.
+        step_mm: distance of neighbouring crops, by default a quarter of a crop's edge.
+        progress: called with (crops done, crops in all).
+    """
     info = TableInfo(
-        cohort=scan.name,
+        cohort=name,
         cohort_fingerprint="",
-        checkpoint=loaded.name,
-        checkpoint_fingerprint=loaded.fingerprint,
-        step_mm=checked_step(step_mm, loaded),
-        crop_size=loaded.card.crop_size,
-        spacing_mm=loaded.card.preparation.spacing_mm,
-        in_mm=loaded.card.in_mm,
+        checkpoint=checkpoint.name,
+        checkpoint_fingerprint=checkpoint.fingerprint,
+        step_mm=checked_step(step_mm, checkpoint),
+        crop_size=checkpoint.card.crop_size,
+        spacing_mm=checkpoint.card.preparation.spacing_mm,
+        in_mm=checkpoint.card.in_mm,
     )
-    centres = grid_centres(volume, info.step_mm)
-    names = {"cohort": "", "subject": scan.name, "name": scan.name}
-    return Table(info, _columns(loaded, volume, centres, **names, advance=lambda crops: None))
+    centres, done = grid_centres(volume, info.step_mm), 0
+
+    def advance(crops: int) -> None:
+        nonlocal done
+        done += crops
+        if progress:
+            progress(done, len(centres))
+
+    return Table(info, _columns(checkpoint, volume, centres, cohort="", subject=name, name=name, advance=advance))
 
 
 def modality_fits(cohort: Cohort, card: Card) -> bool:
