@@ -4,6 +4,7 @@ from functools import partial
 
 import streamlit as st
 
+from isimed.evaluation.results.result import Comparison, Result
 from isimed.evaluation.run.compare import compare
 from isimed.ui import state
 from isimed.ui.evaluate import evaluation_job
@@ -25,8 +26,8 @@ if button.button("Compare", type="primary", disabled=len(names) < 2 or job is no
     st.rerun()
 if job is not None:
     evaluation_job.show(cohort, KIND)
-result = evaluation_job.latest(cohort, KIND)
+result = evaluation_job.latest(cohort, KIND, Comparison)
 if result is not None:
-    show_comparison(result, evaluation_job.latest(cohort, "evaluate"))
+    show_comparison(result, evaluation_job.latest(cohort, "evaluate", Result))
 elif job is None:
     st.info("Choose two checkpoints and press Compare.", icon=":material/compare:")

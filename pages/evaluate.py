@@ -4,6 +4,7 @@ from functools import partial
 
 import streamlit as st
 
+from isimed.evaluation.results.result import Result
 from isimed.evaluation.run.evaluate import evaluate
 from isimed.evaluation.run.plan import crops_needed
 from isimed.evaluation.run.registry import TASKS
@@ -22,7 +23,7 @@ st.markdown(
     "beside an untrained network and controls without any network."
 )
 job = evaluation_job.running(cohort, KIND)
-result = evaluation_job.latest(cohort, KIND)
+result = evaluation_job.latest(cohort, KIND, Result)
 with st.expander("What to measure", expanded=result is None and job is None):
     choices = state.checkpoint_choices(cohort)
     names = st.multiselect("Checkpoints", choices, default=choices[:1])

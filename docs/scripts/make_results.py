@@ -1,18 +1,24 @@
 """Write docs/results.md from the JSON files that `python -m isimed evaluate --json` left in docs/results.
 
-    python -m docs.scripts.make_results
+    python -m docs.scripts.make_results            # --slim after an evaluation: keeps what the document is made of
 
 What it all means is written by hand in docs/results/discussion.md; its figures are filled in from the same files:
 ``{{FILE | NAME | GROUP.FIGURE}}``, where NAME is a checkpoint, a control or a difference.
 """
 
+import argparse
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from docs.scripts.ablation_plots import plot
 from isimed.evaluation.reporting import labels
+from isimed.evaluation.results.controls import column_label
+from isimed.evaluation.results.numbers import number, with_interval
+from isimed.evaluation.results.result import Groups, Measured, Result
 
 DOCS = Path(__file__).parents[1]
 HEAD = """# Results
@@ -59,6 +65,13 @@ SLOT = re.compile(r"\{\{([^|}]+)\|([^|}]+)\|([^}]+)\}\}")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--slim", action="store_true", help="first leave out of the JSON what results.md is not made of"
+    )
+    if parser.parse_args().slim:
+        for path in result_files():
+            path.write_text(slim(path), encoding="utf-8")
     for cohort in trained_cohorts():
         plot(rows_of(cohort), picture_of(cohort))
     (DOCS / "results.md").write_text(document(), encoding="utf-8")
@@ -66,25 +79,50 @@ def main() -> None:
 
 def document() -> str:
     """The text of docs/results.md."""
-    files = sorted((DOCS / "results").glob("*.json"))
-    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
-    results = {name: result for name, result in found.items() if isinstance(result, dict)}
-    text = (DOCS / "results" / "discussion.md").read_text(encoding="utf-8")
-    parts = [HEAD, SLOT.sub(lambda slot: filled(results, *slot.groups()), text)]
+    found = {path.stem: read(path) for path in result_files()}
+    results = {name: result for name, result in found.items() if isinstance(result, Result)}
+    parts = [HEAD, SLOT.sub(lambda slot: filled(results, *slot.groups()), discussion())]
     parts += [
-        f"## The table on {result['cohort']['name']}\n\n{summary(result)}"
+        f"## The table on {result.cohort.name}\n\n{summary(result)}"
         for name, result in results.items()
         if name.endswith("-methods")
     ]
-    parts += [cross_validation(result) for result in found.values() if isinstance(result, list) and result]
+    parts += [cross_validation(folds) for folds in found.values() if isinstance(folds, list) and folds]
     parts += [
-        f"{ABLATIONS.format(cohort=result['cohort']['name'])}\n{summary(result)}"
+        f"{ABLATIONS.format(cohort=result.cohort.name)}\n{summary(result)}"
         for name, result in results.items()
         if name.endswith("-ablations")
     ]
     parts += [TRAININGS, *costs(sorted((DOCS / "results" / "trainings").glob("*/*.json"))), ""]
     parts += [section(result, f"{name}.json") for name, result in results.items()]
     return "\n".join(parts)
+
+
+def discussion() -> str:
+    return (DOCS / "results" / "discussion.md").read_text(encoding="utf-8")
+
+
+def result_files() -> list[Path]:
+    return sorted((DOCS / "results").glob("*.json"))
+
+
+def read(file: Path) -> Result | list[Result]:
+    """A result, or those of the folds of a cross-validation."""
+    return TypeAdapter(Result | list[Result]).validate_json(file.read_bytes())
+
+
+def slim(file: Path) -> str:
+    """The same result in one line, without details, seconds and the differences that the discussion does not name.
+
+    ``evaluate --details`` writes what is left out here.
+    """
+    found = read(file)
+    named = {name.strip() for stem, name, _ in SLOT.findall(discussion()) if stem.strip() == file.stem}
+    for result in found if isinstance(found, list) else [found]:
+        result.details, result.seconds = {}, {}
+        result.differences = {pair: groups for pair, groups in result.differences.items() if pair in named}
+    lines = [result.to_json(indent=None) for result in (found if isinstance(found, list) else [found])]
+    return f"[{', '.join(lines)}]\n" if isinstance(found, list) else f"{lines[0]}\n"
 
 
 def trained_cohorts() -> list[str]:
@@ -95,93 +133,91 @@ def picture_of(cohort: str) -> Path:
     return DOCS / "results" / f"{cohort}-ablations.png"
 
 
-def filled(results: dict[str, Any], file: str, name: str, figure: str) -> str:
+def filled(results: dict[str, Result], file: str, name: str, figure: str) -> str:
     """The figure that a slot of the discussion names, with its interval.
 
     Raises:
         KeyError: there is none.
     """
     result, (group, metric) = results[file.strip()], figure.strip().split(".", 1)
-    groups = result["differences"].get(name.strip()) or labels.figures_of(result, name.strip())
-    return labels.with_interval(groups[group][metric])
+    groups = result.differences.get(name.strip()) or result.of(name.strip())
+    return with_interval(groups[group][metric])
 
 
-def summary(result: dict[str, Any]) -> str:
+def summary(result: Result) -> str:
     """One table of a result: a checkpoint or control a row, a figure of each task a column."""
     cells = {
-        labels.CONTROLS.get(name, name): [
-            labels.with_interval(one(labels.figures_of(result, name), figure)) for figure in SUMMARY
-        ]
-        for name in labels.columns(result)
+        column_label(name): [with_interval(one(result.of(name), figure)) for figure in SUMMARY]
+        for name in result.columns
     }
-    return "\n".join([f"{labels.measured(result)}, {drawn(result)}.", "", *summarised(cells), ""])
+    return "\n".join([f"{result.who}, {drawn(result)}.", "", *summarised(cells), ""])
 
 
-def cross_validation(folds: list[dict[str, Any]]) -> str:
+def cross_validation(folds: list[Result]) -> str:
     """A method a row: the mean of its folds, each measured on patients of its own, and the least and largest fold."""
-    methods: dict[str, list[dict[str, Any]]] = {}
-    untrained: dict[tuple[str, ...], dict[str, Any]] = {}  # by the fold's patients
+    methods: dict[str, list[Groups]] = {}
+    untrained: dict[tuple[str, ...], Groups] = {}  # by the fold's patients
     for result in folds:
-        (name,) = result["checkpoints"]
-        methods.setdefault(name.partition("-fold-")[0], []).append(result["checkpoints"][name])
-        untrained[tuple(result["subjects"]["used"])] = result["controls"]["untrained"]
-    found = methods | {labels.CONTROLS["untrained"]: [*untrained.values()]}
+        (name,) = result.checkpoints
+        methods.setdefault(name.partition("-fold-")[0], []).append(result.checkpoints[name])
+        untrained[tuple(result.subjects.used)] = result.controls["untrained"]
+    found = methods | {column_label("untrained"): [*untrained.values()]}
     cells = {name: [spread(groups, figure) for figure in SUMMARY] for name, groups in found.items()}
     text = (
         f"Every one of {sum(map(len, untrained))} patients is tested on once, by a network neither trained nor "
         f"selected on him; {drawn(folds[0])}. Mean of the folds, and the least and largest of them: no interval, since "
         "their trainings share patients."
     )
-    title = f"## Cross-validation on {folds[0]['cohort']['name']}"
+    title = f"## Cross-validation on {folds[0].cohort.name}"
     return "\n".join([title, "", text, "", *summarised(cells), ""])
 
 
-def drawn(result: dict[str, Any]) -> str:
-    return f"protocol {result['protocol']}, seed {result['seed']}, {result['crops']} crops a volume"
+def drawn(result: Result) -> str:
+    return f"protocol {result.protocol}, seed {result.seed}, {result.crops} crops a volume"
 
 
-def one(groups: dict[str, Any], figure: str) -> dict[str, Any] | None:
+def one(groups: Groups, figure: str) -> Measured | None:
     """The figure ``group.metric``; None where it was not measured."""
     group, metric = figure.split(".", 1)
     return groups.get(group, {}).get(metric)
 
 
-def spread(found: list[dict[str, Any]], figure: str) -> str:
-    values = [measured["value"] for groups in found if (measured := one(groups, figure))]
+def spread(found: list[Groups], figure: str) -> str:
+    values = [measured.value for groups in found if (measured := one(groups, figure))]
     if not values:
         return ""
-    mean, low, high = (labels.number(value) for value in (sum(values) / len(values), min(values), max(values)))
+    mean, low, high = (number(value) for value in (sum(values) / len(values), min(values), max(values)))
     return f"{mean} ({low} – {high}, {len(values)} folds)"
 
 
 def summarised(cells: dict[str, list[str]]) -> list[str]:
     """A Markdown table of rows with a cell for every figure of `SUMMARY`, without rows and columns that are empty."""
-    kept = [number for number in range(len(SUMMARY)) if any(row[number] for row in cells.values())]
+    kept = [column for column in range(len(SUMMARY)) if any(row[column] for row in cells.values())]
     titles = [*SUMMARY.values()]
-    rows = [[name, *(row[number] for number in kept)] for name, row in cells.items() if any(row)]
-    return markdown(["", *(titles[number] for number in kept)], rows)
+    rows = [[name, *(row[column] for column in kept)] for name, row in cells.items() if any(row)]
+    return markdown(["", *(titles[column] for column in kept)], rows)
 
 
-def section(result: dict[str, Any], file: str) -> str:
+def section(result: Result, file: str) -> str:
     """One result: its data, split and protocol, then a table a group of figures."""
-    cohort = result["cohort"]
+    cohort = result.cohort
     lines = [
-        f"## {', '.join(result['checkpoints'])} on {cohort['name']}, protocol {result['protocol']}",
+        f"## {', '.join(result.checkpoints)} on {cohort.name}, protocol {result.protocol}",
         "",
-        f"{cohort['subjects']} patients{' (synthetic)' if result.get('synthetic') else ''}, {result['crops']} crops a "
-        f"volume, seed {result['seed']}, {result['created'][:10]}, isimed {result['versions']['isimed']}. "
+        f"{cohort.subjects} patients{' (synthetic)' if result.synthetic else ''}, {result.crops} crops a "
+        f"volume, seed {result.seed}, {result.created[:10]}, isimed {result.versions['isimed']}. "
         f"File: [{file}](results/{file}).",
         "",
-        *[f"- {name}: {card}" for name, card in map(described, result["cards"].items())],
-        *[f"- {note}" for note in result["notes"]],
+        *[f"- {name}: {network}, fingerprint {network.fingerprint}" for name, network in result.cards.items()],
+        *[f"- {note}" for note in result.notes],
         "",
     ]
-    for group in labels.groups(result):
+    for group in labels.all_groups(result):
         header, rows = labels.table(result, group)
         if len(rows) > LONGEST_LIST * 3:
             continue  # every figure under every change: in the JSON
         lines += [f"### {labels.group_label(group)}", "", *markdown(header, rows), ""]
-    header, rows = labels.likeness_table(result)
+    header, rows = labels.likeness_table(result.likeness)
     if rows:
         lines += ["### How alike the spaces are", "", *markdown(header, rows), ""]
     return "\n".join(lines)
@@ -213,13 +249,6 @@ def costs(files: list[Path]) -> list[str]:
         cells += [found["steps"], found["crops"], f"{found['seconds'] / 60:.1f}", rate, said, machine]
         rows.append([str(cell) for cell in cells])
     return markdown(header, rows)
-
-
-def described(item: tuple[str, dict[str, Any]]) -> tuple[str, str]:
-    name, card = item
-    trained = f"trained on {card['trained_on']}" if card["trained_on"] else "not trained"
-    size = f"{card['preparation']['spacing_mm']:g} mm, crops of {card['crop_size']}³ voxels"
-    return name, f"{card['method']}, {trained}, {size}, fingerprint {card['fingerprint']}"
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> list[str]:

@@ -197,7 +197,8 @@ def measure(cohort: str, manifest: str, group: str) -> None:
 
 def measured(cohort: str, manifest: str, names: list[str], group: str, changes: dict[str, Any]) -> dict[str, Any]:
     """One evaluation of checkpoints that share their test patients, those of the split of a row with these changes."""
-    return evaluate(Cohort.load(manifest), names, tasks=TASKS[group], split=split_of(cohort, changes), say=print)
+    split = split_of(cohort, changes)
+    return evaluate(Cohort.load(manifest), names, tasks=TASKS[group], split=split, say=print).model_dump(mode="json")
 
 
 if __name__ == "__main__":

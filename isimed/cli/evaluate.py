@@ -1,6 +1,5 @@
 """Checkpoints measured on held-out patients."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ def run(options: Options) -> None:
     _writable(options.json, options.html)
     with bar("%", "Evaluating") as progress:
         result = evaluate(cohort, options.checkpoint, **asked, progress=progress, say=say)
-    text = json.dumps(result, indent=1)
+    text = result.to_json()
     if options.json:
         write_file(Path(options.json), text + "\n")
     if options.html:

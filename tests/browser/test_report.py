@@ -1,12 +1,12 @@
 """The report of an evaluation in a real Chromium with the network off, and the Evaluate and Compare pages."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.evaluation.reporting import labels, report
+from isimed.evaluation.results.result import Result
 from isimed.evaluation.run import compare, evaluate
 from isimed.ui.evaluate import evaluation_job
 from tests.evaluation.network import known, replace_network, write_scattered
@@ -18,7 +18,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(browser, home: Path) -> dict[str, Any]:
+def result(browser, home: Path) -> Result:
     """Every task, two checkpoints, their controls; kept as the last evaluation and comparison of the cohort."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ISIMED_HOME", str(home))
@@ -39,7 +39,7 @@ OVERLAPPING = """() => Array.from(document.querySelectorAll('.js-plotly-plot')).
     g.querySelector('.main-svg').getBoundingClientRect().width > g.parentElement.clientWidth + 1).length"""
 
 
-def test_the_report_needs_no_network(browser, result: dict[str, Any], tmp_path: Path) -> None:
+def test_the_report_needs_no_network(browser, result: Result, tmp_path: Path) -> None:
     file = report.write_html(result, tmp_path / "report.html")
     text = file.read_text(encoding="utf-8")
     context = browser.new_context(viewport={"width": 1440, "height": 900}, offline=True)
@@ -63,8 +63,7 @@ def test_the_report_needs_no_network(browser, result: dict[str, Any], tmp_path: 
     assert all(drawn), f"a chart is empty: {drawn}"
     shown = page.locator("body").inner_text()
     for group in labels.groups(result):
-        if group not in labels.PARENTS:
-            assert labels.group_label(group) in shown
+        assert labels.group_label(group) in shown
     for name in ("mine", "untrained network", "position only", "affine registration", "Research use only"):
         assert name in shown
     page.wait_for_function(f"({OVERLAPPING})() === 0")
@@ -75,15 +74,15 @@ def test_the_report_needs_no_network(browser, result: dict[str, Any], tmp_path: 
 
 
 @pytest.fixture(scope="module")
-def app(result: dict[str, Any], home: Path, streamlit_server) -> str:
+def app(result: Result, home: Path, streamlit_server) -> str:
     return streamlit_server("app.py", env={"ISIMED_HOME": str(home)})
 
 
-def test_evaluate_page_shows_every_task(app: str, page, foreign_hosts, result: dict[str, Any]) -> None:
+def test_evaluate_page_shows_every_task(app: str, page, foreign_hosts, result: Result) -> None:
     page.goto(f"{app}/evaluate?cohort=scattered")
     page.get_by_role("tab", name="Probe matched").wait_for()
     tabs = page.get_by_role("tab").all_inner_texts()
-    assert len(tabs) == len([group for group in labels.groups(result) if group not in labels.PARENTS])
+    assert len(tabs) == len(labels.groups(result))
     page.get_by_role("tab", name="Probe", exact=True).click()
     page.locator(".js-plotly-plot:visible .legend", has_text="position only").first.wait_for()
     assert page.get_by_text("position only 0.").first.is_visible()

@@ -15,9 +15,9 @@ from isimed.data.prepared.crops import crop_centre_mm
 from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.evaluation.context import context
 from isimed.evaluation.statistics import bootstrap
-from isimed.evaluation.tasks import measure_landmarks, measure_organs
-from isimed.evaluation.tasks.landmarks import choose_transfers
+from isimed.evaluation.tasks import landmarks, segmentation
 from isimed.evaluation.tasks.segmentation import place_of_voxels
+from isimed.evaluation.tasks.transfer import choose_transfers
 from isimed.explore.search import retrieve
 from isimed.explore.tables import embed as explore_embed
 from isimed.models.card import Card
@@ -59,9 +59,9 @@ def replace_network(patch: pytest.MonkeyPatch) -> list[int]:
     patch.setattr(context, "_embed", embed)
     for module in (explore_embed, retrieve):
         patch.setattr(module, "embed_crops", embed)
-    patch.setattr(measure_organs, "dense_features", lambda encoder, volume: place_of_voxels(volume))
+    patch.setattr(segmentation, "dense_features", lambda encoder, volume: place_of_voxels(volume))
     patch.setattr(bootstrap, "DRAWS", 40)
-    patch.setattr(measure_landmarks, "choose_transfers", partial(choose_transfers, volumes=4, sources=2))
+    patch.setattr(landmarks, "choose_transfers", partial(choose_transfers, volumes=4, sources=2))
     return calls
 
 

@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from isimed.data.cohorts.cohort import Cohort, register
+from isimed.evaluation.results.result import Comparison, MeasuredCohort
 from isimed.ui.evaluate import evaluation_job
 from isimed.ui.evaluate.compare_view import axis_shown, maps
 
@@ -40,7 +41,7 @@ def test_a_kept_comparison_is_shown(page: AppTest) -> None:
         "subject": ["S0", "S1"],
         "options": [{"option": "method", "a": "isimed", "b": "vicreg"}],
     }
-    evaluation_job.keep(saved, "compare", result)
+    evaluation_job.keep(saved, "compare", Comparison.model_validate(result))
     page.run()
     assert not page.exception
     assert "0.900 (0.800 – 1.00)" in page.dataframe[0].value.to_string()
@@ -50,7 +51,18 @@ def test_a_kept_comparison_is_shown(page: AppTest) -> None:
 
 def test_the_axis_that_the_map_shows_is_coloured_first_and_the_bar_says_where_it_points() -> None:
     position = [[0.0, 10.0, 5.0], [5.0, 20.0, -5.0], [0.0, 30.0, 5.0]]
-    result = {"maps": {"a": [[0.1, 1.0], [0.0, 2.0], [0.3, 3.0]]}, "position": position, "subject": ["S0", "S1", "S2"]}
+    points = {"a": [[0.1, 1.0], [0.0, 2.0], [0.3, 3.0]]}
+    result = Comparison(
+        cohort=MeasuredCohort(name="small", fingerprint="f", subjects=3),
+        seed=0,
+        created="",
+        left_out=[],
+        pairs={},
+        options=[],
+        maps=points,
+        position=position,
+        subject=["S0", "S1", "S2"],
+    )
     assert axis_shown(result) == "coronal"
     bar = maps(result, 1).layout.coloraxis.colorbar
     assert bar.title.text == "front, mm"

@@ -7,7 +7,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from isimed.data.cohorts.cohort import Cohort, register
-from isimed.evaluation.reporting import charts, labels
+from isimed.evaluation.reporting import labels
+from isimed.evaluation.results.numbers import with_interval
+from isimed.evaluation.results.result import Measured, Result
 from isimed.ui.evaluate import evaluation_job
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "evaluate.py"
@@ -17,8 +19,8 @@ def figure(value: float) -> dict[str, Any]:
     return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 3}
 
 
-def kept_result(cohort: Cohort) -> dict[str, Any]:
-    """A result as ``evaluate`` returns it, small."""
+def kept_result(cohort: Cohort) -> Result:
+    """A result as an older version wrote it, small."""
     groups = {
         "distance": {name: figure(0.9) for name in ("pearson", "spearman", "stress", "rmse_mm")},
         "probe": {"auc": figure(0.8), "average_precision": figure(0.7)},
@@ -27,7 +29,7 @@ def kept_result(cohort: Cohort) -> dict[str, Any]:
     scatter = {"physical_mm": [1.0, 5.0, 9.0], "latent": [2.0, 4.0, 9.0]}
     case = {"row": 0, "subject": "S0", "score": 12.0, "volume": "P0", "centre_mm": [0.0, 0.0, 0.0]}
     details = {"distance": {"scatter": scatter, "bins": bins, "worst": {"distance": [case]}}}
-    return {
+    old = {
         "cohort": {"name": cohort.name, "fingerprint": cohort.fingerprint, "subjects": 3},
         "protocol": "strict",
         "seed": 0,
@@ -51,6 +53,7 @@ def kept_result(cohort: Cohort) -> dict[str, Any]:
         "created": "2026-01-01T00:00:00",
         "limits": "Research use only.",
     }
+    return Result.model_validate(old)
 
 
 @pytest.fixture
@@ -112,13 +115,14 @@ def test_a_job_can_be_stopped(cohort: Cohort) -> None:
 
     evaluation_job._run(job, cohort, "evaluate", work)
     assert job.error.startswith("Stopped")
-    assert evaluation_job.latest(cohort, "evaluate") is None
+    assert evaluation_job.latest(cohort, "evaluate", Result) is None
 
 
 def test_charts_hold_controls_beside_checkpoints(cohort: Cohort) -> None:
     result = kept_result(cohort)
-    bars = charts.bars(result, "probe", ["auc", "average_precision"])
+    (bars,) = labels.chart_rows(result, "probe")[-1]
     assert [bar.name for bar in bars.data] == ["mine", "untrained network", "position only"]
-    assert charts.distance_scatter(result) is not None
-    assert labels.with_interval(figure(0.5)) == "0.500 (0.400 – 0.600)"
-    assert labels.with_interval({"value": 12.345, "low": None, "high": None, "n": 1}) == "12.3"
+    scatter, beside = labels.chart_rows(result, "distance")
+    assert [len(row) for row in (scatter, beside)] == [1, 2]
+    assert with_interval(Measured(**figure(0.5))) == "0.500 (0.400 – 0.600)"
+    assert with_interval(Measured(value=12.345, low=None, high=None, n=1)) == "12.3"

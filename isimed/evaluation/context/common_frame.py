@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from isimed.data.demo.warp import load_warps
 from isimed.data.prepared.preprocess import Preparation
-from isimed.evaluation.context.context import Bench
+from isimed.evaluation.context.context import Context
 from isimed.evaluation.sampling.organ_places import Places, organ_places
 from isimed.evaluation.sampling.sample import Crops
 
@@ -32,19 +32,19 @@ class Rigid:
         return np.asarray(self.turn.apply(np.asarray(points_mm) - self.centre) + self.shift)
 
 
-def common_places(bench: Bench, preparation: Preparation, crops: Crops) -> tuple[NDArray[np.float64] | None, str]:
+def common_places(context: Context, preparation: Preparation, crops: Crops) -> tuple[NDArray[np.float64] | None, str]:
     """(N, 3) mm of crops in a frame that patients share, NaN where a crop has no place in it; and how it was found.
 
     None where nothing tells: no frame is declared, patients are not virtual, and there are no organs.
     """
-    if bench.cohort.frame:
+    if context.cohort.frame:
         return crops.centre_mm, ""
-    if all(getattr(entry, "warp", None) for entry in bench.entries):
+    if all(getattr(entry, "warp", None) for entry in context.entries):
         places = np.empty_like(crops.centre_mm)
-        for name, warp in load_warps(bench.cohort.root, bench.subjects).items():
+        for name, warp in load_warps(context.cohort.root, context.subjects).items():
             places[crops.subject == name] = warp.to_template(crops.centre_mm[crops.subject == name])
         return places, ""
-    landmarks = [organ_places(volume, bench.cohort.organs) for volume in bench.volumes(preparation)]
+    landmarks = [organ_places(volume, context.cohort.organs) for volume in context.volumes(preparation)]
     maps, miss = align(landmarks)
     if len(maps) < 2:
         return None, ""

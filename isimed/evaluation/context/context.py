@@ -42,7 +42,7 @@ def evaluations_dir() -> Path:
 
 
 @dataclass(eq=False)
-class Bench:
+class Context:
     """One evaluation at work.
 
     Attributes:

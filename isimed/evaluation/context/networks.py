@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from isimed.data.cohorts.cohort import Cohort
+from isimed.evaluation.results.result import Network
 from isimed.explore.tables.embed import checkpoint_for
 from isimed.models.card import UNTRAINED
 from isimed.models.checkpoint import Checkpoint, untrained
@@ -28,15 +28,15 @@ def baseline(checkpoint: Checkpoint) -> Checkpoint:
     return replace(plain, card=plain.card.model_copy(update={"crop_size": checkpoint.card.crop_size}))
 
 
-def about(checkpoint: Checkpoint) -> dict[str, Any]:
+def about(checkpoint: Checkpoint) -> Network:
     """What a result says of a network."""
     card = checkpoint.card
-    return {
-        "fingerprint": checkpoint.fingerprint,
-        "method": card.method,
-        "description": card.description,
-        "preparation": card.preparation.model_dump(mode="json"),
-        "crop_size": card.crop_size,
-        "training": card.training,
-        "trained_on": card.cohort.get("name", ""),
-    }
+    return Network(
+        fingerprint=checkpoint.fingerprint,
+        method=card.method,
+        description=card.description,
+        preparation=card.preparation.model_dump(mode="json"),
+        crop_size=card.crop_size,
+        training=card.training,
+        trained_on=card.cohort.get("name", ""),
+    )

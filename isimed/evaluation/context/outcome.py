@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from isimed.evaluation.results.result import Figures, Groups, Measured
 from isimed.evaluation.statistics.bootstrap import Figure
 
 
@@ -18,10 +19,9 @@ class Outcome:
     figures: dict[str, dict[str, Figure]] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, dict[str, dict]]:
-        return {
-            group: {name: figure.to_json() for name, figure in found.items()} for group, found in self.figures.items()
-        }
+    def measured(self) -> Groups:
+        """The figures with their intervals, as a result holds them."""
+        return {group: with_intervals(figures) for group, figures in self.figures.items()}
 
     def pack(self) -> dict[str, Any]:
         figures = {g: {name: figure.pack() for name, figure in found.items()} for g, found in self.figures.items()}
@@ -34,3 +34,7 @@ class Outcome:
             for group, found in packed["figures"].items()
         }
         return cls(figures, packed["details"])
+
+
+def with_intervals(figures: dict[str, Figure]) -> Figures:
+    return {name: Measured(**figure.to_json()) for name, figure in figures.items()}

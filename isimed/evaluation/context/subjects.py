@@ -10,6 +10,7 @@ import numpy as np
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.prepared.source import digests_of
+from isimed.evaluation.results.result import Patients
 from isimed.models.card import Card, trained_on
 
 
@@ -30,6 +31,16 @@ class Chosen:
     chosen_on: list[str]
     namesakes: list[str]
     elsewhere: list[str]
+
+    def stored(self) -> Patients:
+        """As a result holds them."""
+        return Patients(
+            used=self.used,
+            left_out=self.left_out,
+            seen=self.seen,
+            chosen_on=self.chosen_on,
+            namesakes=self.namesakes,
+        )
 
     @property
     def notes(self) -> list[str]:
@@ -73,42 +84,56 @@ def choose_subjects(
     Raises:
         InputError: nobody remains, or a patient is not in the cohort.
     """
-    if subjects is not None and split is not None:
-        raise InputError("Patients come from a list or from a split: give one of the two.")
     fitted, selected = (_patients(cards, cohort, part) for part in ("train", "validation"))
-    wanted = list(subjects) if subjects is not None else _of_split(split, parts) if split else cohort.subjects
-    if unknown := sorted(set(wanted) - set(cohort.subjects)):
-        if subjects is not None or len(unknown) == len(set(wanted)):
-            raise InputError(f"{cohort.name} has no patient {unknown[0]}: see `python -m isimed check`.")
-        wanted = [name for name in wanted if name not in set(unknown)]
-    if subjects is not None:
-        kept = set(wanted)
-    else:
-        kept = set(wanted) - fitted - (set() if split and "validation" in parts else selected)
-    used = [name for name in cohort.subjects if name in kept]
+    wanted = _wanted(cohort, subjects, split, parts)
+    if subjects is None:
+        wanted -= fitted if split and "validation" in parts else fitted | selected
+    used = [name for name in cohort.subjects if name in wanted]
     if not used:
         raise InputError(
             f"Every patient of {cohort.name} was used to train these checkpoints: evaluate on another cohort, "
             "or train with a split that leaves patients out."
         )
-    if limit is not None and limit < len(used):
-        if limit < 1:
-            raise InputError(f"{limit} patients cannot be evaluated: give a limit of at least 2.")
-        drawn = set(np.random.default_rng(seed).permutation(used)[:limit].tolist())
-        used = [name for name in used if name in drawn]
-    alike: dict[str, set[str]] = {}
-    for other in [card.cohort for card in cards if not (_is(card, cohort) or card.cohort.get("synthetic"))]:
-        shared = {*other.get("train", ()), *other.get("validation", ())} & set(used)
-        if shared:
-            alike.setdefault(str(other.get("name", "another cohort")), set()).update(shared)
+    used = _drawn(used, limit, seed)
+    alike = _alike(cards, cohort, used)
     return Chosen(
         used,
-        [name for name in cohort.subjects if name in fitted | selected and name not in kept],
-        [name for name in used if name in fitted],
-        [name for name in used if name in selected - fitted],
-        [name for name in used if name in set().union(*alike.values())],
-        list(alike),
+        left_out=[name for name in cohort.subjects if name in fitted | selected and name not in wanted],
+        seen=[name for name in used if name in fitted],
+        chosen_on=[name for name in used if name in selected - fitted],
+        namesakes=[name for name in used if name in set().union(*alike.values())],
+        elsewhere=list(alike),
     )
+
+
+def _wanted(cohort: Cohort, subjects: Sequence[str] | None, split: str | Path | None, parts: Sequence[str]) -> set[str]:
+    """The patients that were asked for, whether a network knows them or not."""
+    if subjects is not None and split is not None:
+        raise InputError("Patients come from a list or from a split: give one of the two.")
+    asked = set(subjects if subjects is not None else _of_split(split, parts) if split else cohort.subjects)
+    known = asked & set(cohort.subjects)
+    if asked - known and (subjects is not None or not known):
+        raise InputError(f"{cohort.name} has no patient {min(asked - known)}: see `python -m isimed check`.")
+    return known
+
+
+def _drawn(names: list[str], limit: int | None, seed: int) -> list[str]:
+    """At most ``limit`` of them, in their order."""
+    if limit is None or limit >= len(names):
+        return names
+    if limit < 1:
+        raise InputError(f"{limit} patients cannot be evaluated: give a limit of at least 2.")
+    drawn = set(np.random.default_rng(seed).permutation(names)[:limit].tolist())
+    return [name for name in names if name in drawn]
+
+
+def _alike(cards: Sequence[Card], cohort: Cohort, used: Sequence[str]) -> dict[str, set[str]]:
+    """Cohort of another name -> measured patients who have the id of one of its training patients."""
+    found: dict[str, set[str]] = {}
+    for other in [card.cohort for card in cards if not (_is(card, cohort) or card.cohort.get("synthetic"))]:
+        if shared := {*other.get("train", ()), *other.get("validation", ())} & set(used):
+            found.setdefault(str(other.get("name", "another cohort")), set()).update(shared)
+    return found
 
 
 def _is(card: Card, cohort: Cohort) -> bool:

@@ -3,20 +3,17 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
-from isimed.evaluation.context.context import Bench
 from isimed.evaluation.context.embedding_cache import Features
 from isimed.evaluation.context.networks import load_all
-from isimed.evaluation.context.subjects import choose_subjects
+from isimed.evaluation.results.result import Comparison, MeasuredCohort
 from isimed.evaluation.run.evaluate import Progress
-from isimed.evaluation.run.likeness import components, kept_likeness
-from isimed.evaluation.statistics.protocol import STRICT
+from isimed.evaluation.run.plan import make_plan
+from isimed.evaluation.tasks.compare import components
 from isimed.explore.maps.compare_spaces import procrustes
 from isimed.models.card import Card
 
@@ -31,27 +28,17 @@ def compare(
     limit: int | None = None,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
-) -> dict[str, Any]:
+) -> Comparison:
     """Likeness of latent spaces, maps side by side, and differing options.
 
     Args: as in ``evaluate``.
-
-    Returns:
-        ``pairs`` (``"a | b"`` -> figure -> ``{value, low, high, n}``: ``cka``, ``code_cka``, ``neighbour_overlap``
-        of the codes, ``procrustes`` disparity of their three leading components), ``maps`` (name -> (N, 2), each
-        turned onto the first), ``position`` (N, 3), ``subject``, and ``options``: rows of option and one value a
-        checkpoint, those that differ.
 
     Raises:
         InputError: fewer than two checkpoints, or what ``evaluate`` raises.
     """
     checkpoints = load_all(cohort, checkpoint_names)
-    if len(checkpoints) < 2:
-        raise InputError("One checkpoint cannot be compared: choose two or more.")
-    cards = [checkpoint.card for checkpoint in checkpoints.values()]
-    chosen = choose_subjects(cohort, cards, subjects=subjects, split=split, limit=limit, seed=seed)
-    bench = Bench(cohort, cohort.subset(chosen.used), STRICT, seed)
-    crops = bench.crops_for("body", next(iter(checkpoints.values())))
+    plan = make_plan(cohort, checkpoints, tasks=["compare"], subjects=subjects, split=split, limit=limit, seed=seed)
+    context, chosen = plan.context, plan.chosen
     spaces: dict[str, Features] = {}
     for number, (name, checkpoint) in enumerate(checkpoints.items()):
         if say:
@@ -61,22 +48,23 @@ def compare(
             if progress:
                 progress(int(90 * (number + share) / len(checkpoints)), 100)
 
-        bench.advance = advance
-        spaces[name] = bench.features(checkpoint, "body")
-    pairs = kept_likeness(bench, checkpoints)
+        context.advance = advance
+        spaces[name] = context.features(checkpoint, "body")
+    pairs = {part.name: part.outcome(context)[0].measured()["compare"] for part in plan.parts}
     if progress:
         progress(100, 100)
-    return {
-        "cohort": {"name": cohort.name, "fingerprint": cohort.fingerprint, "subjects": len(chosen.used)},
-        "seed": seed,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "left_out": chosen.left_out,
-        "pairs": pairs,
-        "maps": {name: np.round(points, 2).tolist() for name, points in aligned_maps(spaces).items()},
-        "position": np.round(crops.position, 1).tolist(),
-        "subject": crops.subject.tolist(),
-        "options": differing_options({name: c.card for name, c in checkpoints.items()}),
-    }
+    crops = context.crops_for("body", next(iter(checkpoints.values())))
+    return Comparison(
+        cohort=MeasuredCohort(name=cohort.name, fingerprint=cohort.fingerprint, subjects=len(chosen.used)),
+        seed=seed,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        left_out=chosen.left_out,
+        pairs=pairs,
+        maps={name: np.round(points, 2).tolist() for name, points in aligned_maps(spaces).items()},
+        position=np.round(crops.position, 1).tolist(),
+        subject=crops.subject.tolist(),
+        options=differing_options({name: c.card for name, c in checkpoints.items()}),
+    )
 
 
 def aligned_maps(spaces: dict[str, Features]) -> dict[str, NDArray[np.float64]]:

@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 from isimed.core import paths
 from isimed.data.cohorts.cohort import Cohort
 from isimed.evaluation.context.networks import about, load_all
-from isimed.evaluation.context.outcome import Outcome
-from isimed.evaluation.run.likeness import kept_likeness
+from isimed.evaluation.context.outcome import Outcome, with_intervals
+from isimed.evaluation.results.result import Groups, MeasuredCohort, Result, Split
 from isimed.evaluation.run.plan import Plan, make_plan
 from isimed.evaluation.sampling.sample import CROPS_A_VOLUME
 from isimed.evaluation.statistics.bootstrap import difference
@@ -36,7 +35,7 @@ def evaluate(
     crops: int = CROPS_A_VOLUME,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
-) -> dict[str, Any]:
+) -> Result:
     """Every figure of every checkpoint, beside its controls, with 95 % intervals over patients.
 
     Patients that any of the checkpoints was trained or selected on are left out, unless they are asked for.
@@ -44,7 +43,7 @@ def evaluate(
 
     Args:
         checkpoint_names: names, run ids or folders, or ``untrained``.
-        tasks: ``all`` or names, see ``tasks.TASKS``; ``compare`` compares the checkpoints' spaces.
+        tasks: ``all`` or names, see ``registry.TASKS``; ``compare`` compares the checkpoints' spaces.
         protocol: ``strict`` or ``paper``.
         seed: draws crops, folds and resampled patients.
         subjects: exactly these patients, also those that were seen in training.
@@ -56,10 +55,7 @@ def evaluate(
         say: called with what is being done, in words; the first sentence says what all of it takes.
 
     Returns:
-        The result as JSON can hold it: ``cohort``, ``protocol``, ``seed``, ``versions``, ``checkpoints`` and
-        ``controls`` (name -> group -> figure -> ``{value, low, high, n}``; a control that was not measured is
-        empty), and besides ``subjects``, ``split``, ``differences``, ``likeness``, ``notes``, ``details`` (what
-        plots need) and ``seconds``.
+        The figures with their intervals, what stands beside them, and what a reader must know.
 
     Raises:
         InputError: a name is not known, a checkpoint does not fit, or no patient remains.
@@ -80,77 +76,70 @@ def evaluate(
     if say:
         say(plan.sentence())
     measured, seconds = _measure(plan, progress, say)
-    likeness: dict[str, dict] = {}
-    if plan.compares:
-        if say:
-            say("compare")
-        likeness = kept_likeness(plan.bench, checkpoints)
     if progress:
         progress(100, 100)
-    of = {name: measured.get(("checkpoint", name), {}) for name in checkpoints}
-    controls = {name: found for (role, name), found in measured.items() if role == "control"}
-    chosen, rules = plan.chosen, plan.bench.protocol
-    notes = [rules.note, *[f"{name}: {reason}" for name, reason in plan.lacking.items()], *chosen.notes]
-    for found in (*of.values(), *controls.values()):
-        notes += [note for outcome in found.values() for note in outcome.details.get("notes", [])]
-    return {
-        "cohort": {"name": cohort.name, "fingerprint": cohort.fingerprint, "subjects": len(chosen.used)},
-        "split": {"file": Path(split).name, "parts": list(parts)} if split else None,
-        "protocol": protocol,
-        "seed": seed,
-        "crops": crops,
-        "versions": versions(),
-        "checkpoints": {name: _figures(found) for name, found in of.items()},
-        "controls": {name: {} for name in CONTROLS} | {name: _figures(found) for name, found in controls.items()},
-        "differences": _differences(of, controls),
-        "likeness": likeness,
-        "subjects": {
-            "used": chosen.used,
-            "left_out": chosen.left_out,
-            "seen": chosen.seen,
-            "chosen_on": chosen.chosen_on,
-            "namesakes": chosen.namesakes,
-        },
-        "cards": {name: about(checkpoint) for name, checkpoint in checkpoints.items()},
-        "synthetic": cohort.synthetic,
-        "notes": list(dict.fromkeys(notes)),
-        "details": {
+    of: dict[str, Outcomes] = {name: measured["checkpoint"].get(name, {}) for name in checkpoints}
+    controls, chosen = measured["control"], plan.chosen
+    notes = [
+        plan.context.protocol.note,
+        *[f"{name}: {reason}" for name, reason in plan.lacking.items()],
+        *chosen.notes,
+        *[
+            note
+            for column in (of | controls).values()
+            for task in column.values()
+            for note in task.details.get("notes", [])
+        ],
+    ]
+    return Result(
+        cohort=MeasuredCohort(name=cohort.name, fingerprint=cohort.fingerprint, subjects=len(chosen.used)),
+        split=Split(file=Path(split).name, parts=list(parts)) if split else None,
+        protocol=protocol,
+        seed=seed,
+        crops=crops,
+        versions=versions(),
+        checkpoints={name: _figures(found) for name, found in of.items()},
+        controls={name: {} for name in CONTROLS} | {name: _figures(found) for name, found in controls.items()},
+        differences=_differences(of, controls),
+        likeness={pair: _figures(found)["compare"] for pair, found in measured["pair"].items()},
+        subjects=chosen.stored(),
+        cards={name: about(checkpoint) for name, checkpoint in checkpoints.items()},
+        synthetic=cohort.synthetic,
+        notes=list(dict.fromkeys(notes)),
+        details={
             name: {task: outcome.details for task, outcome in found.items()} for name, found in (of | controls).items()
         },
-        "seconds": seconds,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "limits": paths.RESEARCH_ONLY,
-    }
+        seconds=seconds,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        limits=paths.RESEARCH_ONLY,
+    )
 
 
 def _measure(
     plan: Plan, progress: Progress | None, say: Callable[[str], None] | None
-) -> tuple[dict[tuple[str, str], Outcomes], dict[str, dict[str, float]]]:
-    """(role, name) -> task -> outcome, and name -> task -> seconds. Progress goes by crops."""
-    measured: dict[tuple[str, str], Outcomes] = {}
+) -> tuple[dict[str, dict[str, Outcomes]], dict[str, dict[str, float]]]:
+    """Role -> name -> task -> outcome, and name -> task -> seconds. Progress goes by crops."""
+    measured: dict[str, dict[str, Outcomes]] = {"checkpoint": {}, "control": {}, "pair": {}}
     seconds: dict[str, dict[str, float]] = {}
     total, before = sum(part.crops + FIT for part in plan.parts) or 1, 0
     for part in plan.parts:
         if say:
             say(f"{part.task.name}: {part.name}")
         share = part.crops + FIT
-        plan.bench.advance = _advance(progress, before / total, share / total)
-        plan.bench.advance(0.0)
-        outcome, took = part.outcome(plan.bench)
+        plan.context.advance = _advance(progress, before / total, share / total)
+        plan.context.advance(0.0)
+        outcome, took = part.outcome(plan.context)
         before += share
-        measured.setdefault((part.role, part.name), {})[part.task.name] = outcome
+        measured[part.role].setdefault(part.name, {})[part.task.name] = outcome
         seconds.setdefault(part.name, {})[part.task.name] = took
     return measured, seconds
 
 
-def _figures(found: Outcomes) -> dict[str, dict]:
-    merged: dict[str, dict] = {}
-    for outcome in found.values():
-        merged |= outcome.to_json()
-    return merged
+def _figures(found: Outcomes) -> Groups:
+    return {group: figures for outcome in found.values() for group, figures in outcome.measured().items()}
 
 
-def _differences(checkpoints: dict[str, Outcomes], controls: dict[str, Outcomes]) -> dict[str, dict]:
+def _differences(checkpoints: dict[str, Outcomes], controls: dict[str, Outcomes]) -> dict[str, Groups]:
     """Paired differences: every two checkpoints, and every checkpoint and the untrained network."""
     pairs = [(a, checkpoints[a], b, checkpoints[b]) for a, b in combinations(checkpoints, 2)]
     plain = {name: found for name, found in controls.items() if name.startswith(UNTRAINED)}
@@ -158,13 +147,13 @@ def _differences(checkpoints: dict[str, Outcomes], controls: dict[str, Outcomes]
         pairs += [(a, checkpoints[a], UNTRAINED, plain[UNTRAINED]) for a in checkpoints]
     if "position_only" in controls:  # what the network knows beyond the place
         pairs += [(a, checkpoints[a], "position_only", controls["position_only"]) for a in checkpoints]
-    found: dict[str, dict] = {}
+    found: dict[str, Groups] = {}
     for a, ours, b, theirs in pairs:
-        rows: dict[str, dict] = {}
+        rows: Groups = {}
         for task in [name for name in ours if name in theirs]:
             for group, figures in ours[task].figures.items():
                 others = theirs[task].figures.get(group, {})
-                rows[group] = {k: difference(figures[k], others[k]).to_json() for k in figures if k in others}
+                rows[group] = with_intervals({k: difference(figures[k], others[k]) for k in figures if k in others})
         found[f"{a} - {b}"] = rows
     return found
 

@@ -3,36 +3,41 @@
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from isimed.core.errors import InputError
 from isimed.core.files import write_file
 from isimed.data.cohorts.cohort import Cohort
-from isimed.evaluation.context.context import Bench, evaluations_dir
+from isimed.evaluation.context.context import Context, evaluations_dir
 from isimed.evaluation.context.networks import baseline
 from isimed.evaluation.context.outcome import Outcome
 from isimed.evaluation.context.subjects import Chosen, choose_subjects
-from isimed.evaluation.run.registry import GRID_STEP_MM, SAMPLES, Control, Task, compares, find_tasks
+from isimed.evaluation.run.registry import find_tasks
 from isimed.evaluation.sampling.sample import CROPS_A_VOLUME
 from isimed.evaluation.statistics.protocol import find_protocol
-from isimed.models.card import UNTRAINED
+from isimed.evaluation.tasks.landmarks import GRID_STEP_MM
+from isimed.evaluation.tasks.task import Sample, Task
+from isimed.models.card import UNTRAINED, Card
 from isimed.models.checkpoint import Checkpoint
 
+ALL_PAIRS = 6  # checkpoints of which every two are compared
 TIMED = 8  # crops; a full batch took half a minute on a busy machine
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One task of one network, or of one control.
+    """One task of one network, of one control, or of a pair of networks.
 
     Attributes:
-        role: ``checkpoint`` or ``control``. name: the column it stands in.
-        work: makes a control's outcome; None where a network is measured.
+        role: ``checkpoint``, ``control`` or ``pair``. name: the column it stands in.
+        measure, of: ``measure(context, *of)`` makes the outcome.
         file: where the outcome is kept.
         crops: about how many crops it embeds that no part before it does; 0 where the outcome is kept.
     """
@@ -40,24 +45,20 @@ class Part:
     role: str
     name: str
     task: Task
-    checkpoint: Checkpoint
-    work: Control | None
+    measure: Callable[..., Outcome]
+    of: tuple[Any, ...]
     file: Path
     crops: int
 
-    def outcome(self, bench: Bench) -> tuple[Outcome, float]:
+    def outcome(self, context: Context) -> tuple[Outcome, float]:
         """The outcome and its seconds, from an earlier evaluation where there was one."""
         try:
             packed = json.loads(self.file.read_bytes())
             return Outcome.unpack(packed), packed["seconds"]
         except (OSError, ValueError, KeyError, TypeError):
             pass
-        started, card = time.monotonic(), self.checkpoint.card
-        made = (
-            self.work(bench, card.preparation, card.crop_size)
-            if self.work
-            else self.task.measure(bench, self.checkpoint)
-        )
+        started = time.monotonic()
+        made = self.measure(context, *self.of)
         took = round(time.monotonic() - started, 1)
         text = json.dumps({**made.pack(), "seconds": took})
         write_file(self.file, text)
@@ -68,15 +69,13 @@ class Part:
 class Plan:
     """Attributes:
     parts: in the order of work. lacking: task -> why the cohort cannot be measured by it.
-    compares: whether the checkpoints' spaces are compared too.
     """
 
-    bench: Bench
+    context: Context
     checkpoints: dict[str, Checkpoint]
     chosen: Chosen
     parts: list[Part]
     lacking: dict[str, str]
-    compares: bool
 
     @property
     def crops(self) -> int:
@@ -89,7 +88,7 @@ class Plan:
 
     def sentence(self) -> str:
         """What it takes, before it starts."""
-        who, kept = f"{len(self.bench.subjects)} patients", sum(part.file.is_file() for part in self.parts)
+        who, kept = f"{len(self.context.subjects)} patients", sum(part.file.is_file() for part in self.parts)
         known = f" {kept} of {len(self.parts)} parts are kept from before." if kept else ""
         if not self.crops:
             return f"{who}, no crop to embed.{known}"
@@ -121,64 +120,77 @@ def make_plan(
     rules, wanted = find_protocol(protocol), find_tasks(tasks)
     if crops < 4:
         raise InputError(f"{crops} crops a volume are too few to measure: give at least 4.")
-    compared = compares(tasks, len(checkpoints))
+    if len(checkpoints) < 2 and not any(task.measure for task in wanted):
+        raise InputError("One checkpoint cannot be compared: choose two or more.")
     cards = [checkpoint.card for checkpoint in checkpoints.values()]
     chosen = choose_subjects(cohort, cards, subjects=subjects, split=split, parts=parts, limit=limit, seed=seed)
-    bench = Bench(cohort, cohort.subset(chosen.used), rules, seed, crops)
-    lacking = {task.name: reason for task in wanted if (reason := task.lacks(bench))}
+    context = Context(cohort, cohort.subset(chosen.used), rules, seed, crops)
+    lacking = {task.name: reason for task in wanted if (reason := task.lacks(context))}
     able = [task for task in wanted if task.name not in lacking]
-    return Plan(bench, checkpoints, chosen, _parts(bench, checkpoints, able), lacking, compared)
+    return Plan(context, checkpoints, chosen, _parts(context, checkpoints, able), lacking)
 
 
 def crops_needed(cohort: Cohort, tasks: Sequence[str], *, patients: int, networks: int, crops: int) -> int:
     """About how many crops an evaluation embeds at most, before any network is loaded; the untrained one is added."""
-    bench = Bench(cohort, cohort.subset(cohort.subjects[:patients]), find_protocol("strict"), 0, crops)
-    samples = {sample for task in find_tasks(tasks) if not task.lacks(bench) for sample in task.samples}
-    return (networks + 1) * sum(SAMPLES[sample](bench, GRID_STEP_MM) for sample in samples)
+    context = Context(cohort, cohort.subset(cohort.subjects[:patients]), find_protocol("strict"), 0, crops)
+    samples = {sample for task in find_tasks(tasks) if not task.lacks(context) for sample in task.samples}
+    return (networks + 1) * sum(sample.crops(context, GRID_STEP_MM) for sample in samples)
 
 
-def _parts(bench: Bench, checkpoints: dict[str, Checkpoint], tasks: list[Task]) -> list[Part]:
-    """Every checkpoint's tasks, and the controls once a preparation."""
+def _parts(context: Context, checkpoints: dict[str, Checkpoint], tasks: list[Task]) -> list[Part]:
+    """Every checkpoint's tasks, the controls once a preparation, and the pairs of checkpoints."""
     found: list[Part] = []
-    embedded: set[tuple[str, str]] = set()
+    embedded: set[tuple[str, Sample]] = set()
 
-    def add(role: str, name: str, task: Task, checkpoint: Checkpoint, work: Control | None = None) -> None:
-        file, crops = result_file(bench, task, checkpoint, name if work else ""), 0
-        if not work and not file.is_file():
-            new = [s for s in task.samples if (checkpoint.fingerprint, s) not in embedded]
-            embedded.update((checkpoint.fingerprint, sample) for sample in new)
-            crops = sum(SAMPLES[sample](bench, checkpoint.card.step_mm) for sample in new)
-        found.append(Part(role, name, task, checkpoint, work, file, crops))
+    def add(role: str, name: str, task: Task, measure: Callable[..., Outcome] | None, of: tuple, file: Path) -> None:
+        crops = 0
+        for network in [one for one in of if isinstance(one, Checkpoint) and not file.is_file()]:
+            new = [sample for sample in task.samples if (network.fingerprint, sample) not in embedded]
+            embedded.update((network.fingerprint, sample) for sample in new)
+            crops += sum(sample.crops(context, network.card.step_mm) for sample in new)
+        if measure is not None:
+            found.append(Part(role, name, task, measure, of, file, crops))
 
-    preparations: dict[str, str] = {}
+    prepared: set[str] = set()
     for name, checkpoint in checkpoints.items():
-        for task in tasks:
-            add("checkpoint", name, task, checkpoint)
-        card = checkpoint.card
-        key = f"{card.preparation.model_dump_json()}{card.crop_size}"
-        if key in preparations:
+        card, single = checkpoint.card, [task for task in tasks if task.measure]
+        for task in single:
+            file = outcome_file(context, task, checkpoint.fingerprint, card)
+            add("checkpoint", name, task, task.measure, (checkpoint,), file)
+        preparation = card.preparation.model_dump_json()
+        if (key := f"{preparation}{card.crop_size}") in prepared:
             continue
-        suffix = f" ({card.preparation.spacing_mm:g} mm, for {name})" if preparations else ""
-        preparations[key] = suffix
+        suffix = f" ({card.preparation.spacing_mm:g} mm, for {name})" if prepared else ""
+        prepared.add(key)
         plain = baseline(checkpoint)
-        for task in tasks:
-            add("control", UNTRAINED + suffix, task, plain)
-            for control, work in task.controls.items():
-                add("control", control + suffix, task, checkpoint, work)
+        for task in single:
+            file = outcome_file(context, task, plain.fingerprint, card)
+            add("control", UNTRAINED + suffix, task, task.measure, (plain,), file)
+            for control, measure in task.controls.items():
+                file = outcome_file(context, task, preparation + control + suffix, card)
+                add("control", control + suffix, task, measure, (card.preparation, card.crop_size), file)
+    for task in [task for task in tasks if task.measure_pair]:
+        for a, b in chosen_pairs(list(checkpoints)):
+            pair = (checkpoints[a], checkpoints[b])
+            file = kept_file(context, task.name, str(task.version), *(network.fingerprint for network in pair))
+            add("pair", f"{a} | {b}", task, task.measure_pair, pair, file)
     return found
 
 
-def result_file(bench: Bench, task: Task, checkpoint: Checkpoint, control: str = "") -> Path:
-    """Where the outcome of one task is kept; a control's does not depend on any network."""
-    card = checkpoint.card
-    made_by = card.preparation.model_dump_json() + control if control else checkpoint.fingerprint
-    return kept_file(bench, task.name, str(task.version), made_by, str(card.crop_size))
+def chosen_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Every two, or every one and the first where these would be too many to read."""
+    return list(combinations(names, 2)) if len(names) <= ALL_PAIRS else [(names[0], other) for other in names[1:]]
 
 
-def kept_file(bench: Bench, name: str, *made_by: str) -> Path:
+def outcome_file(context: Context, task: Task, made_by: str, card: Card) -> Path:
+    """Where the outcome of one task is kept; ``made_by``: a network, or a control, which depends on none."""
+    return kept_file(context, task.name, str(task.version), made_by, str(card.crop_size))
+
+
+def kept_file(context: Context, name: str, *made_by: str) -> Path:
     """A file under ``ISIMED_HOME/evaluations`` for what these words, the cohort, its patients and the draw make."""
-    drawn = (str(bench.seed), str(bench.crops_a_volume), *bench.subjects)
-    parts = (bench.cohort.fingerprint, bench.protocol.name, name, *made_by, *drawn)
+    drawn = (str(context.seed), str(context.crops_a_volume), *context.subjects)
+    parts = (context.cohort.fingerprint, context.protocol.name, name, *made_by, *drawn)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     return evaluations_dir() / "results" / f"{name}-{digest}.json"
 

@@ -30,7 +30,7 @@ class Figure:
     draws: NDArray[np.float64] | None = None
     left_out: NDArray[np.float64] | None = None
 
-    def to_json(self) -> dict[str, float | int | None]:
+    def to_json(self) -> dict[str, Any]:
         """``{value, low, high, n}``; None where a number makes no sense."""
         low, high = self.interval()
         return {"value": _number(self.value), "low": _number(low), "high": _number(high), "n": self.n}

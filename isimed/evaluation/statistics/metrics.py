@@ -23,8 +23,11 @@ def distance_figures(volumes: Sequence[tuple[ArrayLike, ArrayLike]]) -> dict[str
 
 def within_volume_figures(codes: ArrayLike, centres_mm: ArrayLike) -> dict[str, float]:
     """The same for one volume: codes (N, D) in mm, centres (N, 3) in mm, N >= 3."""
-    latent = pdist(np.asarray(codes, dtype=np.float64))
-    physical = pdist(np.asarray(centres_mm, dtype=np.float64))
+    return pair_figures(pdist(np.asarray(codes, dtype=np.float64)), pdist(np.asarray(centres_mm, dtype=np.float64)))
+
+
+def pair_figures(latent: NDArray, physical: NDArray) -> dict[str, float]:
+    """The same for (P,) latent and physical distances of pairs of crops."""
     gap = latent - physical
     constant = np.ptp(latent) == 0 or np.ptp(physical) == 0
     return {

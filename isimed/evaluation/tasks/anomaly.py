@@ -6,12 +6,70 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from isimed.data.prepared.preprocess import Preparation
+from isimed.evaluation.context.context import Context
+from isimed.evaluation.context.outcome import Outcome
 from isimed.evaluation.statistics.bootstrap import Figure, bootstrap
 from isimed.evaluation.statistics.protocol import Protocol, folds
 from isimed.evaluation.statistics.ridge import out_of_fold
 from isimed.evaluation.statistics.scores import auc
+from isimed.evaluation.tasks.task import MATCHED, TUMOUR, Group, Task
+from isimed.evaluation.tasks.tumour_samples import SAMPLED, blocks_of, lacks_tumours, too_few, tumour_samples
+from isimed.models.checkpoint import Checkpoint
 
 NEIGHBOURS = 5
+
+
+def anomaly(context: Context, checkpoint: Checkpoint) -> Outcome:
+    card, features = checkpoint.card, [context.features(checkpoint, name)[0] for name in SAMPLED]
+    places = [crops.position for crops in tumour_samples(context, card.preparation, card.crop_size)]
+    return _anomalies(context, card.preparation, card.crop_size, features, places=places)
+
+
+def anomaly_from_position(context: Context, preparation: Preparation, crop_size: int) -> Outcome:
+    """Gap to the mean place, and distance to the nearest places of healthy crops: no image at all."""
+    features = [crops.position for crops in tumour_samples(context, preparation, crop_size)]
+    blind = [np.zeros((len(x), 1)) for x in features]
+    return _anomalies(context, preparation, crop_size, features, appearances=blind)
+
+
+def anomaly_from_histogram(context: Context, preparation: Preparation, crop_size: int) -> Outcome:
+    features = [context.histograms(name, preparation, crop_size) for name in SAMPLED]
+    return _anomalies(context, preparation, crop_size, features)
+
+
+def _anomalies(
+    context: Context,
+    preparation: Preparation,
+    crop_size: int,
+    features: list[NDArray],
+    *,
+    appearances: list[NDArray] | None = None,
+    places: list[NDArray] | None = None,
+) -> Outcome:
+    """The paper's crops with their label, and crops matched by place."""
+    crops, pairs = tumour_samples(context, preparation, crop_size)
+    outcome = Outcome(details={"notes": []})
+    cases = (
+        ("anomaly", crops, crops.has_tumour, crops.subject),
+        ("anomaly_matched", pairs, pairs.near_tumour, blocks_of(context, pairs)),
+    )
+    for i, (name, sample, labels, groups) in enumerate(cases):
+        if why := too_few(name, labels, groups):
+            outcome.details["notes"].append(why)
+            continue
+        outcome.figures[name] = anomaly_figures(
+            features[i],
+            sample.position,
+            labels,
+            sample.subject,
+            groups,
+            context.protocol,
+            appearance=appearances[i] if appearances else None,
+            place=places[i] if places else None,
+            seed=context.seed,
+        )
+    return outcome
 
 
 def anomaly_figures(
@@ -67,3 +125,22 @@ def _healthy_distance(
             gaps += cdist((x[test] - mean) / scale, (x[healthy] - mean) / scale, "sqeuclidean")
         far[test] = np.sort(np.sqrt(gaps), axis=1)[:, :NEIGHBOURS].mean(axis=1)
     return far
+
+
+TASK = Task(
+    "anomaly",
+    "Do tumour crops stand out without any tumour label?",
+    measure=anomaly,
+    samples=(TUMOUR, MATCHED),
+    controls={"position_only": anomaly_from_position, "intensity_histogram": anomaly_from_histogram},
+    lacks=lacks_tumours,
+    version=2,
+    groups={
+        "anomaly": Group("Tumour crops found without tumour labels, any voxel"),
+        "anomaly_matched": Group("The same, healthy crops at the same places"),
+    },
+    figures={
+        "position_gap_auc": "AUC of the position gap",
+        "healthy_distance_auc": "AUC of the distance to healthy crops",
+    },
+)

@@ -3,12 +3,32 @@
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
+from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.outcome import Outcome
+from isimed.evaluation.results.charts import lines
+from isimed.evaluation.results.result import Result
+from isimed.evaluation.sampling.perturb import ALIGNMENT_NOISE
+from isimed.evaluation.sampling.sample import first_rows
 from isimed.evaluation.statistics.bootstrap import jackknife
 from isimed.evaluation.statistics.metrics import rank_of
+from isimed.evaluation.tasks.task import BODY, Group, Sample, Task
+from isimed.models.checkpoint import Checkpoint
+
+ALIGNED_CROPS = 4
+
+
+def collapse(context: Context, checkpoint: Checkpoint) -> Outcome:
+    crops, (embeddings, codes) = context.crops_for("body", checkpoint), context.features(checkpoint, "body")
+    few = [centres[:ALIGNED_CROPS] for centres in crops.centres]
+    second, _ = context.embed(checkpoint, few, perturbation=ALIGNMENT_NOISE)
+    rows = first_rows(crops.volume, ALIGNED_CROPS)
+    return collapse_outcome(
+        embeddings, codes, crops.subject, views=(embeddings[rows], second), seen=crops.subject[rows]
+    )
 
 
 def collapse_outcome(
@@ -92,3 +112,45 @@ def _unit(x: NDArray) -> NDArray:
 def _curve(x: NDArray, points: int = 256) -> list[float]:
     values = np.sqrt(_spectra(x)[1])[:points]
     return [float(f"{v:.4g}") for v in values / max(float(values[0]), 1e-30)]
+
+
+def spectrum_charts(result: Result) -> list[go.Figure]:
+    """Singular values of the centred code and of the embedding, the greatest set to 1."""
+    return [spectrum_chart(result, kind) for kind in ("code", "embedding")]
+
+
+def spectrum_chart(result: Result, kind: str) -> go.Figure:
+    def curve(name: str) -> tuple[list[float], list[float]] | None:
+        values = (result.detail(name, "collapse", "singular_values") or {}).get(kind)
+        return (list(range(1, len(values) + 1)), values) if values else None
+
+    title = f"Singular values of the {kind}"
+    chart = lines(result, curve, title=title, x="component", y="relative to the first")
+    return chart.update_yaxes(type="log", range=[-4, 0.1]).update_xaxes(type="log")
+
+
+TASK = Task(
+    "collapse",
+    "How many of its dimensions does the embedding use?",
+    measure=collapse,
+    samples=(BODY, Sample("aligned", lambda context, step_mm: ALIGNED_CROPS * len(context.entries))),
+    version=3,
+    groups={
+        "collapse": Group(
+            "Dimensions in use",
+            unit="dimensions",
+            bars=("rankme", "code_rankme", "participation_ratio", "code_participation_ratio"),
+            beside=(spectrum_charts,),
+        )
+    },
+    figures={
+        "rankme": "RankMe",
+        "effective_rank": "effective rank",
+        "participation_ratio": "participation ratio",
+        "dimensions_99": "dimensions at 99 % variance",
+        "share_99": "share of dimensions at 99 %",
+        "uniformity": "uniformity",
+        "alignment": "alignment",
+    },
+    headlines=(("collapse", "code_participation_ratio"),),
+)

@@ -3,16 +3,37 @@
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.subplots import make_subplots
 from scipy.spatial.distance import cdist, pdist
-from scipy.stats import pearsonr, spearmanr
 
+from isimed.evaluation.context.common_frame import common_places
+from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.outcome import Outcome
+from isimed.evaluation.results.charts import colour, sized
+from isimed.evaluation.results.controls import GREY, column_label
+from isimed.evaluation.results.numbers import number
+from isimed.evaluation.results.result import Result
 from isimed.evaluation.statistics.bootstrap import Figure, bootstrap_means
-from isimed.evaluation.statistics.metrics import within_volume_figures
+from isimed.evaluation.statistics.metrics import pair_figures, within_volume_figures
+from isimed.evaluation.tasks.task import BODY, Group, Task
+from isimed.models.checkpoint import Checkpoint
 
 SCATTER_PAIRS = 2000
+PANELS = 4
 BIN_MM = 20.0
+EQUAL = {"color": GREY, "dash": "dot", "width": 1}
+
+
+def distance(context: Context, checkpoint: Checkpoint) -> Outcome:
+    crops, (_, codes) = context.crops_for("body", checkpoint), context.features(checkpoint, "body")
+    common_mm, how = common_places(context, checkpoint.card.preparation, crops)
+    outcome = distance_outcome(
+        codes, crops.centre_mm, crops.volume, crops.subject, common_mm=common_mm, seed=context.seed
+    )
+    outcome.details["notes"] = [how] if how else []
+    return outcome
 
 
 def distance_outcome(
@@ -61,18 +82,8 @@ def between_patients(codes: NDArray, common_mm: NDArray, subject: NDArray, *, se
         known = np.isfinite(physical)
         if name == other or known.sum() < 3:
             continue
-        latent, physical = latent[known], physical[known]
-        gap = latent - physical
-        constant = np.ptp(latent) == 0 or np.ptp(physical) == 0
         owners.append(str(name))
-        rows.append(
-            {
-                "pearson": 0.0 if constant else float(pearsonr(latent, physical).statistic),
-                "spearman": 0.0 if constant else float(spearmanr(latent, physical).statistic),
-                "stress": float(np.sqrt(np.square(gap).sum() / np.square(physical).sum())),
-                "rmse_mm": float(np.sqrt(np.square(gap).mean())),
-            }
-        )
+        rows.append(pair_figures(latent[known], physical[known]))
     return bootstrap_means(owners, rows, seed=seed) if rows else {}
 
 
@@ -113,3 +124,75 @@ def _pairs(codes: NDArray, centres_mm: NDArray, volume: NDArray) -> tuple[NDArra
 
 def _rounded(values: NDArray) -> list[float]:
     return [round(float(x), 2) for x in values]
+
+
+def scatter_chart(result: Result) -> list[go.Figure]:
+    """Latent against physical distance, one panel a network; the line is where both are equal."""
+    pairs = {name: found for name in result.columns if (found := result.detail(name, "distance", "scatter"))}
+    names = list(pairs)[:PANELS]
+    if not names:
+        return []
+    spearman = {name: result.of(name)["distance"]["spearman"].value for name in names}
+    titles = [f"{column_label(name)}<br>Spearman {number(value)}" for name, value in spearman.items()]
+    chart = make_subplots(1, len(names), subplot_titles=titles, horizontal_spacing=0.07)
+    for column, name in enumerate(names, start=1):
+        x, y, place = pairs[name]["physical_mm"], pairs[name]["latent"], {"row": 1, "col": column}
+        marker = {"size": 3, "opacity": 0.35 if len(y) > 500 else 0.9, "color": colour(result, name)}
+        hover = "body %{x:.0f} mm, latent %{y:.0f}<extra></extra>"
+        chart.add_scatter(x=x, y=y, mode="markers", marker=marker, showlegend=False, hovertemplate=hover, **place)
+        chart.add_scatter(x=[0, max(x)], y=[0, max(x)], mode="lines", line=EQUAL, showlegend=False, **place)
+        chart.update_xaxes(title_text="distance in the body, mm", **place)
+    chart.update_yaxes(title_text="latent distance", row=1, col=1)
+    chart.update_annotations(font_size=13)
+    return [sized(chart, height=400, top=70)]
+
+
+def bins_chart(result: Result) -> list[go.Figure]:
+    """Median latent distance by true distance, with 10th to 90th percentile."""
+    chart = go.Figure()
+    top = 0.0
+    for name in result.columns:
+        if bins := result.detail(name, "distance", "bins"):
+            middle = [(b["from_mm"] + b["to_mm"]) / 2 for b in bins]
+            top = max(top, middle[-1])
+            spread = {
+                "type": "data",
+                "symmetric": False,
+                "array": [b["high"] - b["median"] for b in bins],
+                "arrayminus": [b["median"] - b["low"] for b in bins],
+                "thickness": 1,
+            }
+            line, median = {"color": colour(result, name)}, [b["median"] for b in bins]
+            chart.add_scatter(
+                x=middle, y=median, name=column_label(name), mode="lines+markers", line=line, error_y=spread
+            )
+    if not top:
+        return []
+    chart.add_scatter(x=[0, top], y=[0, top], mode="lines", name="equal", line=EQUAL)
+    chart.update_layout(
+        title="Latent by true distance<br><sup>median, 10th to 90th percentile</sup>",
+        xaxis_title="distance in the body, mm",
+        yaxis_title="latent distance",
+    )
+    return [sized(chart)]
+
+
+TASK = Task(
+    "distance",
+    "Does the latent distance of two crops equal their distance in the body?",
+    measure=distance,
+    samples=(BODY,),
+    version=2,
+    groups={
+        "distance": Group(
+            "Distance, within patients",
+            unit="correlation",
+            bars=("pearson", "spearman"),
+            rows=(scatter_chart,),
+            beside=(bins_chart,),
+        ),
+        "distance_between": Group("Distance, between patients", unit="correlation", bars=("pearson", "spearman")),
+    },
+    figures={"pearson": "Pearson r", "spearman": "Spearman r", "stress": "Kruskal stress", "rmse_mm": "RMSE, mm"},
+    headlines=(("distance", "spearman"), ("distance", "rmse_mm")),
+)

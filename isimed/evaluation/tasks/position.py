@@ -1,21 +1,57 @@
 """Task `position`: can a linear map read off where in the body a crop of an unseen patient lies?"""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from isimed.data.prepared.preprocess import Preparation
+from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.outcome import Outcome
+from isimed.evaluation.results.charts import lines, sized
+from isimed.evaluation.results.controls import column_label
+from isimed.evaluation.results.result import Result
 from isimed.evaluation.statistics.bootstrap import Figure, bootstrap, bootstrap_means
 from isimed.evaluation.statistics.protocol import Protocol
 from isimed.evaluation.statistics.ridge import out_of_fold
+from isimed.evaluation.tasks.task import BODY, Group, Task
+from isimed.evaluation.tasks.worst import add_places, worst_rows
 from isimed.explore.maps.axes import axis_correlation, match_axes
 from isimed.explore.tables.store import AXES
+from isimed.models.checkpoint import Checkpoint
 
-WORST = 12
 COMPONENTS = 3
 FEWEST = 3  # crops of a patient that a correlation needs
+
+
+def position(context: Context, checkpoint: Checkpoint) -> Outcome:
+    crops, (embeddings, codes) = context.crops_for("body", checkpoint), context.features(checkpoint, "body")
+    outcome = position_outcome(
+        embeddings, crops.position, crops.subject, context.protocol, codes=codes, seed=context.seed
+    )
+    add_places(outcome.details["worst"]["position"], [e.id for e in context.entries], crops.volume, crops.centre_mm)
+    return outcome
+
+
+def mean_position(context: Context, preparation: Preparation, crop_size: int) -> Outcome:
+    crops = context.crops("body", preparation, crop_size)
+    nothing = np.zeros((len(crops), 1))
+    return position_outcome(nothing, crops.position, crops.subject, context.protocol, seed=context.seed)
+
+
+def components_of_position(context: Context, preparation: Preparation, crop_size: int) -> Outcome:
+    """The principal components of the true positions: what a code that is the position itself would have."""
+    crops = context.crops("body", preparation, crop_size)
+    figures, matrix = component_figures(crops.position, crops.position, crops.subject, seed=context.seed)
+    single = {name: figure for name, figure in figures.items() if name.startswith("pc_r")}
+    return Outcome({"position": single}, {"pc_matrix": matrix})
+
+
+def position_from_histogram(context: Context, preparation: Preparation, crop_size: int) -> Outcome:
+    crops = context.crops("body", preparation, crop_size)
+    histograms = context.histograms("body", preparation, crop_size)
+    return position_outcome(histograms, crops.position, crops.subject, context.protocol, seed=context.seed)
 
 
 def position_outcome(
@@ -116,24 +152,69 @@ def component_figures(
     return ordered | within | {name: figure for name, figure in found.items() if name not in ordered}, details
 
 
-def worst_rows(score: NDArray, subject: NDArray, *, extra: Mapping[str, NDArray]) -> list[dict[str, Any]]:
-    """The crops with the greatest score, at most two a patient."""
-    found: list[dict[str, Any]] = []
-    seen: dict[str, int] = {}
-    for row in np.argsort(-score):
-        name = str(subject[row])
-        if seen.get(name, 0) < 2 and len(found) < WORST:
-            seen[name] = seen.get(name, 0) + 1
-            more = {key: np.round(np.atleast_1d(values[row]), 1).tolist() for key, values in extra.items()}
-            found.append({"row": int(row), "subject": name, "score": round(float(score[row]), 3), **more})
-    return found
+def error_curve(result: Result) -> list[go.Figure]:
+    """How many crops are placed within how many mm."""
+
+    def curve(name: str) -> tuple[list[float], list[float]] | None:
+        values = result.detail(name, "position", "error_mm")
+        return (values, [100 * (i + 1) / len(values) for i in range(len(values))]) if values else None
+
+    return [lines(result, curve, title="Crops placed within a distance", x="error, mm", y="% of crops")]
 
 
-def add_places(
-    worst: Sequence[dict[str, Any]], volumes: Sequence[str], crops_volume: NDArray, centre_mm: NDArray
-) -> None:
-    """Say of which volume the worst crops are and where in scanner mm."""
-    for case in worst:
-        row = case["row"]
-        case["volume"] = volumes[int(crops_volume[row])]
-        case["centre_mm"] = np.round(centre_mm[row], 1).tolist()
+def component_matrices(result: Result) -> list[go.Figure]:
+    """|r| of the first three principal components with the three axes, a chart a column."""
+    return [
+        component_matrix(name, matrix)
+        for name in result.columns
+        if (matrix := result.detail(name, "position", "pc_matrix"))
+    ]
+
+
+def component_matrix(name: str, matrix: dict[str, Any]) -> go.Figure:
+    heat = go.Heatmap(
+        z=matrix["abs_r"],
+        x=matrix["axes"],
+        y=[f"PC {i + 1} ({100 * v:.0f} %)" for i, v in enumerate(matrix["variance"])],
+        zmin=0,
+        zmax=1,
+        text=[[f"{value:.2f}" for value in row] for row in matrix["abs_r"]],
+        texttemplate="%{text}",
+        colorscale=[[0, "#1d2631"], [1, "#3b9fd6"]],
+        showscale=False,
+    )
+    chart = go.Figure(heat).update_layout(title=f"{column_label(name)}<br><sup>|r| of components with axes</sup>")
+    return sized(chart.update_yaxes(autorange="reversed"), height=280, top=60)
+
+
+TASK = Task(
+    "position",
+    "Can a linear map read off where a crop of an unseen patient lies?",
+    measure=position,
+    samples=(BODY,),
+    controls={
+        "mean_position": mean_position,
+        "intensity_histogram": position_from_histogram,
+        "position_only": components_of_position,
+    },
+    version=3,
+    groups={
+        "position": Group(
+            "Position from a linear map",
+            unit="R²",
+            bars=tuple(f"r2_{axis}" for axis in AXES),
+            rows=(component_matrices,),
+            beside=(error_curve,),
+        )
+    },
+    figures={
+        **{f"r2_{axis}": f"R² {axis}" for axis in AXES},
+        "median_mm": "median, mm",
+        "mean_mm": "mean, mm",
+        "p95_mm": "95th percentile, mm",
+        **{f"pc_r_{axis}": f"|r| of one PC, {axis}" for axis in AXES},
+        **{f"pc_r_within_{axis}": f"|r| of one PC within patients, {axis}" for axis in AXES},
+        **{f"pcs_r_{axis}": f"r of three PCs together, {axis}" for axis in AXES},
+    },
+    headlines=(("position", "median_mm"),),
+)

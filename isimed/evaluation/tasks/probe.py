@@ -1,19 +1,79 @@
-"""Tasks `probe` and `organs`: what a linear map can read from a frozen embedding."""
-
-from collections.abc import Mapping
+"""Task `probe`: can a linear map read from a frozen embedding whether a crop holds tumour?"""
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import PolynomialFeatures
 
+from isimed.data.prepared.preprocess import Preparation
+from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.outcome import Outcome
+from isimed.evaluation.sampling.places import place_features
 from isimed.evaluation.statistics.bootstrap import Figure, bootstrap
 from isimed.evaluation.statistics.logistic import linear_probe, neighbour_probe
 from isimed.evaluation.statistics.protocol import Protocol
-from isimed.evaluation.statistics.scores import auc, binary_figures, class_figures
-from isimed.evaluation.tasks.position import worst_rows
+from isimed.evaluation.statistics.scores import auc, binary_figures
+from isimed.evaluation.tasks.task import MATCHED, TUMOUR, Group, Task
+from isimed.evaluation.tasks.tumour_samples import SAMPLED, blocks_of, lacks_tumours, too_few, tumour_samples
+from isimed.evaluation.tasks.worst import add_places, worst_rows
+from isimed.models.checkpoint import Checkpoint
 
-FEWEST = 10
+
+def probe(context: Context, checkpoint: Checkpoint) -> Outcome:
+    embeddings, _ = context.features(checkpoint, "tumour")
+    matched, _ = context.features(checkpoint, "matched")
+    return _probes(context, checkpoint.card.preparation, checkpoint.card.crop_size, embeddings, matched, network=True)
+
+
+def probe_from_position(context: Context, preparation: Preparation, crop_size: int) -> Outcome:
+    samples = tumour_samples(context, preparation, crop_size)
+    features = [place_features(crops.position, crops.relative) for crops in samples]
+    near = [crops.position for crops in samples]
+    return _probes(context, preparation, crop_size, *features, near=near)
+
+
+def probe_from_histogram(context: Context, preparation: Preparation, crop_size: int) -> Outcome:
+    features = [context.histograms(name, preparation, crop_size) for name in SAMPLED]
+    return _probes(context, preparation, crop_size, *features)
+
+
+def _probes(
+    context: Context,
+    preparation: Preparation,
+    crop_size: int,
+    standard: NDArray,
+    matched: NDArray,
+    *,
+    near: list[NDArray] | None = None,
+    network: bool = False,
+) -> Outcome:
+    """The paper's question, the same crops with a local label, and crops matched by place."""
+    crops, pairs = tumour_samples(context, preparation, crop_size)
+    outcome, notes = Outcome(details={"worst": {}}), []
+    cases = (
+        ("probe", standard, crops, crops.has_tumour, crops.subject),
+        ("probe_near", standard, crops, crops.near_tumour, crops.subject),
+        ("probe_matched", matched, pairs, pairs.near_tumour, blocks_of(context, pairs)),
+    )
+    for name, features, sample, labels, groups in cases:
+        if why := too_few(name, labels, groups):
+            notes.append(why)
+            continue
+        outcome.figures[name], wrong = probe_figures(
+            features,
+            labels,
+            sample.subject,
+            context.protocol,
+            groups=groups,
+            place=place_features(sample.position, sample.relative) if network else None,
+            near=near[1 if sample is pairs else 0] if near else None,
+            seed=context.seed,
+        )
+        worst = worst_rows(wrong, sample.subject, extra={})
+        for case in worst:
+            case["unit"] = "tumour, missed" if labels[case["row"]] else "no tumour, taken for one"
+        add_places(worst, [e.id for e in context.entries], sample.volume, sample.centre_mm)
+        outcome.details["worst"][name] = worst
+    outcome.details["notes"] = notes
+    return outcome
 
 
 def probe_figures(
@@ -56,62 +116,6 @@ def probe_figures(
     return found, np.where(labels, -1.0, 1.0) * (linear.scores - np.median(linear.scores)) / spread
 
 
-def organ_outcome(
-    features: NDArray,
-    organ: NDArray,
-    subject: NDArray,
-    protocol: Protocol,
-    names: Mapping[int, str],
-    *,
-    place: NDArray | None = None,
-    seed: int = 0,
-) -> Outcome:
-    """Which organ is at the crop's centre? Accuracy and macro F1 of a multi-class linear probe, means over crops.
-
-    Args:
-        organ: (N,) labels; labels with fewer than 10 crops are left out.
-        place: (N, P) features of the crop's position; adds ``with_position_accuracy``, of both together.
-    """
-    kept = np.array([label for label in np.unique(organ) if label and (organ == label).sum() >= FEWEST])
-    rows = np.flatnonzero(np.isin(organ, kept))
-    true = np.searchsorted(kept, organ[rows])
-    if len(kept) < 2:
-        return Outcome(details={"notes": ["organs: left out, fewer than two organs have enough crops."]})
-    scores, predicted = _classes(features[rows], true, subject[rows], protocol, seed=seed)
-    found = bootstrap(subject[rows], lambda some: class_figures(true[some], predicted[some], len(kept)), seed=seed)
-    if place is not None:
-        _, both = _classes(np.hstack([features, place])[rows], true, subject[rows], protocol, seed=seed)
-        hits = bootstrap(subject[rows], lambda some: {"a": float((both[some] == true[some]).mean())}, seed=seed)
-        found["with_position_accuracy"] = hits["a"]
-    matrix = np.zeros((len(kept), len(kept)), int)
-    np.add.at(matrix, (true, predicted), 1)
-    labels = [names.get(int(label), str(label)) for label in kept]
-    wrong = np.where(predicted != true, 1.0, 0.0) * (1 + np.ptp(np.atleast_2d(scores.T), axis=0))
-    worst = [case for case in worst_rows(wrong, subject[rows], extra={}) if case["score"] > 0]
-    for case in worst:
-        case["unit"] = f"{labels[true[case['row']]]}, taken for {labels[predicted[case['row']]]}"
-        case["row"] = int(rows[case["row"]])
-    return Outcome(
-        {"organs": found}, {"confusion": {"labels": labels, "counts": matrix.tolist()}, "worst": {"organs": worst}}
-    )
-
-
-def _classes(
-    features: NDArray, true: NDArray, subject: NDArray, protocol: Protocol, *, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Out-of-fold scores, and the class that has the greatest."""
-    scores = linear_probe(features, true, subject, protocol, decides=True, seed=seed).scores
-    return scores, (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
-
-
-def place_features(position: NDArray, relative: NDArray) -> NDArray[np.float64]:
-    """(N, 83) cubic polynomials of position in mm and in the body's box: a linear probe on them bends around places."""
-    six = np.hstack([position / 100.0, relative])
-    if not len(six):
-        return np.empty((0, 83))
-    return PolynomialFeatures(3, include_bias=False).fit_transform(six)
-
-
 def _auc_alone(labels: NDArray, scores: NDArray, fold: NDArray, subject: NDArray, *, seed: int) -> Figure:
     def statistic(rows: NDArray) -> dict[str, float]:
         here, value, part = fold[rows], scores[rows], labels[rows]
@@ -119,3 +123,29 @@ def _auc_alone(labels: NDArray, scores: NDArray, fold: NDArray, subject: NDArray
         return {"auc": float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")}
 
     return bootstrap(subject, statistic, seed=seed)["auc"]
+
+
+SHOWN = ("auc", "average_precision", "sensitivity_at_90")
+TASK = Task(
+    "probe",
+    "Can a linear map tell crops with tumour from crops without?",
+    measure=probe,
+    samples=(TUMOUR, MATCHED),
+    controls={"position_only": probe_from_position, "intensity_histogram": probe_from_histogram},
+    lacks=lacks_tumours,
+    version=3,
+    groups={
+        "probe": Group("Tumour in the crop, any voxel (the paper's question)", bars=SHOWN),
+        "probe_near": Group("Tumour within 12 mm of the centre, same crops", bars=SHOWN),
+        "probe_matched": Group("Tumour within 12 mm, healthy crops at the same places", bars=SHOWN),
+    },
+    figures={
+        "auc": "AUC",
+        "average_precision": "average precision",
+        "sensitivity_at_90": "sensitivity at 90 % specificity",
+        "knn_auc": "AUC, kNN",
+        "with_position_auc": "AUC, embedding + position",
+        "share_positive": "share of positive crops",
+    },
+    headlines=(("probe", "auc"), ("probe_matched", "auc")),
+)

@@ -1,6 +1,7 @@
 """Task `segmentation`: organs from one, three or five labelled patients, on the frozen backbone's dense features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import faiss
 import numpy as np
@@ -9,8 +10,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch.nn import functional
 
-from isimed.data.prepared.preprocess import Prepared
+from isimed.data.prepared.preprocess import Preparation, Prepared
+from isimed.evaluation.context.context import Context
+from isimed.evaluation.context.outcome import Outcome
 from isimed.evaluation.statistics.bootstrap import Figure, bootstrap_means
+from isimed.evaluation.tasks.organs import lacks_organs
+from isimed.evaluation.tasks.task import Group, Task
+from isimed.models.checkpoint import Checkpoint
 from isimed.models.encoder import Encoder
 
 SHOTS = (1, 3, 5)
@@ -18,6 +24,36 @@ BACKGROUND_A_VOLUME = 1200
 ORGAN_VOXELS = 150
 NEIGHBOURS = 9
 LAYERS = ("relu0", "denseblock1", "denseblock2", "denseblock3")
+SEGMENTED_VOLUMES = 15
+
+
+def segmentation(context: Context, checkpoint: Checkpoint) -> Outcome:
+    return _segmentation(context, checkpoint.card.preparation, partial(dense_features, checkpoint.encoder))
+
+
+def segmentation_from_position(context: Context, preparation: Preparation, crop_size: int) -> Outcome:
+    """An atlas without any image: a voxel's mm from the centre of the body's box instead of features."""
+    return _segmentation(context, preparation, place_of_voxels)
+
+
+def _segmentation(context: Context, preparation: Preparation, look: Callable[[Prepared], NDArray]) -> Outcome:
+    """Few-shot Dice on features (F, X', Y', Z') that ``look`` gives of a volume, at half its resolution."""
+    volumes = context.volumes(preparation)
+    drawn = np.random.default_rng([context.seed, 31]).permutation(len(volumes))
+    order = [int(i) for i in drawn if context.entries[i].organs][:SEGMENTED_VOLUMES]
+    features, labels, bodies = [], [], []
+    for done, i in enumerate(order):
+        dense = look(volumes[i])
+        features.append(dense)
+        labels.append(at_half_resolution(volumes[i].labels["organs"], dense.shape[1:]))
+        bodies.append(at_half_resolution(volumes[i].body, dense.shape[1:]) > 0)
+        context.advance(0.5 * (done + 1) / len(order))
+    subjects = [context.entries[i].subject for i in order]
+    names = context.cohort.organs or {
+        int(n): str(n) for n in np.unique(np.concatenate([x.ravel() for x in labels])) if n
+    }
+    mean, by_organ = few_shot_dice(features, labels, bodies, subjects, names, seed=context.seed)
+    return Outcome({"segmentation": mean, "segmentation_by_organ": by_organ}, {"volumes": len(order)})
 
 
 @torch.inference_mode()
@@ -140,3 +176,18 @@ def _dice_a_volume(
     return {name: dice(guess == organ, truth == organ) for organ, name in names.items() if (truth == organ).any()} | {
         name: float("nan") for organ, name in names.items() if not (truth == organ).any()
     }
+
+
+TASK = Task(
+    "segmentation",
+    "Do one, three or five labelled patients label the others?",
+    measure=segmentation,
+    controls={"position_only": segmentation_from_position},
+    lacks=lacks_organs,
+    version=3,
+    groups={
+        "segmentation": Group("Few-shot organ segmentation, Dice", unit="Dice, 0 to 1"),
+        "segmentation_by_organ": Group("Five-shot Dice by organ", unit="Dice, 0 to 1"),
+    },
+    figures={f"dice_{count}_shot": f"Dice, {count} labelled patient{'s' if count > 1 else ''}" for count in SHOTS},
+)

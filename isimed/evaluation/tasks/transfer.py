@@ -7,21 +7,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isimed.data.prepared.preprocess import Prepared
-from isimed.evaluation.context.context import Bench
+from isimed.evaluation.context.context import Context
 from isimed.evaluation.sampling.organ_places import Places
-from isimed.evaluation.tasks.landmarks import Transfer
 from isimed.explore.search.locate import locate
 from isimed.explore.search.refine import sharpen
 from isimed.explore.search.retrieve import code_at, nearest_in_others
 from isimed.explore.tables.embed import embed_cohort
 from isimed.models.checkpoint import Checkpoint
 
+VOLUMES, SOURCES = 16, 4
 EMBEDDING = 0.8  # share of the time, for the progress bar only
 Map = Callable[[NDArray], NDArray]
 
 
+@dataclass(frozen=True)
+class Transfer:
+    """One landmark carried from a source volume to a target volume (numbers of volumes)."""
+
+    source: int
+    target: int
+    name: str
+
+
+def choose_transfers(
+    places: Sequence[Places], subjects: Sequence[str], *, seed: int, volumes: int = VOLUMES, sources: int = SOURCES
+) -> list[Transfer]:
+    """A transfer a landmark that two volumes share. Seeded volumes stand in a ring, each is looked into from the next
+    few of other patients: each is source and target about equally often, and few volumes need a grid of crops."""
+    rng = np.random.default_rng([seed, 99])
+    ring = [int(i) for i in rng.permutation(len(places)) if places[i]][:volumes]
+    found = []
+    for rank, target in enumerate(ring):
+        others = [i for i in ring[rank + 1 :] + ring[:rank] if subjects[i] != subjects[target]]
+        for source in others[:sources]:
+            found += [Transfer(source, target, name) for name in places[target] if name in places[source]]
+    return found
+
+
 @dataclass(frozen=True, eq=False)
-class Found:
+class Transferred:
     """Where T transfers end, scanner mm of their targets.
 
     Attributes:
@@ -32,21 +56,23 @@ class Found:
     before: dict[str, NDArray[np.float64]]
 
 
-def searched(bench: Bench, checkpoint: Checkpoint, places: Sequence[Places], transfers: Sequence[Transfer]) -> Found:
+def searched(
+    context: Context, checkpoint: Checkpoint, places: Sequence[Places], transfers: Sequence[Transfer]
+) -> Transferred:
     """The search of the Viewer and of ``isimed locate``, on the same embedding tables.
 
     ``coarse``: the nearest crop of the grid. ``agreed``: what the codes of all crops of the two volumes say, no voxel
     compared. The backbone is frozen under every protocol, as it is in the product.
     """
-    ids = [entry.id for entry in bench.entries]
-    volumes = dict(zip(ids, bench.volumes(checkpoint.card.preparation), strict=True))
+    ids = [entry.id for entry in context.entries]
+    volumes = dict(zip(ids, context.volumes(checkpoint.card.preparation), strict=True))
     used = sorted({number for t in transfers for number in (t.source, t.target)})
-    entries = [bench.entries[number] for number in used]
+    entries = [context.entries[number] for number in used]
 
     def embedded(done: int, total: int) -> None:
-        bench.advance(EMBEDDING * done / max(total, 1))
+        context.advance(EMBEDDING * done / max(total, 1))
 
-    table = embed_cohort(bench.cohort, checkpoint, entries=entries, progress=embedded)
+    table = embed_cohort(context.cohort, checkpoint, entries=entries, progress=embedded)
     codes: dict[tuple[int, str], NDArray] = {}
     nearest: dict[tuple[int, str], dict[str, tuple[float, float, float]]] = {}
     steps: dict[str, list[tuple[float, float, float]]] = {"coarse": [], "agreed": [], "refined": []}
@@ -55,15 +81,15 @@ def searched(bench: Bench, checkpoint: Checkpoint, places: Sequence[Places], tra
         asked = (t.source, t.name)
         if asked not in codes:
             codes[asked] = code_at(checkpoint, volumes[source], clicked)
-            matches = nearest_in_others(table, codes[asked], subject=bench.entries[t.source].subject)
+            matches = nearest_in_others(table, codes[asked], subject=context.entries[t.source].subject)
             nearest[asked] = {match.volume: match.centre_mm for match in matches}
         steps["coarse"].append(nearest[asked][target])
         for name, refine in (("agreed", False), ("refined", True)):
             found = locate(table, volumes.__getitem__, codes[asked], source, clicked, target, refine=refine)
             steps[name].append(found.mm)
-        bench.advance(EMBEDDING + (1 - EMBEDDING) * (number + 1) / len(transfers))
+        context.advance(EMBEDDING + (1 - EMBEDDING) * (number + 1) / len(transfers))
     by_step = {name: np.array(mm) for name, mm in steps.items()}
-    return Found(by_step.pop("refined"), by_step)
+    return Transferred(by_step.pop("refined"), by_step)
 
 
 def mapped(
@@ -71,7 +97,7 @@ def mapped(
     maps: Mapping[tuple[int, int], Map],
     places: Sequence[Places],
     transfers: Sequence[Transfer],
-) -> Found:
+) -> Transferred:
     """A control: a map between two bodies, (N, 3) mm -> (N, 3) mm (``coarse``), then the search's look at voxels."""
     coarse, refined = [], []
     for t in transfers:
@@ -80,7 +106,7 @@ def mapped(
         turn = carry(clicked + np.eye(3)) - there  # where a step of 1 mm along each axis of the source goes
         coarse.append(there)
         refined.append(sharpen(volumes[t.source], clicked, volumes[t.target], there, turn).mm)
-    return Found(np.array(refined), {"coarse": np.array(coarse)})
+    return Transferred(np.array(refined), {"coarse": np.array(coarse)})
 
 
 def box_map(source: Prepared, target: Prepared) -> Map:

@@ -1,7 +1,5 @@
 """How a comparison of checkpoints looks on a page."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -9,55 +7,56 @@ import streamlit as st
 from plotly.subplots import make_subplots
 
 from isimed.evaluation.reporting import labels
+from isimed.evaluation.results.controls import pair_label
+from isimed.evaluation.results.numbers import with_interval
+from isimed.evaluation.results.result import Comparison, Result
 from isimed.explore.maps.axes import axis_correlation
 from isimed.explore.tables.store import AXES
 from isimed.ui.evaluate.evaluation_view import plot
 from isimed.ui.map.colours import ENDS, SCALE
 
 
-def show_comparison(result: dict[str, Any], evaluation: dict[str, Any] | None) -> None:
+def show_comparison(result: Comparison, evaluation: Result | None) -> None:
     """Maps side by side, likeness, differences of figures, differing options."""
-    left_out = len(result["left_out"])
+    left_out = len(result.left_out)
     st.caption(
-        f"{len(result['position'])} crops of {result['cohort']['subjects']} patients of {result['cohort']['name']}"
+        f"{len(result.position)} crops of {result.cohort.subjects} patients of {result.cohort.name}"
         + (f" · {left_out} left out, on whom a checkpoint was trained or selected" if left_out else "")
-        + f" · seed {result['seed']} · {result['created'][:10]} · research use only"
+        + f" · seed {result.seed} · {result.created[:10]} · research use only"
     )
     axis = st.segmented_control("Colour by position", AXES, default=axis_shown(result), required=True)
     plot(maps(result, AXES.index(axis)), "maps")
     st.subheader("How alike the spaces are")
-    rows = [
-        {"pair": pair, **{label: labels.with_interval(found[name]) for name, label in labels.LIKENESS.items()}}
-        for pair, found in result["pairs"].items()
-    ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    header, rows = labels.likeness_table(result.pairs)
+    frame = pd.DataFrame(rows, columns=["pair", *header[1:]])
+    st.dataframe(frame, hide_index=True, width="stretch")
     st.caption(
         "CKA and shared neighbours: 1 is the same space. Procrustes: 0 is the same map. 95 % intervals over patients."
     )
     _differences(evaluation)
     st.subheader("Options that differ")
-    if result["options"]:
-        st.dataframe(pd.DataFrame(result["options"]), hide_index=True, width="stretch")
+    if result.options:
+        st.dataframe(pd.DataFrame(result.options), hide_index=True, width="stretch")
     else:
         st.caption("None.")
 
 
-def axis_shown(result: dict[str, Any]) -> str:
+def axis_shown(result: Comparison) -> str:
     """The body axis that the two components of the first map follow best."""
-    first = next(iter(result["maps"].values()))
-    return AXES[int(np.abs(axis_correlation(first, result["position"])).max(axis=0).argmax())]
+    first = next(iter(result.maps.values()))
+    return AXES[int(np.abs(axis_correlation(first, result.position)).max(axis=0).argmax())]
 
 
-def maps(result: dict[str, Any], axis: int) -> go.Figure:
+def maps(result: Comparison, axis: int) -> go.Figure:
     """Leading two components of every code, turned onto the first, coloured by position."""
-    names = list(result["maps"])
+    names = list(result.maps)
     columns = min(3, len(names))
     chart = make_subplots(-(-len(names) // columns), columns, subplot_titles=names, horizontal_spacing=0.03)
-    position = [row[axis] for row in result["position"]]
+    position = [row[axis] for row in result.position]
     marker = {"size": 4, "color": position, "coloraxis": "coloraxis"}
     for i, name in enumerate(names):
-        x, y = zip(*result["maps"][name], strict=True)
-        text = [f"{s}, {AXES[axis]} {p:.0f} mm" for s, p in zip(result["subject"], position, strict=True)]
+        x, y = zip(*result.maps[name], strict=True)
+        text = [f"{s}, {AXES[axis]} {p:.0f} mm" for s, p in zip(result.subject, position, strict=True)]
         chart.add_scattergl(
             x=x,
             y=y,
@@ -80,20 +79,17 @@ def maps(result: dict[str, Any], axis: int) -> go.Figure:
     )
 
 
-def _differences(evaluation: dict[str, Any] | None) -> None:
+def _differences(evaluation: Result | None) -> None:
     st.subheader("Differences of figures")
     rows = [
         {
-            "difference": labels.pair_label(pair),
+            "difference": pair_label(pair),
             "task": labels.group_label(group),
             "figure": labels.figure_label(figure),
-            "value (95 % interval)": labels.with_interval(value),
-            "clear": "yes" if value["low"] is not None and value["low"] * value["high"] > 0 else "",
+            "value (95 % interval)": with_interval(value),
+            "clear": "yes" if value.clear else "",
         }
-        for pair, found in (evaluation or {}).get("differences", {}).items()
-        for group, figures in found.items()
-        for figure, value in figures.items()
-        if value["value"] is not None
+        for pair, group, figure, value in (evaluation.measured_differences() if evaluation else ())
     ]
     if not rows:
         st.caption("Measure the checkpoints together on the Evaluate page to see paired differences here.")

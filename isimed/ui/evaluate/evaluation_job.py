@@ -1,22 +1,24 @@
 """A measurement at work in the background of the server, and the last finished one of each cohort and kind."""
 
 import hashlib
-import json
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import streamlit as st
+from pydantic import ValidationError
 
 from isimed.core.errors import InputError
-from isimed.core.files import write_json
+from isimed.core.files import write_file
 from isimed.data.cohorts.cohort import Cohort
 from isimed.evaluation.context.context import evaluations_dir
+from isimed.evaluation.results.result import Stored
 
 log = logging.getLogger(__name__)
+Finished = TypeVar("Finished", bound=Stored)
 
 
 class Stopped(Exception):
@@ -47,7 +49,7 @@ def running(cohort: Cohort, kind: str) -> Job | None:
     return _jobs().get(_key(cohort, kind))
 
 
-def start(cohort: Cohort, kind: str, work: Callable[..., dict[str, Any]]) -> Job:
+def start(cohort: Cohort, kind: str, work: Callable[..., Stored]) -> Job:
     """Begin ``work(progress=..., say=...)`` in a thread; one of a kind a cohort at a time."""
     job = running(cohort, kind)
     if job is None or job.finished:
@@ -60,19 +62,19 @@ def forget(cohort: Cohort, kind: str) -> None:
     _jobs().pop(_key(cohort, kind), None)
 
 
-def latest(cohort: Cohort, kind: str) -> dict[str, Any] | None:
-    """The result that was finished last, also before a restart."""
+def latest(cohort: Cohort, kind: str, of: type[Finished]) -> Finished | None:
+    """The result that was finished last, also before a restart or by an older version."""
     try:
-        return json.loads(_latest_file(cohort, kind).read_bytes())
-    except (OSError, ValueError):
+        return of.model_validate_json(_latest_file(cohort, kind).read_bytes())
+    except (OSError, ValidationError):
         return None
 
 
-def keep(cohort: Cohort, kind: str, result: dict[str, Any]) -> None:
-    write_json(_latest_file(cohort, kind), result)
+def keep(cohort: Cohort, kind: str, result: Stored) -> None:
+    write_file(_latest_file(cohort, kind), result.to_json(indent=None))
 
 
-def _run(job: Job, cohort: Cohort, kind: str, work: Callable[..., dict[str, Any]]) -> None:
+def _run(job: Job, cohort: Cohort, kind: str, work: Callable[..., Stored]) -> None:
     def progress(done: int, total: int) -> None:
         if job.stop.is_set():
             raise Stopped

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from isimed.data.cohorts.cohort import Cohort
 from isimed.data.prepared.preprocess import Preparation
 from isimed.evaluation.context import context
 from isimed.evaluation.reporting import labels, report
+from isimed.evaluation.results.result import Result
 from isimed.evaluation.run import compare, evaluate, plan
 from isimed.evaluation.statistics.protocol import STRICT
 from isimed.models.checkpoint import Checkpoint
@@ -37,6 +39,11 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Checkpoint]], N
     return use
 
 
+def evaluated(*cohort_and_names: Any, **options: Any) -> dict[str, Any]:
+    """The result as scripts read it: what ``--json`` writes."""
+    return json.loads(evaluate.evaluate(*cohort_and_names, **options).to_json())
+
+
 @pytest.fixture
 def five(tmp_path: Path) -> Cohort:
     return Cohort.load(write_cohort(tmp_path / "five", patients=5, size=32))
@@ -45,7 +52,7 @@ def five(tmp_path: Path) -> Cohort:
 def test_the_result_is_the_contract(five: Cohort, embedded: list[int], load: Callable) -> None:
     load({"good": known("good"), "half": known("half", 0.5)})
     told: list[tuple[int, int]] = []
-    result = evaluate.evaluate(five, ["good", "half"], tasks=TASKS, progress=lambda *now: told.append(now))
+    result = evaluated(five, ["good", "half"], tasks=TASKS, progress=lambda *now: told.append(now))
     assert result["cohort"] == {"name": "small", "fingerprint": five.fingerprint, "subjects": 5}
     assert {"protocol", "seed", "versions", "checkpoints", "controls"} <= set(result)
     good = result["checkpoints"]["good"]
@@ -87,7 +94,7 @@ def test_every_task_has_figures_with_intervals_and_what_stands_beside(
     scattered: Cohort, embedded: list[int], load: Callable
 ) -> None:
     load({"a": known("a"), "b": known("b", 2.0)})
-    result = evaluate.evaluate(scattered, ["a", "b"])
+    result = evaluated(scattered, ["a", "b"])
     ours, controls = result["checkpoints"]["a"], result["controls"]
     beside = {
         "distance": (),
@@ -141,21 +148,21 @@ def test_checkpoints_of_other_preparations_are_measured_at_the_same_places(
     coarse, fine = known("coarse"), known("fine")
     finer = fine.card.model_copy(update={"preparation": Preparation(spacing_mm=5.0)})
     fine = replace(fine, card=finer)
-    one = context.Bench(scattered, scattered.volumes, STRICT, 0)
+    one = context.Context(scattered, scattered.volumes, STRICT, 0)
     for name in ("body", "tumour", "matched", "organ"):
         here, there = (one.crops_for(name, checkpoint) for checkpoint in (coarse, fine))
         gap = np.linalg.norm(here.centre_mm - there.centre_mm, axis=1)
         assert gap.max() <= np.sqrt(3) * (8 + 5), name  # each within a voxel of the place, and a crop's half voxel
         assert (here.subject == there.subject).all()
     load({"coarse": coarse, "fine": fine})
-    found = evaluate.evaluate(scattered, ["coarse", "fine"], tasks=["distance", "compare"])
+    found = evaluated(scattered, ["coarse", "fine"], tasks=["distance", "compare"])
     assert found["likeness"]["coarse | fine"]["code_cka"]["value"] > 0.98
     assert found["differences"]["coarse - fine"]["distance"]["spearman"]["low"] is not None
 
 
 def test_position_only_stands_beside_every_auc(scattered: Cohort, embedded: list[int], load: Callable) -> None:
     load({"a": known("a")})
-    result = evaluate.evaluate(scattered, ["a"], tasks=["probe", "anomaly"])
+    result = evaluated(scattered, ["a"], tasks=["probe", "anomaly"])
     ours, controls = result["checkpoints"]["a"], result["controls"]
     shown = {(g, f) for g, figures in ours.items() for f in figures if "auc" in f and "with_position" not in f}
     assert {g for g, _ in shown} >= {"probe", "anomaly", "anomaly_matched"}
@@ -170,39 +177,39 @@ def test_twenty_checkpoints_again_compute_nothing(five: Cohort, embedded: list[i
     many = {f"c{i}": known(f"c{i}", 1 + i / 10) for i in range(20)}
     load(many)
     tasks = ["distance", "collapse", "compare"]
-    evaluate.evaluate(five, ["c0"], tasks=tasks[:2])
+    evaluated(five, ["c0"], tasks=tasks[:2])
     each = sum(embedded) / 2  # of c0 and of the untrained network
     assert 5 * 25 < each <= 5 * (32 + 4)  # 5 patients; crops, of which a few are drawn twice, and noisy crops
     embedded.clear()
-    first = evaluate.evaluate(five, list(many), tasks=tasks)
+    first = evaluated(five, list(many), tasks=tasks)
     assert sum(embedded) == 19 * each
     assert len(first["likeness"]) == 19  # too many to show every two
     embedded.clear()
-    again = evaluate.evaluate(five, list(many), tasks=tasks)
+    again = evaluated(five, list(many), tasks=tasks)
     assert embedded == []
     assert {k: v for k, v in again.items() if k != "created"} == {k: v for k, v in first.items() if k != "created"}
-    evaluate.evaluate(five, list(many), tasks=["position"])
+    evaluated(five, list(many), tasks=["position"])
     assert embedded == []  # another task, the same crops
-    evaluate.evaluate(five, ["c0", "c7"], tasks=["distance"], crops=16)
+    evaluated(five, ["c0", "c7"], tasks=["distance"], crops=16)
     assert embedded == []  # fewer crops are the first of these
-    evaluate.evaluate(five, ["c0"], tasks=["distance"], limit=3)
+    evaluated(five, ["c0"], tasks=["distance"], limit=3)
     assert embedded == []  # fewer patients too
     many["new"] = known("new", 4.0)
-    evaluate.evaluate(five, list(many), tasks=["distance"])
+    evaluated(five, list(many), tasks=["distance"])
     assert 0 < sum(embedded) < each  # only the network that is new, and no noisy crops
-    evaluate.evaluate(five, ["c0"], tasks=["distance"], seed=1)
+    evaluated(five, ["c0"], tasks=["distance"], seed=1)
     assert sum(embedded) > each  # other crops
 
 
 def test_tasks_share_crops(five: Cohort, embedded: list[int], load: Callable) -> None:
     load({"a": known("a")})
-    evaluate.evaluate(five, ["a"], tasks=["distance", "position"])
+    evaluated(five, ["a"], tasks=["distance", "position"])
     body = sum(embedded)
     assert body <= 2 * 5 * 32
-    evaluate.evaluate(five, ["a"], tasks=["distance"], crops=32, limit=4)
+    evaluated(five, ["a"], tasks=["distance"], crops=32, limit=4)
     assert sum(embedded) == body
     embedded.clear()
-    evaluate.evaluate(five, ["a"], tasks=["probe", "anomaly"])
+    evaluated(five, ["a"], tasks=["probe", "anomaly"])
     assert sum(embedded) <= 2 * 5 * (12 + 24)  # crops in tumour, and matched ones; those elsewhere are embedded
 
 
@@ -216,7 +223,7 @@ def test_the_plan_says_what_it_takes(five: Cohort, embedded: list[int], load: Ca
     assert sentence.startswith("5 patients, at most about 360 crops to embed: 0 min at 12 a second")
     assert embedded == []
     said: list[str] = []
-    evaluate.evaluate(five, ["a"], tasks=["distance", "position", "collapse"], say=said.append)
+    evaluated(five, ["a"], tasks=["distance", "position", "collapse"], say=said.append)
     assert said[0] == sentence
     assert said[1:3] == ["distance: a", "position: a"]
     assert 0.75 * made.crops < sum(embedded) <= made.crops  # a few crops are drawn twice
@@ -229,43 +236,43 @@ def test_parts_of_a_split(five: Cohort, embedded: list[int], load: Callable, tmp
     load({"a": known("a", cohort={"name": "small", "train": ["S0", "S1"], "validation": ["S2"]})})
     split = tmp_path / "split.json"
     split.write_text(json.dumps({"train": ["S0", "S1"], "validation": ["S2"], "test": ["S3", "S4"]}))
-    only = evaluate.evaluate(five, ["a"], tasks=["collapse"], split=split)["subjects"]
+    only = evaluated(five, ["a"], tasks=["collapse"], split=split)["subjects"]
     assert only["used"] == ["S3", "S4"]
-    both = evaluate.evaluate(five, ["a"], tasks=["collapse"], split=split, parts=["validation", "test"])
+    both = evaluated(five, ["a"], tasks=["collapse"], split=split, parts=["validation", "test"])
     assert both["subjects"]["used"] == ["S2", "S3", "S4"]
     assert both["subjects"]["chosen_on"] == ["S2"]
     assert both["split"] == {"file": "split.json", "parts": ["validation", "test"]}
-    assert "3 patients of small, validation and test of split.json" in report.to_html(both)
+    assert "3 patients of small, validation and test of split.json" in report.to_html(Result.model_validate(both))
     assert any("1 of the 3 measured patients were the training's validation" in note for note in both["notes"])
-    trained = evaluate.evaluate(five, ["a"], tasks=["collapse"], split=split, parts=["train", "test"])
+    trained = evaluated(five, ["a"], tasks=["collapse"], split=split, parts=["train", "test"])
     assert trained["subjects"]["used"] == ["S3", "S4"]  # never those that it was fitted to
     with pytest.raises(InputError, match=r"under `holdout`"):
-        evaluate.evaluate(five, ["a"], split=split, parts=["holdout"])
+        evaluated(five, ["a"], split=split, parts=["holdout"])
     with pytest.raises(InputError, match="one of the two"):
-        evaluate.evaluate(five, ["a"], split=split, subjects=["S3"])
+        evaluated(five, ["a"], split=split, subjects=["S3"])
 
 
 def test_several_checkpoints_are_compared(five: Cohort, embedded: list[int], load: Callable) -> None:
     load({"a": known("a"), "b": known("b", 2.0), "c": known("c", 3.0)})
-    result = evaluate.evaluate(five, ["a", "b", "c"], tasks=["compare"])
+    result = evaluated(five, ["a", "b", "c"], tasks=["compare"])
     assert set(result["likeness"]) == {"a | b", "a | c", "b | c"}
     assert result["likeness"]["a | b"]["cka"]["value"] == pytest.approx(1, abs=1e-5)
-    assert "pair,compare,cka" in labels.to_csv(result)
-    assert "CKA of codes" in report.to_html(result)
+    assert "pair,compare,cka" in labels.to_csv(Result.model_validate(result))
+    assert "CKA of codes" in report.to_html(Result.model_validate(result))
     load({"a": known("a")})
     with pytest.raises(InputError, match="two or more"):
-        evaluate.evaluate(five, ["a"], tasks=["compare"])
+        evaluated(five, ["a"], tasks=["compare"])
 
 
 def test_trained_patients_are_left_out(five: Cohort, embedded: list[int], load: Callable) -> None:
     seen = {"name": "small", "train": ["S0", "S1"], "validation": ["S2"]}
     load({"a": known("a", cohort=seen), "other": known("other", cohort={**seen, "name": "x", "fingerprint": "y"})})
-    result = evaluate.evaluate(five, ["a", "other"], tasks=["distance"])
+    result = evaluated(five, ["a", "other"], tasks=["distance"])
     left_out = ["S0", "S1", "S2"]
     found = {"used": ["S3", "S4"], "left_out": left_out, "seen": [], "chosen_on": [], "namesakes": []}
     assert result["subjects"] == found
-    assert len(evaluate.evaluate(five, ["other"], tasks=["distance"])["subjects"]["used"]) == 5
-    forced = evaluate.evaluate(five, ["a"], tasks=["distance"], subjects=["S0", "S3"])
+    assert len(evaluated(five, ["other"], tasks=["distance"])["subjects"]["used"]) == 5
+    forced = evaluated(five, ["a"], tasks=["distance"], subjects=["S0", "S3"])
     assert forced["subjects"]["seen"] == ["S0"]
     assert any("too good" in note for note in forced["notes"])
 
@@ -276,42 +283,42 @@ def test_patients_that_another_cohort_calls_by_the_same_name_are_told(
     """The same people under another cohort's name would leak without a word."""
     elsewhere = {"name": "whole", "fingerprint": "y", "train": ["S0", "S1"], "validation": ["S2"]}
     load({"a": known("a", cohort=elsewhere), "made": known("made", cohort={**elsewhere, "synthetic": True})})
-    told = evaluate.evaluate(five, ["a"], tasks=["collapse"])
+    told = evaluated(five, ["a"], tasks=["collapse"])
     assert told["subjects"]["namesakes"] == ["S0", "S1", "S2"]
     assert any("3 measured patients have the ids of patients of whole" in note for note in told["notes"])
-    assert evaluate.evaluate(five, ["made"], tasks=["collapse"])["subjects"]["namesakes"] == []  # made, all alike
+    assert evaluated(five, ["made"], tasks=["collapse"])["subjects"]["namesakes"] == []  # made, all alike
 
 
 def test_clear_errors(five: Cohort, embedded: list[int], load: Callable, tmp_path: Path) -> None:
     everybody = {"fingerprint": five.fingerprint, "train": five.subjects, "validation": []}
     load({"a": known("a", cohort=everybody), "b": known("b")})
     with pytest.raises(InputError, match="Every patient"):
-        evaluate.evaluate(five, ["a"], tasks=["distance"])
+        evaluated(five, ["a"], tasks=["distance"])
     with pytest.raises(InputError, match="no task nothing"):
-        evaluate.evaluate(five, ["b"], tasks=["nothing"])
+        evaluated(five, ["b"], tasks=["nothing"])
     with pytest.raises(InputError, match="no protocol"):
-        evaluate.evaluate(five, ["b"], protocol="loose")
+        evaluated(five, ["b"], protocol="loose")
     with pytest.raises(InputError, match="no patient Z"):
-        evaluate.evaluate(five, ["b"], subjects=["Z"])
+        evaluated(five, ["b"], subjects=["Z"])
     with pytest.raises(InputError, match="not a split"):
-        evaluate.evaluate(five, ["b"], split=tmp_path / "none.json")
+        evaluated(five, ["b"], split=tmp_path / "none.json")
 
 
 def test_a_task_that_the_cohort_cannot_serve_is_noted(five: Cohort, embedded: list[int], load: Callable) -> None:
     load({"a": known("a")})
-    result = evaluate.evaluate(five, ["a"], tasks=["distance", "organs", "landmarks"])
+    result = evaluated(five, ["a"], tasks=["distance", "organs", "landmarks"])
     assert "organs" not in result["checkpoints"]["a"]
     assert any(note.startswith("organs:") for note in result["notes"])
 
 
 def test_a_damaged_kept_result_is_made_again(five: Cohort, embedded: list[int], load: Callable, home: Path) -> None:
     load({"a": known("a")})
-    first = evaluate.evaluate(five, ["a"], tasks=["distance"])
+    first = evaluated(five, ["a"], tasks=["distance"])
     for file in (home / "evaluations" / "results").glob("*.json"):
         file.write_text("{")
     for file in (home / "evaluations" / "crops").glob("*.npz"):
         file.write_bytes(b"PK")
-    assert evaluate.evaluate(five, ["a"], tasks=["distance"])["checkpoints"] == first["checkpoints"]
+    assert evaluated(five, ["a"], tasks=["distance"])["checkpoints"] == first["checkpoints"]
 
 
 def test_report_and_csv(five: Cohort, embedded: list[int], load: Callable, tmp_path: Path) -> None:
@@ -335,7 +342,7 @@ def test_report_and_csv(five: Cohort, embedded: list[int], load: Callable, tmp_p
 
 def test_compare_equal_and_scaled_spaces(five: Cohort, embedded: list[int], load: Callable) -> None:
     load({"a": known("a"), "b": known("b", 2.0)})
-    found = compare.compare(five, ["a", "b"])
+    found = json.loads(compare.compare(five, ["a", "b"]).to_json())
     pair = found["pairs"]["a | b"]
     assert pair["cka"]["value"] == pytest.approx(1, abs=1e-5)
     assert pair["neighbour_overlap"]["value"] == pytest.approx(1)

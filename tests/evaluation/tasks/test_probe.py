@@ -3,11 +3,13 @@ import pytest
 from sklearn import metrics
 from sklearn.neighbors import KNeighborsClassifier
 
+from isimed.evaluation.sampling.places import place_features
 from isimed.evaluation.statistics.logistic import neighbour_probe
 from isimed.evaluation.statistics.protocol import PAPER, STRICT, Protocol, choosing_folds, folds
 from isimed.evaluation.statistics.scores import auc, average_precision, binary_figures, class_figures, sensitivity_at
 from isimed.evaluation.tasks.anomaly import anomaly_figures
-from isimed.evaluation.tasks.probe import organ_outcome, place_features, probe_figures
+from isimed.evaluation.tasks.organs import organ_outcome
+from isimed.evaluation.tasks.probe import probe_figures
 
 
 def test_scores_agree_with_scikit_learn_also_with_ties() -> None:

@@ -1,49 +1,23 @@
 """Task `compare`: how alike are the spaces of two checkpoints on the same crops?"""
 
-import json
-from collections.abc import Sequence
-from itertools import combinations
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from isimed.core.files import write_json
-from isimed.evaluation.context.context import Bench
+from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.embedding_cache import Features
-from isimed.evaluation.run.plan import kept_file
+from isimed.evaluation.context.outcome import Outcome
 from isimed.evaluation.statistics.bootstrap import Figure, jackknife
+from isimed.evaluation.tasks.task import BODY, Task
 from isimed.explore.maps.compare_spaces import linear_cka, neighbour_overlap, procrustes
 from isimed.models.checkpoint import Checkpoint
 
 NEIGHBOURS = 10
-ALL_PAIRS = 6
-VERSION = "2"
-Json = dict[str, Any]
 
 
-def kept_likeness(bench: Bench, checkpoints: dict[str, Checkpoint]) -> dict[str, Json]:
-    """``"a | b"`` -> figure -> ``{value, low, high, n}``, kept by pair. See ``chosen_pairs``."""
-    found: dict[str, Json] = {}
-    for a, b in chosen_pairs(list(checkpoints)):
-        ours, theirs = checkpoints[a], checkpoints[b]
-        file = kept_file(bench, "compare", VERSION, ours.fingerprint, theirs.fingerprint)
-        try:
-            found[f"{a} | {b}"] = json.loads(file.read_bytes())
-            continue
-        except (OSError, ValueError):
-            pass
-        spaces = [bench.features(c, "body") for c in (ours, theirs)]
-        subject = bench.crops_for("body", ours).subject
-        figures = {name: f.to_json() for name, f in likeness(spaces[0], spaces[1], subject).items()}
-        write_json(file, figures)
-        found[f"{a} | {b}"] = figures
-    return found
-
-
-def chosen_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Every two, or every one and the first where these would be too many to read."""
-    return list(combinations(names, 2)) if len(names) <= ALL_PAIRS else [(names[0], other) for other in names[1:]]
+def compare(context: Context, ours: Checkpoint, theirs: Checkpoint) -> Outcome:
+    """Likeness of the embeddings and codes of the sample ``body``."""
+    a, b = (context.features(checkpoint, "body") for checkpoint in (ours, theirs))
+    return Outcome({"compare": likeness(a, b, context.crops_for("body", ours).subject)})
 
 
 def likeness(a: Features, b: Features, subject: NDArray) -> dict[str, Figure]:
@@ -70,3 +44,18 @@ def components(x: NDArray, count: int) -> NDArray[np.float64]:
     x = np.asarray(x, dtype=np.float64)
     u, s, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
     return u[:, :count] * s[:count]
+
+
+TASK = Task(
+    "compare",
+    "How alike are the spaces of two checkpoints?",
+    measure_pair=compare,
+    samples=(BODY,),
+    version=3,
+    figures={
+        "cka": "CKA of embeddings",
+        "code_cka": "CKA of codes",
+        "neighbour_overlap": "shared 10 nearest neighbours",
+        "procrustes": "Procrustes disparity",
+    },
+)

@@ -1,0 +1,91 @@
+"""What a task is: all that an evaluation, a report and a page need to know of it stands in the task's own file."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import plotly.graph_objects as go
+
+from isimed.data.prepared.preprocess import Preparation
+from isimed.evaluation.context.context import Context
+from isimed.evaluation.context.outcome import Outcome
+from isimed.evaluation.results.result import Result
+from isimed.models.checkpoint import Checkpoint
+
+Measure = Callable[[Context, Checkpoint], Outcome]
+Control = Callable[[Context, Preparation, int], Outcome]
+MeasurePair = Callable[[Context, Checkpoint, Checkpoint], Outcome]
+Chart = Callable[[Result], Sequence[go.Figure]]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Crops that a task embeds.
+
+    Attributes:
+        crops: about how many, by the mm between the crops of a grid (where the sample is one).
+    """
+
+    name: str
+    crops: Callable[[Context, float], int]
+
+
+@dataclass(frozen=True)
+class Group:
+    """One table of figures.
+
+    Attributes:
+        unit: of the figures in the bar chart.
+        bars: figures that share the bar chart, those of one unit; empty: all of them.
+        parent: the group that this table stands folded under, or empty.
+        rows: charts that have a row of their own, above the bars. beside: charts beside the bars.
+    """
+
+    label: str
+    unit: str = "0 to 1"
+    bars: tuple[str, ...] = ()
+    parent: str = ""
+    rows: tuple[Chart, ...] = ()
+    beside: tuple[Chart, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of measurement.
+
+    Attributes:
+        question: what it answers, for a person.
+        measure: a checkpoint's figures; None where the task measures pairs of checkpoints.
+        measure_pair: the figures of two checkpoints together.
+        samples: which crops it embeds.
+        controls: the same without any network, by name.
+        lacks: why a cohort cannot be measured, or an empty string.
+        version: raise it when figures change; outcomes kept by the old version are then not used.
+        groups: its tables, by the name that they have in the result.
+        figures: name of a figure -> what people read.
+        headlines: (group, figure) that stand large above everything.
+    """
+
+    name: str
+    question: str
+    measure: Measure | None = None
+    measure_pair: MeasurePair | None = None
+    samples: tuple[Sample, ...] = ()
+    controls: Mapping[str, Control] = field(default_factory=dict)
+    lacks: Callable[[Context], str] = lambda context: ""
+    version: int = 1
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    figures: Mapping[str, str] = field(default_factory=dict)
+    headlines: tuple[tuple[str, str], ...] = ()
+
+
+def _body(context: Context) -> int:
+    return context.crops_a_volume * len(context.entries)
+
+
+BODY = Sample("body", lambda context, step_mm: _body(context))
+TUMOUR = Sample("tumour", lambda context, step_mm: round(0.39 * _body(context)))  # `body` has the crops outside already
+MATCHED = Sample("matched", lambda context, step_mm: round(0.75 * _body(context)))
+ORGAN = Sample(
+    "organ",
+    lambda context, step_mm: context.crops_a_volume // 8 * max(len(context.cohort.organs), 1) * len(context.entries),
+)
