@@ -12,7 +12,7 @@ from isimed.core.sharding import launched, place, share
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.explore.tables.store import Table, open_table, table_folder, tables_of
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 EMBED = ["-m", "isimed", "embed", "small", "--checkpoint", "untrained", "--step-mm", "60"]
 
 
