@@ -39,7 +39,7 @@ class Phases:
         self.seconds: dict[str, float] = {}
         self._text, self._since = "Reading and starting", time.perf_counter()
 
-    def __call__(self, share: float, text: str) -> None:
+    def __call__(self, text: str) -> None:
         if text != self._text:
             self.end()
             self._text = text
@@ -51,13 +51,13 @@ class Phases:
         return self.seconds
 
 
-def opened(info: TableInfo, *, umap: bool = True, progress: Any = None) -> tuple[Table, Map, Points, UmapPoints | None]:
+def opened(info: TableInfo, *, umap: bool = True, say: Any = None) -> tuple[Table, Map, Points, UmapPoints | None]:
     """A table with its map, from what is kept as far as it is kept."""
     names = [entry.id for entry in Cohort.load(map_made.COHORT).volumes] + ["one-more"]
     table = open_table(info, names)
-    fitted = open_map(table, source="embedding", progress=progress)
-    points = open_points(table, fitted, progress=progress)
-    laid = open_umap(table, fitted, points, UmapParameters(), progress=progress) if umap else None
+    fitted = open_map(table, source="embedding", say=say)
+    points = open_points(table, fitted, say=say)
+    laid = open_umap(table, fitted, points, UmapParameters(), say=say) if umap else None
     return table, fitted, points, laid
 
 
@@ -65,21 +65,21 @@ def pca(info: TableInfo) -> dict[str, Any]:
     """Fit PCA; nothing is kept yet."""
     phases = Phases()
     table = open_table(info, [entry.id for entry in Cohort.load(map_made.COHORT).volumes])
-    open_map(table, source="embedding", progress=phases)
+    open_map(table, source="embedding", say=phases)
     return {"phases_s": phases.end(), "table_bytes": sum(file.stat().st_size for file in table.files)}
 
 
 def points(info: TableInfo) -> dict[str, Any]:
     """Place all crops, turn the axes, trustworthiness and continuity in 2D and 3D."""
     phases = Phases()
-    found = opened(info, umap=False, progress=phases)[2]
+    found = opened(info, umap=False, say=phases)[2]
     return {"phases_s": phases.end(), "quality": {name: vars(value) for name, value in found.quality.items()}}
 
 
 def umap(info: TableInfo) -> dict[str, Any]:
     """UMAP of at most 50,000 crops, the others placed among them, and its quality."""
     phases = Phases()
-    laid = opened(info, progress=phases)[3]
+    laid = opened(info, say=phases)[3]
     return {"phases_s": phases.end(), "quality": vars(laid.quality) if laid else None}
 
 

@@ -2,8 +2,10 @@
 
 import csv
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from isimed.core.progress import Progress
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -15,7 +17,7 @@ class bar:  # reads as a verb
         self.unit, self.text = unit, text
         self.bar: Any = None
 
-    def __enter__(self) -> Callable[[int, int], None]:
+    def __enter__(self) -> Progress:
         return self._update
 
     def _update(self, done: int, total: int) -> None:

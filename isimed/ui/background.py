@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from isimed.core.errors import InputError
+from isimed.core.progress import Progress, Say
 
 T = TypeVar("T")
 KEPT = 12
@@ -31,12 +32,12 @@ def _works() -> OrderedDict[str, Work]:
     return OrderedDict()
 
 
-def result(key: str, job: Callable[[Callable[[float, str], None]], T]) -> T | None:
+def result(key: str, job: Callable[[Progress, Say], T]) -> T | None:
     """The result of a job, or None while it is at work; then a progress bar stands on the page.
 
     Args:
         key: what the result is; the same key is worked out once and kept for all sessions.
-        job: gets a function (share done, what is being done) to report to.
+        job: gets two functions to report to: (done, total), and what is being done.
     """
     works = _works()
     work = works.get(key)
@@ -59,11 +60,14 @@ def forget(start: str) -> None:
 
 
 def _run(work: Work, job: Callable) -> None:
-    def report(share: float, text: str) -> None:
-        work.share, work.text = min(max(float(share), 0.0), 1.0), text
+    def progress(done: int, total: int) -> None:
+        work.share = min(max(done / max(total, 1), 0.0), 1.0)
+
+    def say(text: str) -> None:
+        work.text = text
 
     try:
-        work.result = job(report)
+        work.result = job(progress, say)
     except InputError as error:
         work.error = str(error)
     except Exception:

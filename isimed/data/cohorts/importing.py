@@ -5,13 +5,14 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.progress import Progress
 from isimed.data.cohorts.claims import Channel
 from isimed.data.cohorts.cohort import LABELS, checked_name, register, write_manifest
 from isimed.data.cohorts.headers import shape_of
@@ -28,7 +29,6 @@ from isimed.data.formats.walk import walk_files
 
 CT_AIR_HU = -800
 SAMPLE = 5
-Progress = Callable[[int, int], None]
 
 
 def import_cohort(

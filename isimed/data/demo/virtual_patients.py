@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from isimed.core.errors import InputError
 from isimed.core.files import new_folder, remove_unfinished
+from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import write_manifest
 from isimed.data.demo.chest import CREDIT, load_chest
 from isimed.data.demo.phantom import make_patient
@@ -62,7 +63,7 @@ def make_demo(
     kind: str = "demo-brain",
     patients: int | None = None,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     workers: int | None = None,
     template: Template | None = None,
 ) -> Path:

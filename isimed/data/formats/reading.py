@@ -11,7 +11,6 @@ from isimed.core.errors import InputError
 
 MAX_VOXELS = 2_000_000_000
 MEMORY_SHARE = 0.9
-FLOAT_TYPES = (np.float32, np.float64)
 
 
 class Note(str):

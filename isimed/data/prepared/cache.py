@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import numpy as np
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import DiskFullError, remove_unfinished
+from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import LABELS, Cohort, Entry
 from isimed.data.prepared.array_store import open_arrays, write_arrays
 from isimed.data.prepared.memory import MemoryBudget, default_workers, working_bytes
@@ -25,7 +26,6 @@ from isimed.data.prepared.preprocess import Preparation, Prepared, prepare
 from isimed.data.prepared.source import remember_digest, source_stamp
 
 VERSION = 2
-Progress = Callable[[int, int], None]
 
 
 def prepared(cohort: Cohort, entry: Entry, preparation: Preparation) -> Prepared:

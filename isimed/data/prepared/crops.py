@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from isimed.data.prepared.preprocess import Prepared
 
 CROP_SIZE = 32
+ATTEMPTS = 20
 
 
 def cut_crops(volume: Prepared, centres: NDArray, size: int = CROP_SIZE) -> NDArray[np.float32]:
@@ -45,8 +46,23 @@ def nearest_centres(volume: Prepared, points_mm: NDArray, size: int = CROP_SIZE)
     return np.rint(volume.to_voxel(points_mm) + (0.5 if size % 2 == 0 else 0.0)).astype(np.int64)
 
 
-def random_centres(volume: Prepared, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(count, 3) voxel indices, drawn evenly from the body."""
+def random_centres(volume: Prepared, count: int, rng: np.random.Generator, *, peek: bool = False) -> NDArray[np.int64]:
+    """(count, 3) voxel indices, drawn evenly from the body.
+
+    Args:
+        volume: the prepared volume.
+        count: how many.
+        rng: where the numbers come from.
+        peek: draw from the whole box and throw away what misses the body. Touches a few voxels of the mask instead of
+            reading all of it, which matters to a training that draws at every step. Other voxels come out.
+    """
+    if peek:
+        found = np.empty((0, 3), dtype=np.int64)
+        for _ in range(ATTEMPTS):
+            tried = rng.integers(0, volume.body.shape, size=(4 * count, 3))
+            found = np.concatenate([found, tried[volume.body[tuple(tried.T)]]])
+            if len(found) >= count:
+                return found[:count]
     chosen = rng.choice(np.flatnonzero(volume.body), size=count)
     return np.stack(np.unravel_index(chosen, volume.body.shape), axis=1)
 
@@ -56,7 +72,7 @@ def grid_centres(volume: Prepared, step_mm: float) -> NDArray[np.int64]:
 
     The grid is centred on the volume; its step is the nearest whole number of voxels, at least one.
     """
-    step = max(1, round(step_mm / float(np.linalg.norm(volume.affine[:3, 0]))))
+    step = max(1, round(step_mm / volume.spacing))
     axes = [np.arange(((size - 1) % step) // 2, size, step) for size in volume.body.shape]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     return grid[volume.body[tuple(grid.T)]]

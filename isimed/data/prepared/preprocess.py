@@ -71,6 +71,11 @@ class Prepared:
     notes: tuple[str, ...] = ()
     calibrated: bool = False
 
+    @property
+    def spacing(self) -> float:
+        """Edge of a voxel in mm: prepared volumes are isotropic."""
+        return float(np.linalg.norm(self.affine[:3, 0]))
+
     def to_mm(self, indices: NDArray) -> NDArray[np.float64]:
         """(..., 3) voxel indices -> scanner mm."""
         return apply_affine(self.affine, indices)

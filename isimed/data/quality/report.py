@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import write_file
+from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.prepared.memory import MemoryBudget, default_workers
 from isimed.data.quality.facts import VERSION, Facts, facts_of
@@ -93,7 +94,7 @@ class QualityReport(BaseModel):
 
 def check_cohort(
     cohort: Cohort,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     *,
     entries: Sequence[Entry] | None = None,
 ) -> QualityReport:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import Cohort
 from isimed.evaluation.context.embedding_cache import Features
 from isimed.evaluation.context.networks import load_all
 from isimed.evaluation.results.result import Comparison, MeasuredCohort
-from isimed.evaluation.run.evaluate import Progress
 from isimed.evaluation.run.plan import make_plan
 from isimed.evaluation.tasks.compare import components
 from isimed.explore.maps.compare_spaces import procrustes

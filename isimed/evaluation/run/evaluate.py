@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 from isimed.core import paths
+from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import Cohort
 from isimed.evaluation.context.networks import about, load_all
 from isimed.evaluation.context.outcome import Outcome, with_intervals
@@ -16,7 +17,6 @@ from isimed.evaluation.statistics.bootstrap import difference
 from isimed.models.card import UNTRAINED, versions
 
 CONTROLS = (UNTRAINED, "position_only", "body_box", "affine_registration")  # in every result, empty if not asked for
-Progress = Callable[[int, int], None]
 Outcomes = dict[str, Outcome]
 FIT = 200  # what a part costs besides its crops, in crops; for the progress bar only
 

@@ -44,7 +44,7 @@ class Perturbation:
     def cut(self, volume: Prepared, centres: NDArray, size: int, *, seed: int) -> NDArray[np.float32]:
         """(N, 1, size, size, size) changed crops around (N, 3) voxels; noise belongs to the voxel and the seed."""
         image = np.asarray(volume.image, dtype=np.float32)
-        spacing = float(np.linalg.norm(volume.affine[:3, 0]))
+        spacing = volume.spacing
         middle = np.full(3, (size - 1) / 2)
         crops = np.empty((len(centres), 1, size, size, size), dtype=np.float32)
         for crop, centre in zip(crops[:, 0], np.asarray(centres), strict=True):

@@ -134,7 +134,7 @@ def distance_to_tumour(volume: Prepared, centres: NDArray) -> NDArray[np.float64
     inside = np.empty((0, 3)) if tumour is None or not len(centres) else np.argwhere(np.asarray(tumour) > 0)
     if not len(inside):
         return np.full(len(centres), np.inf)
-    spacing = float(np.linalg.norm(volume.affine[:3, 0]))
+    spacing = volume.spacing
     return cKDTree(inside).query(np.asarray(centres))[0] * spacing
 
 

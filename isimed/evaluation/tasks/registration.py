@@ -39,7 +39,7 @@ def carry(transform: sitk.Transform, points_mm: NDArray) -> NDArray[np.float64]:
 
 
 def _image(volume: Prepared) -> sitk.Image:
-    step = max(1, round(COARSE_MM / float(np.linalg.norm(volume.affine[:3, 0]))))
+    step = max(1, round(COARSE_MM / volume.spacing))
     voxels = np.asarray(volume.image[::step, ::step, ::step], dtype=np.float32)
     image = sitk.GetImageFromArray(np.ascontiguousarray(voxels.transpose(2, 1, 0)))
     spacing = np.linalg.norm(volume.affine[:3, :3], axis=0)

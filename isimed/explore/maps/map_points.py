@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isimed.core.files import write_file, write_json
+from isimed.core.progress import Progress, Say, part_of, silent
 from isimed.explore.maps.axes import TurnedAxes, axis_correlation, fit_axes
 from isimed.explore.maps.map_quality import MapQuality, map_qualities, map_quality
-from isimed.explore.maps.pca import Map, Progress, project, sample_rows
+from isimed.explore.maps.pca import Map, project, sample_rows
 from isimed.explore.maps.umap_layout import (
     REFERENCE_LIMIT,
     UmapParameters,
@@ -60,22 +61,24 @@ class UmapPoints:
     reference_rows: int
 
 
-def open_points(table: Table, fitted: Map, *, progress: Progress | None = None) -> Points:
+def open_points(table: Table, fitted: Map, *, progress: Progress | None = None, say: Say | None = None) -> Points:
     """Place a table on its map and measure the result, or read what an earlier call kept."""
     folder = _folder(table, fitted)
     if folder and (kept := _read_points(folder, len(table))):
         return kept
-    report = progress or (lambda share, text: None)
-    pcs = project(table, fitted, progress=lambda share, text: report(0.4 * share, text))
+    say = say or silent
+    say("Placing crops in the map")
+    pcs = project(table, fitted, progress=part_of(progress, 0, 0.4))
     components = pcs.T
-    report(0.45, "Turning the axes")
+    say("Turning the axes")
     reference = np.isin(table.volume, fitted.info.reference_volumes)
     axes, held_out = fit_axes(components[reference], table.position[reference], table.subject[reference])
     turned = axes.apply(components)
     judged = turned.copy()  # patients outside the reference are held out anyway
     judged[reference] = held_out
     error_mm = np.linalg.norm(judged - table.position, axis=1).astype(np.float32)
-    report(0.6, "Measuring the map")
+    part_of(progress, 0, 0.6)(1, 1)
+    say("Measuring the map")
     vectors = getattr(table, fitted.info.source)
     flat = {f"pca{size}": components[:, :size] for size in (2, SHOWN) if len(pcs) >= size}
     quality = map_qualities(vectors, flat | {"turned": turned}, group=table.group)
@@ -83,15 +86,21 @@ def open_points(table: Table, fitted: Map, *, progress: Progress | None = None) 
     points = Points(components, turned, error_mm, axes, r, quality)
     if folder:
         _write_points(points, folder)
-    report(1.0, "Done")
+    part_of(progress, 0, 1)(1, 1)
     return points
 
 
 def open_umap(
-    table: Table, fitted: Map, points: Points, parameters: UmapParameters, *, progress: Progress | None = None
+    table: Table,
+    fitted: Map,
+    points: Points,
+    parameters: UmapParameters,
+    *,
+    progress: Progress | None = None,
+    say: Say | None = None,
 ) -> UmapPoints:
     """The table on a UMAP layout; fits it first on the map's reference crops (at most 50,000) if there is none."""
-    report = progress or (lambda share, text: None)
+    say = say or silent
     folder = layout_folder(fitted, parameters)
     kept = folder / f"places-{table.fingerprint}.npz" if folder else None
     if kept and (found := _read_umap(kept, len(table))):
@@ -100,11 +109,12 @@ def open_umap(
     if layout is None:
         reference = np.flatnonzero(np.isin(table.volume, fitted.info.reference_volumes))
         chosen = reference[sample_rows(table.group[reference], REFERENCE_LIMIT, seed=parameters.seed)]
-        layout = fit_layout(points.pcs[chosen], parameters, progress=lambda share, text: report(0.85 * share, text))
+        layout = fit_layout(points.pcs[chosen], parameters, progress=part_of(progress, 0, 0.85), say=say)
         if folder:
             write_layout(layout, folder)
-    places = layout.place(points.pcs, progress=lambda share, text: report(0.85 + 0.1 * share, text))
-    report(0.95, "Measuring the UMAP")
+    say("Placing crops in the UMAP")
+    places = layout.place(points.pcs, progress=part_of(progress, 0.85, 0.95))
+    say("Measuring the UMAP")
     quality = map_quality(getattr(table, fitted.info.source), places, group=table.group)
     found = UmapPoints(places, quality, len(layout.reference))
     if kept:

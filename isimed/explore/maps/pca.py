@@ -12,7 +12,7 @@ Sign convention: each component points the way that correlates positively with t
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,13 +27,13 @@ from scipy.linalg import eigh
 
 from isimed.core.errors import InputError
 from isimed.core.files import new_folder, read_in, write_file
+from isimed.core.progress import Progress, Say, silent
 from isimed.explore.maps.axes import axis_correlation, axis_signs
 from isimed.explore.tables.store import Table, TableInfo, read_info
 from isimed.models.card import versions
 
 COMPONENTS = 50
 Source = Literal["code", "embedding"]
-Progress = Callable[[float, str], None]
 
 
 class MapInfo(BaseModel):
@@ -85,19 +85,24 @@ def default_source(info: TableInfo) -> Source:
     return "code" if info.in_mm else "embedding"
 
 
-def open_map(table: Table, *, source: Source | None = None, progress: Progress | None = None) -> Map:
+def open_map(
+    table: Table, *, source: Source | None = None, progress: Progress | None = None, say: Say | None = None
+) -> Map:
     """The map of a table: the one kept beside it, else that of an earlier table of the same cohort, else a new one.
 
     Args:
         source: which vectors; by default ``default_source``.
-        progress: called with (share done, what is being done).
+        progress: called with (done, total).
+        say: called with what is being done.
 
     Raises:
         InputError: the table is too small, or the disk is full.
     """
     source = source or default_source(table.info)
     folder = map_folder(table, source)
-    return read_map(folder) or _inherit(table, source, folder) or fit_map(table, source=source, progress=progress)
+    return (
+        read_map(folder) or _inherit(table, source, folder) or fit_map(table, source=source, progress=progress, say=say)
+    )
 
 
 def fit_map(
@@ -107,6 +112,7 @@ def fit_map(
     subjects: Sequence[str] | None = None,
     components: int = COMPONENTS,
     progress: Progress | None = None,
+    say: Say | None = None,
 ) -> Map:
     """Fit PCA on the crops of some patients and keep it beside the table, in place of the map that was there.
 
@@ -125,6 +131,7 @@ def fit_map(
     if count < 4:
         raise InputError(f"A map needs at least 4 reference crops, {table.info.cohort} has {count}: embed more of it.")
     vectors = getattr(table, source)
+    (say or silent)("Fitting PCA")
     mean, covariance = _moments(vectors, rows, count, progress)
     kept = min(components, count - 1, len(mean))
     values, directions = eigh(covariance, subset_by_index=[len(mean) - kept, len(mean) - 1])
@@ -156,7 +163,7 @@ def project(table: Table, fitted: Map, *, progress: Progress | None = None) -> N
         rows = table.rows(volume)
         result[:, rows] = fitted.pcs(vectors[rows]).T
         if progress:
-            progress((number + 1) / len(table.volumes), "Placing crops in the map")
+            progress(number + 1, len(table.volumes))
     return result
 
 
@@ -236,5 +243,5 @@ def _moments(
         centred = vectors[part].astype(np.float32) - centre
         covariance += centred.T @ centred
         if progress:
-            progress((number + 1) / len(rows), "Fitting PCA")
+            progress(number + 1, len(rows))
     return mean, covariance / max(1, count - 1)

@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from isimed.core.errors import InputError
 from isimed.core.files import write_file
-from isimed.explore.maps.pca import Map, Progress
+from isimed.core.progress import Progress, Say, part_of, silent
+from isimed.explore.maps.pca import Map
 
 REFERENCE_LIMIT = 50_000
 SAME_PLACE = 1e-4  # of the distance to the k-th neighbour: nearer than this is the same crop
@@ -69,16 +70,19 @@ class Layout:
             places[same] = self.places[near[same, 0]]
             result[start : start + CHUNK] = places
             if progress:
-                progress(min(1.0, (start + CHUNK) / len(pcs)), "Placing crops in the UMAP")
+                progress(min(start + CHUNK, len(pcs)), len(pcs))
         return result
 
 
-def fit_layout(pcs: NDArray, parameters: UmapParameters, *, progress: Progress | None = None) -> Layout:
+def fit_layout(
+    pcs: NDArray, parameters: UmapParameters, *, progress: Progress | None = None, say: Say | None = None
+) -> Layout:
     """Fit UMAP on reference crops; takes about a minute for 50,000.
 
     Args:
         pcs: (M, K) principal components.
-        progress: called with (share done, what is being done).
+        progress: called with (done, total).
+        say: called with what is being done.
 
     Raises:
         InputError: too few crops.
@@ -86,11 +90,11 @@ def fit_layout(pcs: NDArray, parameters: UmapParameters, *, progress: Progress |
     reference = np.ascontiguousarray(pcs, dtype=np.float32)
     if len(reference) < 10:
         raise InputError(f"UMAP needs at least 10 crops, there are {len(reference)}: embed more of the cohort.")
-    report = progress or (lambda share, text: None)
+    say = say or silent
     k = min(parameters.neighbours, len(reference) - 1)
-    report(0.0, "Looking for neighbours")
-    near, distance = _neighbours(reference, k, report)
-    report(0.3, "Starting UMAP")
+    say("Looking for neighbours")
+    near, distance = _neighbours(reference, k, part_of(progress, 0, 0.3))
+    say("Laying out the UMAP")
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about n_jobs and the missing search index, both meant so
         import umap  # numba makes this slow: only when needed
@@ -103,7 +107,12 @@ def fit_layout(pcs: NDArray, parameters: UmapParameters, *, progress: Progress |
             n_jobs=1,
             precomputed_knn=(near, distance),
             force_approximation_algorithm=True,
-            tqdm_kwds={"disable": False, "file": _Reporter(report), "bar_format": "{n} {total}", "mininterval": 0.2},
+            tqdm_kwds={
+                "disable": False,
+                "file": _Reporter(part_of(progress, 0.35, 1)),
+                "bar_format": "{n} {total}",
+                "mininterval": 0.2,
+            },
         )
         places = model.fit_transform(reference)
     return Layout(parameters, reference, np.ascontiguousarray(places, dtype=np.float32))
@@ -134,22 +143,22 @@ def write_layout(layout: Layout, folder: Path) -> None:
 
 
 class _Reporter:
-    """Where tqdm writes "done total"; passes it on as a share between 0.35 and 1."""
+    """Where tqdm writes "done total"; passes it on."""
 
-    def __init__(self, report: Progress) -> None:
-        self._report = report
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
 
     def write(self, text: str) -> None:
         numbers = text.split()
         if len(numbers) == 2 and all(number.isdigit() for number in numbers):
             done, total = map(int, numbers)
-            self._report(0.35 + 0.65 * done / max(total, 1), "Laying out the UMAP")
+            self._progress(done, total)
 
     def flush(self) -> None:
         pass
 
 
-def _neighbours(points: NDArray[np.float32], k: int, report: Progress) -> tuple[NDArray, NDArray]:
+def _neighbours(points: NDArray[np.float32], k: int, progress: Progress) -> tuple[NDArray, NDArray]:
     """Exact neighbours as UMAP wants them: (M, k) indices and distances, itself first."""
     index = faiss.IndexFlatL2(points.shape[1])
     index.add(points)
@@ -164,7 +173,7 @@ def _neighbours(points: NDArray[np.float32], k: int, report: Progress) -> tuple[
         near[start:stop] = np.take_along_axis(rows, order, axis=1)
         distance[start:stop] = np.sqrt(np.maximum(np.take_along_axis(squared, order, axis=1), 0))
         near[start:stop, 0], distance[start:stop, 0] = own[:, 0], 0
-        report(0.3 * stop / len(points), "Looking for neighbours")
+        progress(stop, len(points))
     return near, distance
 
 

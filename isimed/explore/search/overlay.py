@@ -26,7 +26,7 @@ def over_scan(
     Returns:
         (X, Y, Z, C) over the same field of view as the scan; NaN outside the body and far from any crop.
     """
-    step = max(1, round(table.info.step_mm / np.linalg.norm(target.affine[:3, 0])))
+    step = max(1, round(table.info.step_mm / target.spacing))
     centres = target.to_voxel(table.centre_mm[table.rows(volume)])
     index = np.rint((centres - centres[0]) / step).astype(int)
     low, shape = index.min(axis=0), np.ptp(index, axis=0) + 1

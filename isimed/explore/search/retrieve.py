@@ -64,7 +64,7 @@ def check_point(volume: Prepared, point_mm: ArrayLike, *, reach_mm: float) -> No
     said = ", ".join(f"{value:g}" for value in point.ravel())
     if point.shape != (3,) or not np.isfinite(point).all():
         raise InputError(f"({said}) is no place: give three finite numbers of scanner mm.")
-    reach, last = reach_mm / np.linalg.norm(volume.affine[:3, 0]), np.array(volume.image.shape) - 1
+    reach, last = reach_mm / volume.spacing, np.array(volume.image.shape) - 1
     voxel = volume.to_voxel(point)
     if (voxel < -reach).any() or (voxel > last + reach).any():
         ends = volume.to_mm(np.array([np.zeros(3), last]))

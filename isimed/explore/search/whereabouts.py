@@ -84,7 +84,7 @@ def organ_vote(
 
 def _organ_near(volume: Prepared, mm: NDArray, within_mm: float) -> int:
     organs = volume.labels["organs"]
-    spacing = float(np.linalg.norm(volume.affine[:3, 0]))
+    spacing = volume.spacing
     middle = np.rint(volume.to_voxel(mm)).astype(int)
     reach = int(np.ceil(within_mm / spacing))
     low = np.maximum(middle - reach, 0)

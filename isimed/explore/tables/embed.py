@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isimed.core.errors import InputError
+from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.formats.volume import read_volume
 from isimed.data.prepared.cache import prepare_cohort
@@ -30,7 +31,6 @@ from isimed.models.checkpoint import Checkpoint, load_checkpoint, open_checkpoin
 BATCH = 32
 SMALL_BATCH = 16  # of threads that compute a batch each
 GPU_BATCH = 256  # crops at a time, for a GPU to have something to do
-Progress = Callable[[int, int], None]
 
 
 def embed_crops(

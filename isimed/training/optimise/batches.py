@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from isimed.data.prepared.crops import crop_centre_mm
+from isimed.data.prepared.crops import crop_centre_mm, random_centres
 from isimed.data.prepared.preprocess import Prepared
 from isimed.training.optimise.augment import Dice, local_view, make_view
 from isimed.training.optimise.config import TrainConfig
-from isimed.training.optimise.crop_source import CropSource, body_centres
+from isimed.training.optimise.crop_source import CropSource
 
 ORDER, CENTRES, VIEWS = 0, 1, 3  # streams of random numbers; 2 belongs to `validation`
 
@@ -69,7 +69,9 @@ class Batches:
         chosen, count, size = self.chosen(step), self.config.crops_per_volume, self.config.crop_size
         mine = np.array_split(np.arange(len(chosen)), self.world)[self.rank]
         centres = [
-            body_centres(self.volumes[chosen[g]], count, np.random.default_rng((self.config.seed, CENTRES, step, g)))
+            random_centres(
+                self.volumes[chosen[g]], count, np.random.default_rng((self.config.seed, CENTRES, step, g)), peek=True
+            )
             for g in mine
         ]
         volumes = [self.volumes[chosen[g]] for g in mine]

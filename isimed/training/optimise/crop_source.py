@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from isimed.data.prepared.crops import cut_crops, random_centres
+from isimed.data.prepared.crops import cut_crops
 from isimed.data.prepared.preprocess import Prepared
 
 DEVICE_SHARE = 0.4  # of a GPU's free memory that volumes may take
@@ -89,17 +89,3 @@ def crop_source(volumes: Sequence[Prepared], device: torch.device) -> CropSource
         if needed < DEVICE_SHARE * free:
             return DeviceCrops(volumes, device)
     return MappedCrops(volumes, device)
-
-
-def body_centres(volume: Prepared, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(count, 3) voxel indices, drawn evenly from the body by throwing away what misses it.
-
-    Touches a few voxels of the mask instead of reading all of it at every step.
-    """
-    found = np.empty((0, 3), dtype=np.int64)
-    for _ in range(20):
-        tried = rng.integers(0, volume.body.shape, size=(4 * count, 3))
-        found = np.concatenate([found, tried[volume.body[tuple(tried.T)]]])
-        if len(found) >= count:
-            return found[:count]
-    return random_centres(volume, count, rng)

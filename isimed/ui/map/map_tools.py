@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
+from isimed.core.progress import Progress, Say, part_of
 from isimed.data.cohorts.cohort import Cohort
 from isimed.explore.maps.axes import body_correlation, match_axes
 from isimed.explore.maps.compare_spaces import linear_cka, neighbour_overlap, procrustes, same_crops
@@ -33,9 +34,9 @@ def open_map_of(table: Table, source: Source | None = None) -> tuple[Map, Points
     """A table's map and points, or None while they are being made; then a progress bar stands on the page."""
     source = source or chosen_source(table)
 
-    def work(report: Callable[[float, str], None]) -> tuple[Map, Points]:
-        fitted = open_map(table, source=source, progress=lambda share, text: report(0.4 * share, text))
-        return fitted, open_points(table, fitted, progress=lambda share, text: report(0.4 + 0.6 * share, text))
+    def work(progress: Progress, say: Say) -> tuple[Map, Points]:
+        fitted = open_map(table, source=source, progress=part_of(progress, 0, 0.4), say=say)
+        return fitted, open_points(table, fitted, progress=part_of(progress, 0.4, 1), say=say)
 
     return background.result(f"map-{_id(table)}-{source}", work)
 
@@ -43,7 +44,9 @@ def open_map_of(table: Table, source: Source | None = None) -> tuple[Map, Points
 def open_umap_of(table: Table, fitted: Map, points: Points) -> UmapPoints | None:
     parameters = map_view.umap_parameters()
     key = f"umap-{_id(table)}-{fitted.info.created}-{fitted.info.source}-{parameters}"
-    return background.result(key, lambda report: open_umap(table, fitted, points, parameters, progress=report))
+    return background.result(
+        key, lambda progress, say: open_umap(table, fitted, points, parameters, progress=progress, say=say)
+    )
 
 
 def chosen_source(table: Table) -> Source:
@@ -69,12 +72,12 @@ def settings_panel(table: Table, fitted: Map) -> None:
     )
     subjects = st.multiselect("Fit it anew on", sorted(table.subjects), placeholder="all patients")
     if st.button("Fit anew", help="Replaces the kept map; coordinates will change."):
-        bar = st.progress(0.0)
+        bar = st.progress(0.0, "Fitting PCA")
 
-        def report(share: float, text: str) -> None:
-            bar.progress(share, text)
+        def progress(done: int, total: int) -> None:
+            bar.progress(done / total, "Fitting PCA")
 
-        fit_map(table, source=fitted.info.source, subjects=subjects or None, progress=report)
+        fit_map(table, source=fitted.info.source, subjects=subjects or None, progress=progress)
         background.forget(f"map-{_id(table)}")
         st.rerun()
 

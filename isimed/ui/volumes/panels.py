@@ -1,6 +1,5 @@
 """The parts of the Volumes page: the list of cohorts, import, report, thumbnails, split, cache."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import streamlit as st
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
 from isimed.data.cohorts.importing import import_cohort, series_to_choose
 from isimed.data.cohorts.layouts import LAYOUTS
@@ -123,7 +123,7 @@ def _fill_import_form(path: str, key: str) -> None:
     st.rerun()
 
 
-def _bar(text: str) -> tuple[Any, Callable[[int, int], None]]:
+def _bar(text: str) -> tuple[Any, Progress]:
     """A progress bar and the (done, total) callable that moves it."""
     bar = st.progress(0.0, f"{text}…")
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from isimed.data.prepared.crops import crop_centre_mm, cut_crops, grid_centres, nearest_centres, random_centres
-from isimed.data.prepared.preprocess import Prepared
+from isimed.data.prepared.preprocess import Preparation, Prepared
+from isimed.models.card import Card
 
 
 @pytest.fixture
@@ -45,11 +46,30 @@ def test_voxel_to_mm_and_back_is_the_identity(volume: Prepared, size: int) -> No
     np.testing.assert_array_equal(nearest_centres(volume, crop_centre_mm(volume, centres, size), size), centres)
 
 
-def test_random_centres_lie_in_the_body_and_follow_the_seed(volume: Prepared) -> None:
-    centres = random_centres(volume, 200, np.random.default_rng(3))
+@pytest.mark.parametrize("peek", [False, True])
+def test_random_centres_lie_in_the_body_reach_all_of_it_and_follow_the_seed(volume: Prepared, peek: bool) -> None:
+    centres = random_centres(volume, 2000, np.random.default_rng(3), peek=peek)
     assert volume.body[tuple(centres.T)].all()
-    np.testing.assert_array_equal(centres, random_centres(volume, 200, np.random.default_rng(3)))
-    assert len(np.unique(centres, axis=0)) > 100
+    np.testing.assert_array_equal(centres, random_centres(volume, 2000, np.random.default_rng(3), peek=peek))
+    drawn = np.zeros(volume.body.shape, int)
+    np.add.at(drawn, tuple(centres.T), 1)
+    assert (drawn[volume.body] > 0).mean() > 0.99
+    assert drawn.max() < 30  # 7 times each on average: none is preferred
+
+
+def test_a_body_that_peeking_hardly_hits_is_drawn_from_all_the_same() -> None:
+    body = np.zeros((60, 60, 60), bool)
+    body[7, 8, 9] = True
+    thin = Prepared(np.zeros(body.shape, np.float16), body, {}, np.eye(4), np.zeros(3), -1.0)
+    assert random_centres(thin, 3, np.random.default_rng(0), peek=True).tolist() == [[7, 8, 9]] * 3
+
+
+def test_the_edge_of_a_voxel_is_that_of_the_affine() -> None:
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    affine = np.eye(4)
+    affine[:3, :3] = 1.7 * turn
+    one = Prepared(np.zeros((2, 2, 2), np.float16), np.ones((2, 2, 2), bool), {}, affine, np.zeros(3), -1.0)
+    assert one.spacing == pytest.approx(1.7)
 
 
 def test_grid_is_regular_and_in_the_body() -> None:
@@ -62,3 +82,16 @@ def test_grid_is_regular_and_in_the_body() -> None:
     assert (steps == 8).all()
     lows, highs = centres[:, 1].min(), 32 - centres[:, 1].max()
     assert abs(lows - highs) <= 1
+    finer = grid_centres(cube, 3)  # 1.5 voxels: the nearest whole number of them is 2
+    assert set(np.diff(np.unique(finer[:, 2]))) == {2}
+
+
+def test_the_default_grid_is_a_quarter_of_a_crop() -> None:
+    card = Card(name="x", method="isimed", crop_size=32, preparation=Preparation(spacing_mm=3.0))
+    assert card.step_mm == 32 * 3.0 / 4
+    body = np.ones((70, 70, 70), bool)
+    cube = Prepared(np.zeros(body.shape, np.float16), body, {}, np.diag([3.0, 3, 3, 1]), np.zeros(3), -1.0)
+    for axis in range(3):
+        places = np.unique(grid_centres(cube, card.step_mm)[:, axis])
+        assert set(np.diff(places)) == {8}
+        assert len(places) == 9

@@ -193,14 +193,17 @@ def test_too_few_crops_say_so():
 
 
 def test_progress_ends_where_it_should():
-    table, seen = made_table(info(), rows=60), []
-    fitted = open_map(table, progress=lambda share, text: seen.append(share))
-    points = open_points(table, fitted, progress=lambda share, text: seen.append(share))
+    table, seen, said = made_table(info(), rows=60), [], []
+    fitted = open_map(table, progress=lambda done, total: seen.append(done / total), say=said.append)
+    points = open_points(table, fitted, progress=lambda done, total: seen.append(done / total), say=said.append)
     assert seen[-1] == 1
     laying = []
-    open_umap(table, fitted, points, UmapParameters(), progress=lambda share, text: laying.append((share, text)))
-    assert any("Laying out" in text for _, text in laying)
-    assert all(0 <= share <= 1 for share, _ in laying)
+    open_umap(
+        table, fitted, points, UmapParameters(), say=said.append, progress=lambda *now: laying.append(now[0] / now[1])
+    )
+    assert ["Fitting PCA" in said, "Laying out the UMAP" in said, said[-1]] == [True, True, "Measuring the UMAP"]
+    assert laying == sorted(laying)
+    assert 0 <= laying[0] < laying[-1] <= 1
 
 
 def test_trustworthiness_is_that_of_scikit_learn():

@@ -10,7 +10,7 @@ from isimed.data.prepared.crops import crop_centre_mm
 from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.training.optimise.batches import Batches
 from isimed.training.optimise.config import TrainConfig
-from isimed.training.optimise.crop_source import DeviceCrops, MappedCrops, body_centres
+from isimed.training.optimise.crop_source import DeviceCrops, MappedCrops
 
 CPU = torch.device("cpu")
 
@@ -29,14 +29,6 @@ def test_device_crops_equal_mapped_crops_also_at_the_border(volumes: list[Prepar
     on_device, mapped = DeviceCrops(volumes, CPU), MappedCrops(volumes, CPU)
     for size in (32, 40):
         assert torch.equal(on_device.cut(chosen, wanted, size), mapped.cut(chosen, wanted, size))
-
-
-def test_body_centres_lie_in_the_body_and_reach_all_of_it(volumes: list[Prepared]) -> None:
-    centres = body_centres(volumes[0], 500, np.random.default_rng(0))
-    assert centres.shape == (500, 3)
-    assert volumes[0].body[tuple(centres.T)].all()
-    middle = np.argwhere(volumes[0].body).mean(0)
-    np.testing.assert_allclose(centres.mean(0), middle, atol=2)
 
 
 def test_processes_share_a_step_and_every_volume_comes_once_an_epoch(volumes: list[Prepared]) -> None:
