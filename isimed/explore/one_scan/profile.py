@@ -5,7 +5,7 @@ scans of patients like them, each left out in turn, lie from that sample. It hol
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from scipy import ndimage
 
 from isimed.core.errors import InputError
+from isimed.core.files import write_file
+from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.prepared.cache import prepared
 from isimed.data.prepared.crops import crop_centre_mm, grid_centres
@@ -38,7 +40,6 @@ LABELLED = 40  # scans whose organs are looked up
 LEAST_PATIENTS = 3
 LEAST_FOR_95 = 19  # scans, of which the most unusual is the 95 % limit
 ARRAYS = ("mean", "directions", "features", "slope", "organ", "organ_place", "crop_misfits", "scan_misfits")
-Progress = Callable[[int, int], None]
 
 
 class ProfileInfo(BaseModel):
@@ -268,15 +269,7 @@ def save_profile(profile: Profile, file: Path) -> Path:
         name: getattr(profile, name)
         for name in ("mean", "slope", "organ", "organ_place", "crop_misfits", "scan_misfits")
     }
-    temporary = file.with_name(f".{file.name}.tmp")
-    try:
-        save_file(arrays, temporary, metadata={"about": profile.info.model_dump_json()})
-        temporary.replace(file)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{file} cannot be written ({error}): give a folder that you may write to.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return file
+    return write_file(file, save(arrays, metadata={"about": profile.info.model_dump_json()}))
 
 
 def read_profile(checkpoint: Checkpoint) -> Profile | None:

@@ -1,6 +1,6 @@
 """What is this scan, which network fits it, and what lies at a place of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.core.errors import InputError
+from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import Cohort, cohort_names
 from isimed.data.formats.volume import Volume, read_volume
 from isimed.data.prepared import cache
@@ -28,7 +29,6 @@ AXES = ("left-right", "posterior-anterior", "inferior-superior")
 CLEAR = 0.5  # correlation of where crops are with where they look to be
 ENDS = (0.05, 0.95)  # of a scan's crops along the body: single ones err
 VOTERS = 20
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
