@@ -4,6 +4,7 @@ import streamlit as st
 
 from isimed.ui import state
 from isimed.ui.volumes import panels
+from isimed.ui.volumes.import_panel import show_import
 
 st.title("Volumes")
 cohort = state.choose_cohort()
@@ -12,7 +13,7 @@ if said := st.session_state.pop("imported", None):
 panels.show_cohorts()
 
 with st.expander("Add volumes", icon=":material/add:"):
-    panels.show_import()
+    show_import()
 
 st.subheader(cohort.name)
 report, thumbnails, split, cache = st.tabs(["Quality", "Pictures", "Split", "Prepared volumes"])

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -35,28 +37,73 @@ def test_page_shows_cohorts_and_report(app: AppTest) -> None:
     assert list(report["volume"]) == ["P0", "P1", "P2"]
 
 
-def test_import_by_path(app: AppTest, tmp_path: Path) -> None:
-    write_nifti(tmp_path / "mine/scan.nii.gz")
-    app.text_input[0].set_value(str(tmp_path / "mine")).run()
+def look_through(app: AppTest, path: Path) -> AppTest:
+    app.text_input[0].set_value(str(path)).run()
+    press(app, "Look through")
+    assert not app.exception
+    return app
+
+
+def planned(app: AppTest) -> pd.DataFrame:
+    """The table of the plan, as the page shows it."""
+    return next(table.value for table in app.dataframe if "why" in table.value.columns)
+
+
+def text(app: AppTest) -> str:
+    return " ".join(element.value for element in app.markdown).replace("\\", "")
+
+
+def test_nothing_is_written_before_the_plan_is_confirmed(app: AppTest, tmp_path: Path) -> None:
+    for patient in ("anna", "bert"):
+        write_nifti(tmp_path / f"mine/{patient}/ct.nii.gz")
+        write_nifti(tmp_path / f"mine/{patient}/ct_tumour.nii.gz", (blob() > 60).astype("uint8"))
+    (tmp_path / "mine/protocol.mgz").write_text("no scan")
+    look_through(app, tmp_path / "mine")
+    assert cohort_names() == ["small"]
+    shown = planned(app)
+    assert list(shown["role"]) == ["image", "image", "tumour", "tumour", "left out"]
+    assert list(shown["patient"][:2]) == ["anna", "bert"]
+    assert "convert it to .nii.gz" in shown["why"].iloc[-1]
+    assert "2 volumes of 2 patients, 2 label maps, 1 files left out" in text(app)
     press(app, "Import")
     assert not app.exception
     assert cohort_names() == ["mine", "small"]
-    assert "Recognised as plain folder" in app.success[0].value
+    assert "Recognised as plain folder: 2 volumes of 2 patients" in app.success[0].value.replace("\\", "")
+    assert [bool(entry.tumour) for entry in Cohort.load("mine").volumes] == [True, True]
 
 
-def test_import_of_chosen_series(app: AppTest, tmp_path: Path) -> None:
+def test_a_plan_is_discarded(app: AppTest, tmp_path: Path) -> None:
+    write_nifti(tmp_path / "mine/scan.nii.gz")
+    look_through(app, tmp_path / "mine")
+    press(app, "Discard")
+    assert not any("why" in table.value.columns for table in app.dataframe)
+    assert cohort_names() == ["small"]
+
+
+def test_dicom_series_are_rows_of_the_plan(app: AppTest, tmp_path: Path) -> None:
     write_dicom(tmp_path / "scans/a", blob(), PatientID="A")
     write_dicom(tmp_path / "scans/b", blob(seed=1), PatientID="B")
-    app.text_input[0].set_value(str(tmp_path / "scans")).run()
-    app.toggle[0].set_value(True).run()
+    write_dicom(tmp_path / "scans/scout", blob()[:, :, :1], PatientID="B")
+    look_through(app, tmp_path / "scans")
+    assert list(planned(app)["role"]) == ["image", "image", "left out"]
+    assert "scout" in planned(app)["why"].iloc[2]
     press(app, "Import")
     assert not app.exception
     assert Cohort.load("scans").subjects == ["A", "B"]
 
 
+def test_names_of_files_are_text_never_markup(app: AppTest, tmp_path: Path) -> None:
+    write_nifti(tmp_path / "![x](**b**)" / "scan.nii.gz", np.stack([blob(), blob(seed=1)], -1))
+    write_nifti(tmp_path / "![x](**b**)" / "other.nii.gz")
+    look_through(app, tmp_path / "![x](**b**)")
+    press(app, "Import")
+    assert "![x](**b**)" in app.success[0].value.replace("\\", "")
+    assert "![x](" not in app.success[0].value
+
+
 def test_bad_path_is_one_sentence(app: AppTest, tmp_path: Path) -> None:
     app.text_input[0].set_value(str(tmp_path / "absent")).run()
-    press(app, "Import")
+    press(app, "Look through")
     assert not app.exception
     assert "does not exist" in app.error[0].value
 

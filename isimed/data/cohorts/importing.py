@@ -166,12 +166,6 @@ def name_from(path: Path) -> str:
     return re.sub(r"[^\w. -]+", "-", name).strip(" .-")[:60] or "cohort"
 
 
-def series_to_choose(path: str | Path) -> list[Any]:
-    """The DICOM series of a folder, for a person to choose from; empty where there are none."""
-    path = Path(path).expanduser().absolute()
-    return list(scan_folder(path).series) if path.is_dir() else []
-
-
 def _given(path: str | Path) -> Path:
     path = Path(path).expanduser()
     refuse_missing(path)

@@ -144,7 +144,7 @@ class Plan:
         items = list(self.items)
         for row in rows:
             number = int(row["number"])
-            changed: dict[str, Any] = {key: str(row[key] or "").strip() for key in CORRECTABLE}
+            changed: dict[str, Any] = {key: _cell(row[key]) for key in CORRECTABLE}
             if changed["role"] not in ROLES:
                 raise InputError(f"{changed['role']!r} is no role of a file: use {', '.join(ROLES)}.")
             if changed["role"] == IMAGE and items[number].role != IMAGE:
@@ -213,6 +213,11 @@ class Plan:
                 for row in self.rows()
             ],
         }
+
+
+def _cell(value: Any) -> str:
+    """A cell of an edited table; an emptied one is None or NaN."""
+    return "" if value is None or value != value else str(value).strip()
 
 
 def _some(lines: Sequence[str], most: int, what: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The parts of the Volumes page: the list of cohorts, import, report, thumbnails, split, cache."""
+"""The parts of the Volumes page: the list of cohorts, report, thumbnails, split, cache."""
 
 from pathlib import Path
 from typing import Any
@@ -8,19 +8,15 @@ import streamlit as st
 
 from isimed.core import paths
 from isimed.core.errors import InputError
-from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
-from isimed.data.cohorts.importing import import_cohort, series_to_choose
-from isimed.data.cohorts.layouts import LAYOUTS
 from isimed.data.cohorts.splits import PARTS, draw_split, read_split, split_path, write_split
-from isimed.data.cohorts.uploads import store_uploads
 from isimed.data.prepared.cache import cache_size, delete_cache
 from isimed.data.prepared.memory import MemoryBudget
 from isimed.data.quality.facts import facts_of
 from isimed.data.quality.report import QualityReport, check_cohort
 from isimed.explore.tables.store import tables_of
 from isimed.ui import state
-from isimed.ui.errors import show_error
+from isimed.ui.volumes.import_panel import bar
 from isimed.ui.volumes.pictures import three_planes
 
 A_PAGE = 12
@@ -64,100 +60,13 @@ def _row(name: str, cohort: Cohort) -> dict[str, Any]:
     }
 
 
-def show_import() -> None:
-    """By a path on the server, or by upload; a DICOM tree lets one choose its series."""
-    by_path, by_upload = st.tabs(["From a folder on this machine", "Upload"])
-    with by_path:
-        path = st.text_input("Folder, file or zip", placeholder="the path of a folder, as the server sees it")
-        st.caption("Files stay where they are: the cohort only refers to them.")
-        if path:
-            _import_form(path, "path")
-    with by_upload:
-        kind = st.segmented_control("What", ["Files or a zip", "A folder"], default="Files or a zip")
-        how: Any = "directory" if kind == "A folder" else True
-        files = st.file_uploader("Scans: NIfTI, NRRD, MHA, DICOM or a zip", accept_multiple_files=how, key=f"up-{kind}")
-        st.caption("Meant for a few scans: uploads pass through memory. Give large cohorts as a folder on the server.")
-        if files:
-            _import_form(_stored(files), "upload")
-
-
-def _stored(files: list[Any]) -> str:
-    """Uploads are written once, not at every rerun."""
-    ids = tuple(file.file_id for file in files)
-    if st.session_state.get("uploaded", (None, ""))[0] != ids:
-        st.session_state["uploaded"] = (ids, str(store_uploads(files)))
-    return st.session_state["uploaded"][1]
-
-
-def _import_form(path: str, key: str) -> None:
-    try:
-        _fill_import_form(path, key)
-    except InputError as error:  # shown here, so that the rest of the page stays
-        show_error(error)
-
-
-def _fill_import_form(path: str, key: str) -> None:
-    series = list(series_to_choose(path)) if st.toggle("Choose DICOM series", key=f"{key}-series") else []
-    chosen = _choose_series(series, key) if series else None
-    name_column, layout_column, channel_column, copy_column = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
-    name = name_column.text_input("Name", key=f"{key}-name", placeholder="the folder's name")
-    layout = layout_column.selectbox("Layout", ["auto", *LAYOUTS], key=f"{key}-layout")
-    channel = channel_column.text_input("Image or channel", key=f"{key}-channel", placeholder="CT, flair, 0 …")
-    copy = copy_column.toggle("Copy the files", key=f"{key}-copy")
-    if not st.button("Import", type="primary", key=f"{key}-go", icon=":material/download:"):
-        return
-    bar, progress = _bar("Reading headers")
-    manifest = import_cohort(
-        path,
-        name=name or ("upload" if key == "upload" else None),
-        layout=layout,
-        channel=channel or None,
-        series=chosen,
-        copy=copy or key == "upload",
-        progress=progress,
-    )
-    bar.empty()
-    cohort = Cohort.load(manifest)
-    st.session_state["cohort"] = cohort.name
-    st.session_state["imported"] = cohort.description
-    st.rerun()
-
-
-def _bar(text: str) -> tuple[Any, Progress]:
-    """A progress bar and the (done, total) callable that moves it."""
-    bar = st.progress(0.0, f"{text}…")
-
-    def move(done: int, total: int) -> None:
-        bar.progress(done / total, f"{text}: {done} of {total}")
-
-    return bar, move
-
-
-def _choose_series(series: list[Any], key: str) -> list[str]:
-    table = pd.DataFrame(
-        {
-            "take": [not one.problem for one in series],
-            "patient": [one.patient for one in series],
-            "modality": [one.modality for one in series],
-            "slices": [one.slices for one in series],
-            "description": [one.description for one in series],
-            "date": [one.date for one in series],
-            "problem": [one.problem for one in series],
-        }
-    )
-    edited = st.data_editor(
-        table, hide_index=True, disabled=list(table.columns[1:]), key=f"{key}-picker", width="stretch"
-    )
-    return [one.uid for one, take in zip(series, edited["take"], strict=True) if take]
-
-
 def checked(cohort: Cohort) -> QualityReport:
     """The report of a cohort, made once a session with a bar; measured volumes are only read."""
     key = f"report-{cohort.name}-{find_manifest(cohort.name).stat().st_mtime_ns}"
     if key not in st.session_state:
-        bar, progress = _bar("Checking volumes")
+        shown, progress = bar("Checking volumes")
         st.session_state[key] = check_cohort(cohort, progress)
-        bar.empty()
+        shown.empty()
     return st.session_state[key]
 
 

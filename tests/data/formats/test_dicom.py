@@ -12,7 +12,7 @@ from pydicom.uid import RLELossless, generate_uid
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
-from isimed.data.cohorts.importing import import_cohort, series_to_choose
+from isimed.data.cohorts.importing import import_cohort
 from isimed.data.formats.dicom_series import scan_folder
 from isimed.data.formats.volume import Volume, read_volume
 from isimed.data.prepared.preprocess import upright
@@ -72,7 +72,7 @@ def test_several_series_in_one_folder(tmp_path: Path) -> None:
             shutil.copy(file, flat / f"{folder}{file.name}")
     with pytest.raises(InputError, match="holds 2 series"):
         read_volume(flat)
-    choices = series_to_choose(flat)
+    choices = scan_folder(flat).series
     assert {series.patient for series in choices} == {"P1", "P2"}
     cohort = Cohort.load(import_cohort(flat))
     assert cohort.subjects == ["P1", "P2"]
