@@ -23,4 +23,4 @@ def run(options: Options) -> None:
     checkpoint = checkpoint_for(fitting_checkpoints(cohort)[0], cohort)
     with bar("crop", f"Embedding with {checkpoint.name}") as progress:
         table = embed_cohort(cohort, checkpoint, progress=progress)
-    print(f"{cohort.name}: {len(cohort.volumes)} synthetic patients, {len(table)} crops. `streamlit run app.py`.")
+    print(f"{cohort.name}: {len(cohort.volumes)} synthetic patients, {len(table)} crops. See them with `isimed app`.")

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
+# Where app.py, pages/ and checkpoints/ lie: inside an installed package, beside the package in a checkout.
+ROOT = PACKAGE / "installed" if (PACKAGE / "installed").is_dir() else PACKAGE.parent
 RESEARCH_ONLY = "Research use only. Not for diagnosis."
 
 
@@ -30,5 +32,5 @@ def runs_dir() -> Path:
 
 def checkpoint_dirs() -> list[Path]:
     """Folders that hold named checkpoints: the repository's (or the installed package's), then the user's."""
-    candidates = [PACKAGE.parent / "checkpoints", PACKAGE / "shipped_checkpoints", home() / "checkpoints"]
+    candidates = [ROOT / "checkpoints", home() / "checkpoints"]
     return [folder for folder in candidates if folder.is_dir()]

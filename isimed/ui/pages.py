@@ -5,4 +5,4 @@ from isimed.core import paths
 
 def page_file(name: str) -> str:
     """The path of a page that ``st.switch_page`` and ``st.page_link`` understand from anywhere."""
-    return str(paths.PACKAGE.parent / "pages" / f"{name}.py")
+    return str(paths.ROOT / "pages" / f"{name}.py")

@@ -21,6 +21,12 @@ import nibabel as nib
 import numpy as np
 
 SIZE, SPACING_MM = 22, 6.0
+LEFT_OUT = (
+    "evaluations/crops/*",
+    "prepared/S[12]-*/*",
+    "quality/*/*.bin",
+    "_maps/code/*",
+)  # more of the same, or large
 
 
 def main(target: Path) -> None:
@@ -29,7 +35,7 @@ def main(target: Path) -> None:
         os.environ["ISIMED_HOME"] = str(home)
         cohort = write_cohort(home / "cohorts" / "old")
         isimed("check", "old", "--json")
-        isimed("embed", "old", "--checkpoint", "demo-brain", "--step-mm", "45")
+        isimed("embed", "old", "--checkpoint", "demo-brain", "--step-mm", "60")
         tasks = ("--task", "distance", "position", "collapse")
         isimed("evaluate", "old", "--checkpoint", "demo-brain", *tasks, "--crops", "4", "--json", home / "result.json")
         keep_by_hand(cohort)
@@ -107,7 +113,7 @@ def zeros_for_weights(run: Path) -> None:
 def pack(home: Path, target: Path) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_LZMA) as archive:
         for file in sorted(home.rglob("*")):
-            if file.is_file():
+            if file.is_file() and not any(file.match(pattern) for pattern in LEFT_OUT):
                 archive.write(file, file.relative_to(home))
 
 

@@ -79,7 +79,10 @@ def submit(run: Run) -> str:
     """
     if not available():
         raise InputError("There is no SLURM here (no sbatch): log in to the cluster, or train with --on here.")
-    import submitit
+    try:
+        import submitit
+    except ImportError:
+        raise InputError("SLURM needs the package submitit: `pip install isimed[slurm]`.") from None
 
     config, folder = run.config, run.folder.resolve()
     path = os.pathsep.join(filter(None, [str(paths.PACKAGE.parent), os.environ.get("PYTHONPATH")]))
