@@ -14,6 +14,7 @@ from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import write_json
 from isimed.data.cohorts.json_files import line_of, read_object
+from isimed.data.formats.label_map import as_labels
 from isimed.data.formats.reading import reason
 from isimed.data.formats.volume import VOLUME_SUFFIXES, Volume, read_volume
 
@@ -134,8 +135,8 @@ class Cohort(BaseModel):
         return read_volume(self.path(entry.image), channel=entry.channel, series=entry.series)
 
     def read_labels(self, entry: Entry) -> dict[str, Volume]:
-        """The label maps that this volume has: ``organs`` and / or ``tumour``."""
-        return {name: read_volume(self.path(file)) for name in LABELS if (file := getattr(entry, name))}
+        """The label maps that this volume has, ``organs`` and / or ``tumour``; one that is not there is unknown."""
+        return {name: as_labels(read_volume(self.path(file))) for name in LABELS if (file := getattr(entry, name))}
 
     @property
     def subjects(self) -> list[str]:

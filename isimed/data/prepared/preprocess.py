@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
 from isimed.core.errors import InputError
+from isimed.data.formats.label_map import KIND, as_labels
 from isimed.data.formats.reading import Note
 from isimed.data.formats.volume import Volume, apply_affine
 from isimed.data.prepared.geometry import check_overlap, upright
@@ -54,7 +55,7 @@ class Prepared:
     Attributes:
         image: (X, Y, Z) float16, axes R A S, isotropic, cut to the body's box.
         body: (X, Y, Z) bool, the body with its cavities.
-        labels: name (``organs``, ``tumour``) -> (X, Y, Z) uint16 on the same grid.
+        labels: name (``organs``, ``tumour``) -> (X, Y, Z) uint16 on the same grid; wider where a label is beyond.
         affine: (4, 4) voxel -> scanner mm.
         box_centre_mm: (3,) centre of the body's box in scanner mm, the origin of positions.
         background: the image's value outside the scan.
@@ -64,7 +65,7 @@ class Prepared:
 
     image: NDArray[np.float16]
     body: NDArray[np.bool_]
-    labels: Mapping[str, NDArray[np.uint16]]
+    labels: Mapping[str, NDArray[np.unsignedinteger]]
     affine: NDArray[np.float64]
     box_centre_mm: NDArray[np.float64]
     background: float
@@ -96,7 +97,9 @@ def prepare(volume: Volume, preparation: Preparation, *, labels: Mapping[str, Vo
         InputError: the volume holds no body under this preparation, is constant, or lies elsewhere than a label map.
     """
     notes = list(volume.notes)
-    for name, label in (labels or {}).items():
+    maps = {name: as_labels(label) for name, label in (labels or {}).items()}
+    for name, label in maps.items():
+        notes += [note for note in label.notes if getattr(note, "kind", "") == KIND]
         notes += check_overlap(label, volume, name=name)
     volume = upright(finite(volume, notes), notes)
     image, affine = resample(volume, preparation.spacing_mm)
@@ -111,7 +114,7 @@ def prepare(volume: Volume, preparation: Preparation, *, labels: Mapping[str, Vo
     image, body = image[box], np.ascontiguousarray(body[box])
     affine = affine @ _translation(start)
     scaled, background = _scale(image, preparation, name=volume.name)
-    on_grid = {name: resample_labels(label, affine, image.shape) for name, label in (labels or {}).items()}
+    on_grid = {name: resample_labels(label, affine, image.shape) for name, label in maps.items()}
     centre = apply_affine(affine, (np.array(image.shape) - 1) / 2)
     return Prepared(
         image=np.ascontiguousarray(scaled, dtype=np.float16),
@@ -163,20 +166,20 @@ def resample(volume: Volume, spacing_mm: float) -> tuple[NDArray[np.float32], ND
     return array, affine
 
 
-def resample_labels(labels: Volume, affine: NDArray, shape: tuple[int, ...]) -> NDArray[np.uint16]:
+def resample_labels(labels: Volume, affine: NDArray, shape: tuple[int, ...]) -> NDArray[np.unsignedinteger]:
     """Nearest label at every voxel of another grid; 0 where the label map does not reach.
 
     Args:
-        labels: the label map on its own grid.
+        labels: the label map on its own grid, as `as_labels` gives it.
         affine: (4, 4) of the wanted grid.
         shape: (X, Y, Z) of the wanted grid.
     """
     to_label = np.linalg.inv(labels.affine) @ affine
-    rounded = labels.voxels if labels.voxels.dtype.kind in "iu" else np.rint(labels.voxels)
+    values = labels.voxels if labels.voxels.dtype.itemsize > 1 else labels.voxels.astype(np.uint16)
     found = ndimage.affine_transform(
-        rounded.astype(np.uint16), to_label[:3, :3], offset=to_label[:3, 3], output_shape=shape, order=0, cval=0
+        values, to_label[:3, :3], offset=to_label[:3, 3], output_shape=shape, order=0, cval=0
     )
-    return np.asarray(found, dtype=np.uint16)
+    return np.asarray(found)
 
 
 def body_mask(image: NDArray, *, above: float) -> NDArray[np.bool_]:

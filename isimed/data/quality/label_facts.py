@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort, Entry
+from isimed.data.formats.label_map import KIND
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.geometry import check_overlap
 from isimed.data.prepared.preprocess import Preparation
@@ -31,6 +32,7 @@ def measure_labels(cohort: Cohort, entry: Entry, image: Volume) -> tuple[dict[st
     measured: dict[str, LabelFacts] = {}
     notes: list[tuple[str, str]] = []
     for name, label in labels.items():
+        notes += [(KIND, str(note)) for note in label.notes if getattr(note, "kind", "") == KIND]
         try:
             notes += [(note.kind, str(note)) for note in check_overlap(label, image, name=name)]
         except InputError as error:
@@ -44,7 +46,7 @@ def _measure_label(label: Volume, image: Volume, above: float) -> LabelFacts:
     sums: dict[int, NDArray] = {}
     on_body, looked = 0, 0
     for start in range(0, label.shape[2], SLAB):
-        slab = np.rint(label.voxels[..., start : start + SLAB]).astype(np.int64)
+        slab = label.voxels[..., start : start + SLAB].astype(np.int64)
         where = np.array(np.nonzero(slab)).T
         if not len(where):
             continue

@@ -30,6 +30,7 @@ NOTE_SEVERITY = {
     "spacing": "warning",
     "intensity": "warning",
     "label mismatch": "warning",
+    "label values": "warning",
 }
 
 

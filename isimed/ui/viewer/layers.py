@@ -43,13 +43,18 @@ def label_map(cohort: Cohort, volume_id: str, layer: str) -> LabelMap | None:
     path = cohort.path(file)
     key = f"{path}-{path.stat().st_mtime_ns}"
     voxels = _labels(key, layer.lower(), volume_id, cohort)
+    names = {value: name.replace("_", " ") for value, name in cohort.organs.items()}
     if layer == TUMOUR:
-        return LabelMap(voxels, {int(value): "tumour" for value in np.unique(voxels) if value}, key=key)
-    return LabelMap(voxels, {value: name.replace("_", " ") for value, name in cohort.organs.items()}, key=key)
+        names = {int(value): "tumour" for value in np.unique(voxels) if value}
+    if voxels.dtype != np.uint16:  # more than the browser draws: numbered anew, the names stay
+        values, numbered = np.unique(voxels, return_inverse=True)
+        voxels = numbered.reshape(voxels.shape).astype(np.uint16)
+        names = {place: names.get(int(value), f"label {value}") for place, value in enumerate(values) if value}
+    return LabelMap(voxels, names, key=key)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _labels(key: str, name: str, volume_id: str, _cohort: Cohort) -> NDArray[np.uint16]:
+def _labels(key: str, name: str, volume_id: str, _cohort: Cohort) -> NDArray[np.unsignedinteger]:
     scan = state.scan(_cohort, volume_id)
     labels = _cohort.read_labels(_cohort.entry(volume_id))[name]
     return resample_labels(labels, scan.affine, scan.shape)
