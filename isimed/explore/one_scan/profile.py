@@ -160,7 +160,8 @@ def make_profile(
     train, held_out = (_entries(cohort, checkpoint.card, part) for part in ("train", "validation"))
     if len({entry.subject for entry in train}) < LEAST_PATIENTS:
         raise InputError(
-            f"{cohort.name} has fewer than {LEAST_PATIENTS} of the patients {checkpoint.name} was trained on."
+            f"{cohort.name} has fewer than {LEAST_PATIENTS} of the patients that {checkpoint.name} was trained on: "
+            "give the cohort of its card."
         )
     everyone = [*train, *held_out]
     rows: list[tuple[NDArray, NDArray, NDArray]] = []
