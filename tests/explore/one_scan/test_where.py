@@ -42,7 +42,7 @@ def profile(organs: dict[int, float]) -> Profile:
         organs={label: f"organ_{label}" for label in organs},
     )  # fmt: skip
     empty = np.zeros((0, 3), np.float32)
-    places = np.array([[0, 0, level] for level in organs.values()], np.float32)
+    places = np.array([[0, 0, level] for level in organs.values()], np.float32).reshape(-1, 3)
     label = np.array(list(organs), np.float32)
     return Profile(info, empty, empty, empty, empty, label, places, empty, empty)
 
