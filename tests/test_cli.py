@@ -127,8 +127,8 @@ def test_train_embed_locate(
     locate = ["locate", str(cohort.root), "--checkpoint", run.id, "--step-mm", "60", "--volume", "P0", "--mm", *place]
     assert main(locate) == 0
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header == "volume,x_mm,y_mm,z_mm,latent_distance,uncertainty_mm,round_trip_mm"
-    assert all(len(row.split(",")) == 7 for row in rows)
+    assert header == "volume,x_mm,y_mm,z_mm,latent_distance,uncertainty_mm,round_trip_mm,note"
+    assert all(len(row.split(",")) == 8 for row in rows)
     assert {row.split(",")[0] for row in rows} == {"P1", "P2"}
 
 

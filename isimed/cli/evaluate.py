@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from isimed.cli.output import bar, say
+from isimed.cli.output import bar, say, writable
 from isimed.cli.parser import Commands, Options, at_least
-from isimed.core.errors import InputError
 from isimed.core.files import write_file
 
 
@@ -51,7 +50,7 @@ def run(options: Options) -> None:
     if options.dry_run:
         print(make_plan(cohort, load_all(cohort, options.checkpoint), **asked).sentence())
         return
-    _writable(options.json, options.html)
+    writable(options.json, options.html)
     with bar("%", "Evaluating") as progress:
         result = evaluate(cohort, options.checkpoint, **asked, progress=progress, say=say)
     text = result.to_json()
@@ -60,11 +59,3 @@ def run(options: Options) -> None:
     if options.html:
         write_html(result, Path(options.html))
     print(to_text(result) if options.json else text)
-
-
-def _writable(*files: str | None) -> None:
-    """Refuse a place that cannot be written before hours of work, not after."""
-    for name in filter(None, files):
-        file = Path(name)
-        if not file.absolute().parent.is_dir() or file.is_dir():
-            raise InputError(f"{file} cannot be written: give a file in a folder that exists.")

@@ -1,7 +1,14 @@
 """One place in every other patient."""
 
+from typing import TYPE_CHECKING
+
 from isimed.cli.output import bar, print_csv
 from isimed.cli.parser import STEP_HELP, Commands, Options, finite, length_mm
+
+if TYPE_CHECKING:
+    from isimed.explore.search.locate import Location
+
+HEADER = ("volume", "x_mm", "y_mm", "z_mm", "latent_distance", "uncertainty_mm", "round_trip_mm", "note")
 
 
 def add(commands: Commands) -> None:
@@ -35,5 +42,10 @@ def run(options: Options) -> None:
     found = locate_everywhere(
         table, volume, code, options.volume, options.mm, refine=not options.coarse, round_trip=True
     )
-    header = ("volume", "x_mm", "y_mm", "z_mm", "latent_distance", "uncertainty_mm", "round_trip_mm")
-    print_csv(header, ((p.volume, *p.mm, p.distance, p.uncertainty_mm, p.round_trip_mm) for p in found))
+    print_csv(HEADER, map(row, found))
+
+
+def row(found: "Location") -> tuple[object, ...]:
+    """A line of the table; a place that the volume does not show has no coordinates, and the note says why."""
+    mm = (None, None, None) if found.note else found.mm
+    return (found.volume, *mm, found.distance, found.uncertainty_mm, found.round_trip_mm, found.note)

@@ -3,8 +3,10 @@
 import csv
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+from isimed.core.errors import InputError
 from isimed.core.progress import Progress
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -54,3 +56,11 @@ def _cell(value: object) -> str:
         return f"{value:.2f}"
     text = str(value)
     return "'" + text if text.startswith(FORMULA) else text
+
+
+def writable(*files: str | None) -> None:
+    """Refuse a place that cannot be written before hours of work, not after."""
+    for name in filter(None, files):
+        file = Path(name)
+        if not file.absolute().parent.is_dir() or file.is_dir():
+            raise InputError(f"{file} cannot be written: give a file in a folder that exists.")

@@ -1,6 +1,7 @@
 """What is this scan, which network fits it, and what lies at a place of it."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from isimed.explore.search.whereabouts import organ_vote
 from isimed.explore.tables.embed import embed_prepared
 from isimed.explore.tables.filters import Filter
 from isimed.explore.tables.joined import Joined, in_reference
-from isimed.explore.tables.store import Table, open_table, tables_of
+from isimed.explore.tables.store import Table, open_table, table_info, tables_of
 from isimed.models.card import checkpoint_names
 from isimed.models.checkpoint import Checkpoint, open_checkpoint
 
@@ -122,14 +123,16 @@ def where(
         return Description(fits, notes=tuple(notes))
     organ = None
     if mm is not None:
-        table = reference_table(best.checkpoint, reference)
-        if table is None:
+        known = (
+            (reference, reference_table(best.checkpoint, reference)) if reference else any_reference(best.checkpoint)
+        )
+        if known is None:
             notes.append(
                 f"No organ is named: no labelled cohort is embedded with {best.checkpoint.name}; "
                 f"`isimed embed COHORT --checkpoint {best.checkpoint.name}` makes one a reference."
             )
         else:
-            organ = organ_at(scan.name, best.volume, mm, best.checkpoint, *table, progress=progress)
+            organ = organ_at(scan.name, best.volume, mm, best.checkpoint, *known, progress=progress)
             if organ is None:
                 notes.append("No labelled organ is near this place in the reference.")
     return Description(fits, best.region, best.axes, organ, tuple(notes))
@@ -220,26 +223,30 @@ def region_of(profile: Profile, looks: NDArray) -> str | None:
     return f"from {names[0]} to {names[1]}"
 
 
-def reference_table(checkpoint: Checkpoint, reference: Cohort | None = None) -> tuple[Cohort, Table] | None:
-    """A labelled cohort and its table under a network: the given one, or the largest that is embedded.
+def any_reference(checkpoint: Checkpoint) -> tuple[Cohort, Table] | None:
+    """The labelled cohort in ISIMED_HOME that is embedded with a network, the largest of several."""
+    found = []
+    for name in cohort_names():
+        with suppress(InputError):
+            cohort = Cohort.load(name)
+            found.append((cohort, reference_table(checkpoint, cohort)))
+    return max(found, key=lambda one: len(one[1].volumes), default=None)
+
+
+def reference_table(checkpoint: Checkpoint, reference: Cohort) -> Table:
+    """The table of a reference's labelled volumes under a network.
 
     Raises:
-        InputError: the given one has no organs, or is not embedded with this network.
+        InputError: the cohort has no organs, or is not embedded with this network.
     """
-    candidates = [reference] if reference else [Cohort.load(name) for name in cohort_names()]
-    found = []
-    for cohort in candidates:
-        labelled = [entry.id for entry in cohort.volumes if entry.organs]
-        for info in tables_of(cohort.name):
-            same = info.checkpoint_fingerprint == checkpoint.fingerprint and info.step_mm == checkpoint.card.step_mm
-            if labelled and same and info.cohort_fingerprint == cohort.fingerprint:
-                found.append((cohort, open_table(info, labelled)))
-    if reference and not found:
-        raise InputError(
-            f"{reference.name} is no reference yet: it needs organ labels, and "
-            f"`isimed embed {reference.name} --checkpoint {checkpoint.name}`."
-        )
-    return max(found, key=lambda one: len(one[1].volumes), default=None)
+    labelled = [entry.id for entry in reference.volumes if entry.organs]
+    info = table_info(reference, checkpoint)
+    if labelled and info in tables_of(reference.name):
+        return open_table(info, labelled)
+    raise InputError(
+        f"{reference.name} is no reference yet: it needs organ labels, and "
+        f"`isimed embed {reference.name} --checkpoint {checkpoint.name}`."
+    )
 
 
 def organ_at(

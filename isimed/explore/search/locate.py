@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.data.prepared.preprocess import Prepared
+from isimed.explore.search.absent import absent
 from isimed.explore.search.correspondence import correspondence
 from isimed.explore.search.refine import sharpen
 from isimed.explore.search.retrieve import Match, nearest_in_each
@@ -43,6 +44,7 @@ class Location:
         distance: latent distance of the best crop, mm where the network has a distance head.
         uncertainty_mm: spread of what ``mm`` stands on: crops around it, or shifts that fit its voxels.
         round_trip_mm: how far the way back lands from the clicked point; None where it was not asked for.
+        note: why this volume does not show the place, "lies above this scan"; ``mm`` is then where it would be.
     """
 
     subject: str
@@ -51,6 +53,7 @@ class Location:
     distance: float
     uncertainty_mm: float
     round_trip_mm: float | None = None
+    note: str = ""
 
 
 def locate_everywhere(
@@ -157,9 +160,8 @@ def agree(
         there = correspondence(table, source, one.volume)
         mm = there.map(point)
         home = correspondence(table, one.volume, source).map(mm) if round_trip else None
-        agreed.append(
-            Location(one.subject, one.volume, _point(mm), one.distance, there.spread(point), _miss(home, point))
-        )
+        spread, miss, note = there.spread(point), _miss(home, point), absent(table, one.volume, mm)
+        agreed.append(Location(one.subject, one.volume, _point(mm), one.distance, spread, miss, note))
     return agreed
 
 

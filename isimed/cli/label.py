@@ -1,0 +1,41 @@
+"""A rough label map of one scan, carried over from a labelled cohort."""
+
+import sys
+from pathlib import Path
+
+from isimed.cli.output import bar, writable
+from isimed.cli.parser import Commands, Options
+
+SUFFIXES = (".nii.gz", ".nii")
+
+
+def add(commands: Commands) -> None:
+    label = commands.add("label", run, "Write a rough label map of a scan, carried over from a labelled cohort.")
+    label.add_argument("scan", help="any scan: NIfTI, NRRD, MetaImage, or DICOM as a file, folder or zip")
+    label.add_argument("--reference", required=True, metavar="COHORT", help="cohort with organs, embedded already")
+    label.add_argument("--checkpoint", help="which network (default: the one that fits the scan best)")
+    label.add_argument("--out", required=True, metavar="FILE", help="NIfTI to write, .nii.gz or .nii")
+
+
+def run(options: Options) -> None:
+    import nibabel as nib
+    import numpy as np
+
+    from isimed.core.errors import InputError
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.explore.one_scan.label import label_scan
+
+    out = Path(options.out)
+    if not out.name.endswith(SUFFIXES):
+        raise InputError(f"--out {out}: give a file that ends in .nii.gz or .nii.")
+    writable(options.out)
+    reference = Cohort.load(options.reference)
+    with bar("step", "Labelling") as progress:
+        labels, network = label_scan(options.scan, reference, checkpoint=options.checkpoint, progress=progress)
+    nib.Nifti1Image(labels.voxels, labels.affine).to_filename(out)
+    found = [int(label) for label in np.unique(labels.voxels) if label]
+    print("ROUGH labels by transfer: the shapes are those of other patients; not a segmentation.", file=sys.stderr)
+    for label in found:
+        ml = float((labels.voxels == label).sum() * np.prod(labels.spacing) / 1000)
+        print(f"{label}  {reference.organs.get(label, f'label {label}')}  {ml:.1f} ml")
+    print(f"{out}: {len(found)} organs from {reference.name} by {network.name}, rough.")
