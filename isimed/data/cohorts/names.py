@@ -34,8 +34,8 @@ IMAGE_WORDS = _words(
 )
 WRAPPER_WORDS = _words(
     "train training tr test testing ts val valid validation va dev fold batch part split splits database dataset "
-    "datasets rawdata sourcedata original originals final all cases patients subjects public release derivatives ground reference "
-    "expert prediction predictions pred output outputs"
+    "datasets rawdata sourcedata original originals final all cases patients subjects public release derivatives "
+    "ground reference expert prediction predictions pred output outputs"
 )
 ROLE_WORDS = LABEL_WORDS | IMAGE_WORDS | WRAPPER_WORDS
 MRI = (
