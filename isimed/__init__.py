@@ -7,14 +7,16 @@ if TYPE_CHECKING:
     from isimed.data.formats.volume import read_volume as read_volume
     from isimed.explore.tables.embed import embed as embed
     from isimed.models.checkpoint import load_checkpoint as load_checkpoint
+    from isimed.training.optimise.methods import method as method
 
 __version__ = "0.1.0"
-__all__ = ["embed", "load_checkpoint", "read_volume"]
+__all__ = ["embed", "load_checkpoint", "method", "read_volume"]
 
 _WHERE = {
     "read_volume": "isimed.data.formats.volume",
     "load_checkpoint": "isimed.models.checkpoint",
     "embed": "isimed.explore.tables.embed",
+    "method": "isimed.training.optimise.methods",
 }
 
 

@@ -22,6 +22,7 @@ from isimed.evaluation.run.evaluate import evaluate
 from isimed.models.card import CARD, checkpoint_names
 from isimed.models.export import export_checkpoint
 from isimed.training.optimise.config import TrainConfig
+from isimed.training.optimise.methods import find_method
 from isimed.training.runs.folder import Run
 from isimed.training.runs.worker import execute
 
@@ -137,7 +138,7 @@ def cost_of(run: Run) -> dict[str, Any]:
     rates = [line["crops_per_second"] for line in lines if "terms" in line]
     crops = len(run.job["cohort"]["train"]) * run.config.crops_per_volume * run.config.epochs
     return {
-        "views": run.config.views,
+        "views": find_method(run.config.method).full_views(run.config),
         "steps": len(rates),
         "crops": crops,
         "seconds": round(crops / float(np.median(rates))),

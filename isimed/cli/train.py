@@ -8,6 +8,8 @@ from typing import Any
 from isimed.cli.output import bar
 from isimed.cli.parser import Commands, Options, Parser
 from isimed.core.errors import InputError
+from isimed.training.optimise.config import Option, TrainConfig, options
+from isimed.training.optimise.methods import METHODS
 
 
 def add(commands: Commands) -> None:
@@ -19,7 +21,7 @@ def run(options: Options) -> None:
 
     from isimed.core.sharding import launched
     from isimed.data.cohorts.cohort import find_manifest
-    from isimed.training.optimise.config import TrainConfig
+    from isimed.training.optimise.methods import find_method
     from isimed.training.runs import jobs
     from isimed.training.runs.folder import read_config
     from isimed.training.runs.worker import create_together, execute
@@ -36,6 +38,7 @@ def run(options: Options) -> None:
         option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
         raise InputError(f"{option} {first.get('input')}: {first['msg']}.") from None
     find_manifest(config.cohort)
+    find_method(config.method)
     if config.on == "slurm":
         run = jobs.submit(config)
         print(json.dumps({"run": run.id, "state": jobs.status(run).state, "slurm_job": run.job["slurm_job"]}))
@@ -59,12 +62,18 @@ def run(options: Options) -> None:
 
 
 def _add_options(parser: Parser) -> None:
-    from isimed.training.optimise.config import TrainConfig
-
     parser.add_argument("cohort", nargs="?", help=TrainConfig.model_fields["cohort"].description)
     parser.add_argument("--config", type=Path, help="YAML of options, as a run's config.yaml; options here win")
-    for name, field in TrainConfig.model_fields.items():
-        if name != "cohort":
-            default = "" if field.default is None else f" (default {field.default})"
-            text = f"{field.description}{default}".replace("%", "%%")
-            parser.add_argument("--" + name.replace("_", "-"), metavar=name.upper(), help=text)
+    for option in options():
+        if option.name != "cohort":
+            parser.add_argument("--" + option.name.replace("_", "-"), metavar=option.name.upper(), help=_help(option))
+
+
+def _help(option: Option) -> str:
+    """What an option is, its choices, and its default with its unit."""
+    choices = tuple(METHODS) if option.name == "method" else option.choices
+    said = f" One of: {', '.join(choices)}." if choices else ""
+    if option.default is not None:
+        unit = f" {option.unit}" if option.unit else ""
+        said += f" (default {option.default}{unit})"
+    return f"{option.description}{said}".replace("%", "%%")

@@ -14,11 +14,10 @@ from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import read_in
 from isimed.data.prepared.preprocess import Preparation
+from isimed.models.heads import CODE_SIZE, DISTANCE_HEAD
 
 CARD = "checkpoint.json"
 UNTRAINED = "untrained"
-DISTANCE_HEAD = "distance"
-CODE_SIZE = 512
 DEFAULT_MM_PER_UNIT = 20.0
 LIBRARIES = ("isimed", "torch", "monai", "numpy", "nibabel", "scikit-learn", "umap-learn", "streamlit")
 

@@ -8,10 +8,10 @@ from monai.networks.nets.densenet import _Transition
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from isimed.models.card import CODE_SIZE, DEFAULT_MM_PER_UNIT, DISTANCE_HEAD
+from isimed.models.card import DEFAULT_MM_PER_UNIT
+from isimed.models.heads import CODE_SIZE, DISTANCE_HEAD, PROTOTYPES_HEAD
 
 EMBEDDING_SIZE = 1024
-PROTOTYPES_HEAD = "prototypes"
 EMBEDDING = "embedding"
 
 

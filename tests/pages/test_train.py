@@ -12,6 +12,7 @@ from isimed.core.files import write_json
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.data.cohorts.splits import write_split
 from isimed.training.optimise.config import TrainConfig, options
+from isimed.training.optimise.methods import METHODS
 from isimed.training.runs import jobs, slurm
 from isimed.training.runs.estimate import estimate, in_words
 from isimed.training.runs.folder import Run
@@ -74,7 +75,7 @@ def test_form_is_the_config_and_start_gives_it_away(page: AppTest, monkeypatch: 
     page.selectbox(key="train.on").set_value("slurm").run()
     keys = {widget.key for kind in (page.selectbox, page.number_input, page.text_input) for widget in kind}
     for option in options():
-        assert (f"train.{option.name}" in keys) == option.counts_for("isimed"), option.name
+        assert (f"train.{option.name}" in keys) == METHODS["isimed"].uses(option.name), option.name
     page.selectbox(key="train.on").set_value("here").run()
     page.number_input(key="train.epochs").set_value(7)
     page.selectbox(key="train.method").set_value("simclr").run()
@@ -85,6 +86,36 @@ def test_form_is_the_config_and_start_gives_it_away(page: AppTest, monkeypatch: 
     assert (config.method, config.epochs, config.cohort) == ("simclr", 7, "small")
     assert page.session_state["train_view"] == RUNS
     assert page.selectbox(key="train_run").value == Run.all()[0].id
+
+
+def test_a_method_of_ones_own_is_typed_in_checked_and_started(
+    page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = """import isimed
+@isimed.method(heads={"distance": 8}, options=["temperature"])
+def mine(outputs, config):
+    'Codes near the origin.'
+    return outputs.of("distance")[0].square().mean() / config.temperature
+"""
+    (tmp_path / "typed_in.py").write_text(own)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    wrong = AppTest.from_file(str(PAGE), default_timeout=120)
+    wrong.session_state["train_draft"] = {"method": "typed_in:other"}  # AppTest itself cannot type a new option
+    wrong.run()
+    assert "--method typed_in:other cannot be imported" in texts(wrong)
+    assert wrong.button[0].disabled
+    page.session_state["train_draft"] = {"method": "typed_in:mine"}
+    page.run()
+    assert "Codes near the origin." in texts(page)
+    assert {"train.temperature"} == {widget.key for widget in page.number_input} & {"train.temperature", "train.pairs"}
+    page.number_input(key="train.epochs").set_value(1)
+    page.number_input(key="train.spacing_mm").set_value(5.0)
+    page.number_input(key="train.crops_per_volume").set_value(2).run()
+    page.button[0].click().run()
+    assert not page.exception
+    done = jobs.wait(Run.all()[0], "finished", seconds=120)
+    assert done.step == 1
 
 
 def test_slurm_is_offered_where_it_is(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,14 +45,26 @@ class Batches:
         config: the training's options.
         volumes: all training volumes.
         source: where their crops are cut.
-        rank, world: this process, and how many there are; a step's volumes are dealt out among them.
+        rank: this process, counted from 0; a step's volumes are dealt out among all.
+        world: how many processes there are.
+        views: full-size views of each crop.
+        local_views: views of half a crop's edge beside them.
     """
 
     def __init__(
-        self, config: TrainConfig, volumes: Sequence[Prepared], source: CropSource, *, rank: int = 0, world: int = 1
+        self,
+        config: TrainConfig,
+        volumes: Sequence[Prepared],
+        source: CropSource,
+        *,
+        rank: int = 0,
+        world: int = 1,
+        views: int = 1,
+        local_views: int = 0,
     ) -> None:
         self.config, self.volumes, self.source = config, volumes, source
         self.rank, self.world = rank, world
+        self.full_views, self.local_views = views, local_views
 
     @property
     def steps_per_epoch(self) -> int:
@@ -88,15 +100,14 @@ class Batches:
         )
 
     def views(self, batch: Batch, step: int) -> list[Tensor]:
-        """The full-size views of a batch, then DINO's local ones; each (n, 1, S, S, S)."""
+        """The full-size views of a batch, then the local ones; each (n, 1, S, S, S)."""
         config, rows = self.config, slice(batch.first, batch.first + len(batch.crops))
-        local = config.local_views if config.method == "dino" else 0
         views = []
-        for view in range(config.views + local):
+        for view in range(self.full_views + self.local_views):
             seed = int(np.random.default_rng((config.seed, VIEWS, step, view)).integers(2**62))
             dice = Dice(seed, batch.total, rows, batch.crops.device)
-            crops = batch.crops if view < config.views else local_view(batch.crops, dice)
-            views.append(make_view(crops, config, dice, coarse=config.views > 1))
+            crops = batch.crops if view < self.full_views else local_view(batch.crops, dice)
+            views.append(make_view(crops, config, dice, coarse=self.full_views > 1))
         return views
 
     def upcoming(self, first: int, end: int) -> Iterator[Batch]:

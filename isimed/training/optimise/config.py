@@ -1,21 +1,13 @@
 """What a training is told: one model, shown in the form, in ``--help``, in the run folder and in the checkpoint."""
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
-MethodName = Literal[
-    "isimed", "isimed-bt", "isimed-bt-shared", "barlow-twins", "simclr", "vicreg", "dino", "regression"
-]
 Penalty = Literal["l2", "huber", "smooth-l1"]
 Pairs = Literal["within", "across"]
-
-WITH_DISTANCE = ("isimed", "isimed-bt", "isimed-bt-shared")
-WITH_BARLOW_TWINS = ("isimed-bt", "isimed-bt-shared", "barlow-twins")
-TWO_VIEWS = ("isimed-bt", "isimed-bt-shared", "barlow-twins", "simclr", "vicreg", "dino")
 
 
 def _option(
@@ -25,21 +17,22 @@ def _option(
     group: str,
     unit: str = "",
     advanced: bool = False,
-    methods: Collection[str] = (),
     **limits: Any,
 ) -> Any:
-    """A field that also says where in a form it stands, in which unit, and which methods it counts for (all: ())."""
-    about: dict[str, Any] = {"group": group, "unit": unit, "advanced": advanced, "methods": list(methods)}
+    """A field that also says where in a form it stands, and in which unit."""
+    about: dict[str, Any] = {"group": group, "unit": unit, "advanced": advanced}
     return Field(default, description=description, json_schema_extra=about, **limits)
 
 
 class TrainConfig(BaseModel):
     """Options of a training."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     cohort: str = _option(..., "Name in ISIMED_HOME, or the path of a dataset.json.", group="What")
-    method: MethodName = _option("isimed", "What is learned.", group="What")
+    method: str = _option(
+        "isimed", "What is learned; `package.module:NAME` is a method of your own.", group="What", pattern=r"^[\w.:-]+$"
+    )
     name: str | None = _option(None, "What to call the run; by default cohort and method.", group="What")
 
     split: str | None = _option(
@@ -67,19 +60,16 @@ class TrainConfig(BaseModel):
         "l2",
         "Squared differences of distances (l2), or linear beyond 100 mm (huber) or 10 mm (smooth-l1).",
         group="Loss",
-        methods=(*WITH_DISTANCE, "regression"),
     )
     pairs: Pairs = _option(
         "within",
         "Pairs of crops in one volume, or across patients too (only where the cohort declares a common frame).",
         group="Loss",
-        methods=WITH_DISTANCE,
     )
     barlow_twins_weight: float = _option(
         0.001,
         "λ, weight of the Barlow Twins loss beside the distance loss in (100 mm)².",
         group="Loss",
-        methods=("isimed-bt", "isimed-bt-shared"),
         ge=0,
     )
     invariance_weight: float = _option(
@@ -88,7 +78,6 @@ class TrainConfig(BaseModel):
         "views are made with coarse dropout and shuffle.",
         group="Loss",
         advanced=True,
-        methods=WITH_DISTANCE,
         ge=0,
     )
     mm_per_unit: float = _option(
@@ -97,7 +86,6 @@ class TrainConfig(BaseModel):
         group="Loss",
         unit="mm",
         advanced=True,
-        methods=(*WITH_DISTANCE, "regression"),
         gt=0,
     )
     off_diagonal: float = _option(
@@ -105,14 +93,12 @@ class TrainConfig(BaseModel):
         "Barlow Twins' weight of what two different features share.",
         group="Loss",
         advanced=True,
-        methods=WITH_BARLOW_TWINS,
         ge=0,
     )
     temperature: float = _option(
         0.1,
         "Temperature of SimCLR's softmax (the paper's authors used 0.005).",
         group="Loss",
-        methods=("simclr",),
         gt=0,
     )
     local_views: int = _option(
@@ -121,7 +107,6 @@ class TrainConfig(BaseModel):
         group="Loss",
         unit="views",
         advanced=True,
-        methods=("dino",),
         ge=0,
         le=8,
     )
@@ -130,7 +115,6 @@ class TrainConfig(BaseModel):
         "How much of itself DINO's teacher keeps in the first step; it rises to 1.",
         group="Loss",
         advanced=True,
-        methods=("dino",),
         ge=0,
         le=1,
     )
@@ -158,7 +142,6 @@ class TrainConfig(BaseModel):
         "Probability of 6 random boxes: either they are replaced by noise, or everything outside them.",
         group="Augmentation",
         advanced=True,
-        methods=TWO_VIEWS,
         ge=0,
         le=1,
     )
@@ -167,7 +150,6 @@ class TrainConfig(BaseModel):
         "Probability that the voxels inside each of two boxes of 6³ are shuffled.",
         group="Augmentation",
         advanced=True,
-        methods=TWO_VIEWS,
         ge=0,
         le=1,
     )
@@ -222,40 +204,26 @@ class TrainConfig(BaseModel):
         """As few steps as show every training volume once, none with more than ``volumes_per_step`` of them."""
         return max(1, math.ceil(volumes / self.volumes_per_step))
 
-    @property
-    def views(self) -> int:
-        """Full-size views of each crop that a step looks at."""
-        return 2 if self.method in TWO_VIEWS or (self.invariance_weight and self.method in WITH_DISTANCE) else 1
-
 
 @dataclass(frozen=True)
 class Option:
-    """A field of the config as a form needs it."""
+    """A field of the config as a form and ``--help`` need it."""
 
     name: str
     description: str
     group: str
     unit: str
     advanced: bool
-    methods: tuple[str, ...]
-
-    def counts_for(self, method: str) -> bool:
-        return not self.methods or method in self.methods
+    default: Any
+    choices: tuple[str, ...]
 
 
 def options() -> list[Option]:
-    """Every option of `TrainConfig`, in order."""
+    """Every option of `TrainConfig`, in order. Which of them count for a method the method itself says."""
     found = []
     for name, field in TrainConfig.model_fields.items():
         about: Any = field.json_schema_extra
-        found.append(
-            Option(
-                name,
-                field.description or "",
-                about["group"],
-                about["unit"],
-                about["advanced"],
-                tuple(about["methods"]),
-            )
-        )
+        default = None if field.is_required() else field.default
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        found.append(Option(name, field.description or "", default=default, choices=choices, **about))
     return found

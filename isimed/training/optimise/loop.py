@@ -19,10 +19,9 @@ from isimed.core.errors import InputError
 from isimed.data.prepared.preprocess import Prepared
 from isimed.models.encoder import Encoder
 from isimed.training.optimise import engine
-from isimed.training.optimise.batches import Batch, Batches
+from isimed.training.optimise.batches import Batch
 from isimed.training.optimise.config import TrainConfig
-from isimed.training.optimise.crop_source import crop_source
-from isimed.training.optimise.methods import METHODS, Outputs
+from isimed.training.optimise.methods import Outputs, find_method
 from isimed.training.optimise.teacher import Teacher, momentum_at
 
 WARM_UP = 0.25
@@ -51,15 +50,14 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, volumes: Sequence[Prepared], *, fabric: lf.Fabric | None = None) -> None:
         self.config, self.volumes = config, volumes
-        self.method = METHODS[config.method]
+        self.method = find_method(config.method)
         self.fabric = fabric or engine.make_fabric(config)
         device, world = self.fabric.device, engine.world_size()
-        source = crop_source(volumes, device)
-        self.batches = Batches(config, volumes, source, rank=engine.rank(), world=world)
+        self.batches = self.method.batches(self.method, config, volumes, device, rank=engine.rank(), world=world)
         self._check_batch(world)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            encoder = Encoder(self.method.heads, mm_per_unit=config.mm_per_unit)
+            encoder = self.method.network(self.method, config)
         engine.share_batch_norm(encoder, device)
         self.encoder = encoder
         optimiser = AdamW(
@@ -97,7 +95,7 @@ class Trainer:
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
             outputs = self._forward(batch)
-            terms = self.method.loss(outputs, self.config)
+            terms = self.method.terms(outputs, self.config)
             self.fabric.backward(terms["loss"])
             norm = clip_gradient(self.module, self.config.clip_norm)
             *values, gradient_norm = torch.stack([*terms.values(), norm]).detach().tolist()  # one wait for the GPU
@@ -127,7 +125,7 @@ class Trainer:
         ]
         said: tuple[Tensor, ...] = ()
         if self.teacher:
-            full = views[: self.config.views]
+            full = views[: self.method.full_views(self.config)]
             with self.fabric.autocast():
                 said = self.teacher.logits(torch.cat(full)).chunk(len(full))
         return Outputs(

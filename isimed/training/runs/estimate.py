@@ -5,6 +5,7 @@ import statistics
 from dataclasses import dataclass
 
 from isimed.training.optimise.config import TrainConfig
+from isimed.training.optimise.methods import find_method
 from isimed.training.runs.folder import Run
 
 # Rough guesses of speed for where no run has measured it yet, for a 32³ crop with one view.
@@ -12,7 +13,7 @@ CROPS_PER_SECOND_A_CORE, CROPS_PER_SECOND_GPU = 8.0, 1500.0
 # Measured on a CPU by docs/scripts/measure_memory.py (six cases without DINO, the fit within 2 %); as much is
 # assumed of Apple's GPU, and less of CUDA's, where activations are bf16: that has not been measured.
 BASE_BYTES, BYTES_A_CROP = 0.92e9, {"cpu": 16e6, "mps": 16e6, "cuda": 14e6}
-DINO_WORK = 1.5  # its teacher adds two forward passes to the student's
+TEACHER_WORK = 1.5  # a teacher adds two forward passes to the student's
 RUNS_ASKED = 20
 
 
@@ -51,11 +52,12 @@ def estimate(config: TrainConfig, *, training_volumes: int, device: str) -> Esti
 
 
 def _views(config: TrainConfig) -> int:
-    return config.views + (config.local_views if config.method == "dino" else 0)
+    method = find_method(config.method)
+    return method.full_views(config) + method.local_views(config)
 
 
 def _guess(config: TrainConfig, device: str) -> float:
-    work = _views(config) * (DINO_WORK if config.method == "dino" else 1)
+    work = _views(config) * (TEACHER_WORK if find_method(config.method).teacher else 1)
     cores = config.threads or os.cpu_count() or 1
     rate = CROPS_PER_SECOND_A_CORE * cores if device == "cpu" else CROPS_PER_SECOND_GPU
     processes = config.nodes * max(1, config.gpus) if config.on == "slurm" else 1
@@ -65,16 +67,18 @@ def _guess(config: TrainConfig, device: str) -> float:
 def _kind(config: TrainConfig) -> tuple:
     """Trainings of one kind are equally fast on one machine."""
     where = (config.on, config.nodes, config.gpus, config.threads)
-    return config.method, config.crop_size, config.views, config.local_views, where
+    return config.method, config.crop_size, _views(config), where
 
 
 def _measured(config: TrainConfig, device: str) -> tuple[float, str] | None:
     for run in Run.all()[:RUNS_ASKED]:
         try:
             its = run.config
+            if _kind(its) != _kind(config):
+                continue
         except ValueError:
             continue
-        if _kind(its) == _kind(config) and run.read_status().device.split(":")[0] == device:
+        if run.read_status().device.split(":")[0] == device:
             rates = [line["crops_per_second"] for line in run.metrics()[-50:] if "crops_per_second" in line]
             if len(rates) >= 3:
                 return statistics.median(rates), f"as fast as {run.id} was"

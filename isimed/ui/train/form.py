@@ -12,7 +12,7 @@ from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import cohort_names
 from isimed.data.cohorts.splits import split_path
 from isimed.training.optimise.config import Option, TrainConfig, options
-from isimed.training.optimise.methods import METHODS
+from isimed.training.optimise.methods import METHODS, find_method
 from isimed.training.runs import slurm
 from isimed.ui.state import load_cohort
 
@@ -50,14 +50,18 @@ def config_form() -> TrainConfig | str:
         _cohort()
     by_name = {option.name: option for option in options()}
     with method:
-        chosen = _widget(by_name["method"])
+        wanted = _method(by_name["method"])
     with name:
         _widget(by_name["name"])
-    st.caption(METHODS[chosen].description)
+    try:
+        chosen = find_method(wanted)
+    except InputError as error:
+        return str(error)
+    st.caption(chosen.description)
     for column, groups in zip(st.columns(len(COLUMNS)), COLUMNS, strict=True):
         for group in groups:
             with column:
-                _group(group, [o for o in by_name.values() if o.group == group and o.counts_for(chosen)])
+                _group(group, [o for o in by_name.values() if o.group == group and chosen.uses(o.name)])
     if slurm.available():
         _cluster([option for option in by_name.values() if option.group == CLUSTER])
     else:  # also where the options are those of a run that was SLURM's
@@ -101,6 +105,17 @@ def _cluster(fields: list[Option]) -> None:
             if chosen == "slurm":
                 with column:
                     _widget(option)
+
+
+def _method(option: Option) -> str:
+    """The methods of the table, or the name of one's own typed in."""
+    draft, key = st.session_state[DRAFT], _key(option.name)
+    wanted = st.session_state.setdefault(key, draft.get(option.name, option.default))
+    names = list(METHODS) if wanted in METHODS else [wanted, *METHODS]
+    text = "Or type package.module:NAME of a method of your own: docs/training.md says how to write one."
+    value = st.selectbox(_label(option), names, key=key, help=text, accept_new_options=True)
+    draft[option.name] = value or option.default
+    return draft[option.name]
 
 
 def _cohort() -> None:
