@@ -20,7 +20,15 @@ from isimed.data.prepared.coarsen import COARSER, coarsen
 from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.data.prepared.source import source_stamp
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort, fitting_checkpoints
-from isimed.explore.tables.store import Table, TableInfo, open_table, table_folder, table_info, volume_file
+from isimed.explore.tables.store import (
+    Table,
+    TableInfo,
+    mark_unknown,
+    open_table,
+    table_folder,
+    table_info,
+    volume_file,
+)
 from isimed.models.card import UNTRAINED, find_checkpoint
 from isimed.models.checkpoint import Checkpoint
 from isimed.training.runs.folder import Run
@@ -170,6 +178,7 @@ def table(
         _show_embedding(key, info, tuple(there) if partial else None)
         if not (partial and there):
             return None
+    mark_unknown(info, cohort.volumes)
     changed = max(volume_file(info, volume).stat().st_mtime_ns for volume in there)
     return _open_table(info.model_dump_json(), tuple(there), changed)
 

@@ -65,13 +65,14 @@ class Context:
     def subjects(self) -> list[str]:
         return list(dict.fromkeys(entry.subject for entry in self.entries))
 
-    @property
-    def has_tumour(self) -> bool:
-        return any(entry.tumour for entry in self.entries)
+    def has(self, labels: str) -> bool:
+        """Whether any volume has a label map ``organs`` or ``tumour``."""
+        return any(getattr(entry, labels) for entry in self.entries)
 
-    @property
-    def has_organs(self) -> bool:
-        return any(entry.organs for entry in self.entries)
+    def without(self, labels: str) -> list[str]:
+        """Patients who have no such map in any volume: what it would show of them is unknown, not none."""
+        known = {entry.subject for entry in self.entries if getattr(entry, labels)}
+        return [name for name in self.subjects if name not in known]
 
     def volumes(self, preparation: Preparation) -> list[Prepared]:
         """The prepared volumes, memory-mapped, in the order of ``entries``."""

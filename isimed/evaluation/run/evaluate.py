@@ -82,8 +82,7 @@ def evaluate(
     controls, chosen = measured["control"], plan.chosen
     notes = [
         plan.context.protocol.note,
-        *[f"{name}: {reason}" for name, reason in plan.lacking.items()],
-        *chosen.notes,
+        *plan.notes,
         *[
             note
             for column in (of | controls).values()

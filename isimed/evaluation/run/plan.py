@@ -68,7 +68,7 @@ class Part:
 @dataclass(frozen=True, eq=False)
 class Plan:
     """Attributes:
-    parts: in the order of work. lacking: task -> why the cohort cannot be measured by it.
+    parts: in the order of work. lacking: task -> why it cannot measure the cohort, or some patients of it.
     """
 
     context: Context
@@ -86,8 +86,18 @@ class Plan:
         """Measured here and now, on a few crops of noise."""
         return crops_a_second(next(iter(self.checkpoints.values())))
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know about who is measured."""
+        return [*[f"{name}: {reason}" for name, reason in self.lacking.items()], *self.chosen.notes]
+
     def sentence(self) -> str:
-        """What it takes, before it starts."""
+        """What it takes, who is left out and why, before it starts."""
+        count = len(self.chosen.left_out)
+        held = [f"{count} patients are left out: a checkpoint was trained or selected on them."] if count else []
+        return " ".join([self._takes(), *held, *self.notes])
+
+    def _takes(self) -> str:
         who, kept = f"{len(self.context.subjects)} patients", sum(part.file.is_file() for part in self.parts)
         known = f" {kept} of {len(self.parts)} parts are kept from before." if kept else ""
         if not self.crops:
@@ -125,15 +135,16 @@ def make_plan(
     cards = [checkpoint.card for checkpoint in checkpoints.values()]
     chosen = choose_subjects(cohort, cards, subjects=subjects, split=split, parts=parts, limit=limit, seed=seed)
     context = Context(cohort, cohort.subset(chosen.used), rules, seed, crops)
-    lacking = {task.name: reason for task in wanted if (reason := task.lacks(context))}
+    lacking = {task.name: reason for task in wanted if (reason := task.cannot(context))}
     able = [task for task in wanted if task.name not in lacking]
+    lacking |= {task.name: reason for task in able if (reason := task.leaves_out(context))}
     return Plan(context, checkpoints, chosen, _parts(context, checkpoints, able), lacking)
 
 
 def crops_needed(cohort: Cohort, tasks: Sequence[str], *, patients: int, networks: int, crops: int) -> int:
     """About how many crops an evaluation embeds at most, before any network is loaded; the untrained one is added."""
     context = Context(cohort, cohort.subset(cohort.subjects[:patients]), find_protocol("strict"), 0, crops)
-    samples = {sample for task in find_tasks(tasks) if not task.lacks(context) for sample in task.samples}
+    samples = {sample for task in find_tasks(tasks) if not task.cannot(context) for sample in task.samples}
     return (networks + 1) * sum(sample.crops(context, GRID_STEP_MM) for sample in samples)
 
 

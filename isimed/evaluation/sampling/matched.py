@@ -31,17 +31,20 @@ def matched_centres(
     every block: a score made of position alone has an AUC of 0.5.
 
     Returns:
-        V arrays (n, 3) of voxels; volumes that find no partner get none.
+        V arrays (n, 3) of voxels; volumes that find no partner get none, nor do those without a tumour map.
     """
-    block = patient_blocks(subjects, seed=seed)
+    known = ["tumour" in volume.labels for volume in volumes]
+    block = patient_blocks([name for name, is_known in zip(subjects, known, strict=True) if is_known], seed=seed)
     rng = np.random.default_rng([seed, 78])
     inside = [_tumour_voxels(volume) for volume in volumes]
     chosen: list[list[NDArray]] = [[] for _ in volumes]
     for target, volume in enumerate(volumes):
+        if not known[target]:
+            continue
         donors = [
             i
             for i, name in enumerate(subjects)
-            if name != subjects[target] and block[name] == block[subjects[target]] and len(inside[i])
+            if known[i] and name != subjects[target] and block[name] == block[subjects[target]] and len(inside[i])
         ]
         if not donors:
             continue

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from isimed.data.prepared.crops import crop_centre_mm, random_centres
 from isimed.data.prepared.preprocess import Prepared
-from isimed.explore.tables.embed import tumour_share
+from isimed.explore.tables.embed import organ_at, tumour_share
 
 CROPS_A_VOLUME = 32
 SHARE_IN_TUMOUR = 0.39
@@ -29,8 +29,9 @@ class Crops:
         volume: (N,) number of the volume. subject: (N,) patient.
         centre_mm: (N, 3) scanner mm. position: (N, 3) mm from the centre of the body's box.
         relative: (N, 3) place in the body's box, each axis -1 to 1.
-        tumour: (N,) share of the crop that is tumour. tumour_mm: (N,) from the centre to the nearest tumour.
-        organ: (N,) label at the centre.
+        tumour: (N,) share of the crop that is tumour, NaN where the volume has no tumour map.
+        tumour_mm: (N,) from the centre to the nearest tumour, NaN likewise.
+        organ: (N,) label at the centre, -1 where the volume has no organ map.
     """
 
     centres: tuple[NDArray[np.int64], ...]
@@ -79,8 +80,13 @@ def body_centres(volume: Prepared, name: str, *, seed: int, count: int = CROPS_A
 
 
 def tumour_centres(volume: Prepared, name: str, *, seed: int, count: int = CROPS_A_VOLUME) -> NDArray[np.int64]:
-    """(count, 3) voxels, 39 % of them in tumour where there is any (the paper's share), the others in the body."""
-    inside = np.flatnonzero(np.asarray(volume.labels["tumour"])) if "tumour" in volume.labels else np.empty(0, int)
+    """(count, 3) voxels, 39 % of them in tumour where there is any (the paper's share), the others in the body.
+
+    None where the volume has no tumour map: nobody knows whether there is a tumour.
+    """
+    if "tumour" not in volume.labels:
+        return np.empty((0, 3), np.int64)
+    inside = np.flatnonzero(np.asarray(volume.labels["tumour"]))
     wanted = round(SHARE_IN_TUMOUR * count) if len(inside) else 0
     others = body_centres(volume, name, seed=seed, count=count - wanted)  # the first of the body's: embedded once
     if not wanted:
@@ -117,21 +123,22 @@ def first_rows(volume: NDArray, count: int) -> NDArray[np.intp]:
 def _row(volume: Prepared, centres: NDArray, crop_size: int) -> dict[str, NDArray]:
     centre_mm = crop_centre_mm(volume, centres, crop_size)
     half = (np.array(volume.image.shape) - 1) / 2
-    organs = volume.labels.get("organs")
     return {
         "centre_mm": centre_mm,
         "position": volume.position(centre_mm),
         "relative": (volume.to_voxel(centre_mm) - half) / np.maximum(half, 1),
         "tumour": tumour_share(volume, centres, crop_size),
         "tumour_mm": distance_to_tumour(volume, centres),
-        "organ": np.zeros(len(centres), np.int32) if organs is None else organs[tuple(centres.T)].astype(np.int32),
+        "organ": organ_at(volume, centres),
     }
 
 
 def distance_to_tumour(volume: Prepared, centres: NDArray) -> NDArray[np.float64]:
-    """(N,) mm from voxels to the nearest tumour voxel; infinite where the volume has none."""
+    """(N,) mm from voxels to the nearest tumour voxel; infinite where there is no tumour, NaN where nobody knows."""
     tumour = volume.labels.get("tumour")
-    inside = np.empty((0, 3)) if tumour is None or not len(centres) else np.argwhere(np.asarray(tumour) > 0)
+    if tumour is None:
+        return np.full(len(centres), np.nan)
+    inside = np.argwhere(np.asarray(tumour) > 0) if len(centres) else np.empty((0, 3))
     if not len(inside):
         return np.full(len(centres), np.inf)
     spacing = volume.spacing

@@ -14,7 +14,7 @@ from isimed.evaluation.statistics.protocol import Protocol, folds
 from isimed.evaluation.statistics.ridge import out_of_fold
 from isimed.evaluation.statistics.scores import auc
 from isimed.evaluation.tasks.task import MATCHED, TUMOUR, Group, Task
-from isimed.evaluation.tasks.tumour_samples import SAMPLED, blocks_of, lacks_tumours, too_few, tumour_samples
+from isimed.evaluation.tasks.tumour_samples import SAMPLED, blocks_of, too_few, tumour_samples
 from isimed.models.checkpoint import Checkpoint
 
 NEIGHBOURS = 5
@@ -133,8 +133,8 @@ TASK = Task(
     measure=anomaly,
     samples=(TUMOUR, MATCHED),
     controls={"position_only": anomaly_from_position, "intensity_histogram": anomaly_from_histogram},
-    lacks=lacks_tumours,
-    version=2,
+    needs="tumour",
+    version=3,
     groups={
         "anomaly": Group("Tumour crops found without tumour labels, any voxel"),
         "anomaly_matched": Group("The same, healthy crops at the same places"),

@@ -73,14 +73,14 @@ def affine_registration(context: Context, preparation: Preparation, crop_size: i
 
 
 def lacks_landmarks(context: Context) -> str:
-    known = context.has_organs or all(getattr(entry, "warp", None) for entry in context.entries)
+    known = context.has("organs") or all(getattr(entry, "warp", None) for entry in context.entries)
     return "" if known and len(context.subjects) > 1 else "this cohort has no organ maps, so no landmarks."
 
 
 def _transfers(context: Context, preparation: Preparation) -> tuple[list[Places], list[Transfer], list[str]]:
     """Landmarks of every volume: organ centroids, or points of the template in virtual patients."""
     volumes, subjects = context.volumes(preparation), [entry.subject for entry in context.entries]
-    if context.has_organs:
+    if context.has("organs"):
         places = [organ_places(volume, context.cohort.organs) for volume in volumes]
     else:
         warps = load_warps(context.cohort.root, context.subjects)
@@ -196,6 +196,7 @@ TASK = Task(
     samples=(Sample("landmarks", _grid),),
     controls={"body_box": body_box, "affine_registration": affine_registration},
     lacks=lacks_landmarks,
+    needs="organs",
     version=3,
     groups={
         "landmarks": Group(

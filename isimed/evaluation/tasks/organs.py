@@ -35,10 +35,6 @@ def organs_from_histogram(context: Context, preparation: Preparation, crop_size:
     return _organ_probe(context, preparation, crop_size, context.histograms("organ", preparation, crop_size))
 
 
-def lacks_organs(context: Context) -> str:
-    return "" if context.has_organs else "this cohort has no organ maps."
-
-
 def _organ_probe(
     context: Context, preparation: Preparation, crop_size: int, features: NDArray, place: NDArray | None = None
 ) -> Outcome:
@@ -71,7 +67,7 @@ def organ_outcome(
         organ: (N,) labels; labels with fewer than 10 crops are left out.
         place: (N, P) features of the crop's position; adds ``with_position_accuracy``, of both together.
     """
-    kept = np.array([label for label in np.unique(organ) if label and (organ == label).sum() >= FEWEST])
+    kept = np.array([label for label in np.unique(organ) if label > 0 and (organ == label).sum() >= FEWEST])
     rows = np.flatnonzero(np.isin(organ, kept))
     true = np.searchsorted(kept, organ[rows])
     if len(kept) < 2:
@@ -109,7 +105,7 @@ TASK = Task(
     measure=organs,
     samples=(ORGAN,),
     controls={"position_only": organs_from_position, "intensity_histogram": organs_from_histogram},
-    lacks=lacks_organs,
+    needs="organs",
     version=3,
     groups={"organs": Group("Organ at the crop's centre")},
     figures={

@@ -12,7 +12,7 @@ from isimed.evaluation.statistics.logistic import linear_probe, neighbour_probe
 from isimed.evaluation.statistics.protocol import Protocol
 from isimed.evaluation.statistics.scores import auc, binary_figures
 from isimed.evaluation.tasks.task import MATCHED, TUMOUR, Group, Task
-from isimed.evaluation.tasks.tumour_samples import SAMPLED, blocks_of, lacks_tumours, too_few, tumour_samples
+from isimed.evaluation.tasks.tumour_samples import SAMPLED, blocks_of, too_few, tumour_samples
 from isimed.evaluation.tasks.worst import add_places, worst_rows
 from isimed.models.checkpoint import Checkpoint
 
@@ -132,8 +132,8 @@ TASK = Task(
     measure=probe,
     samples=(TUMOUR, MATCHED),
     controls={"position_only": probe_from_position, "intensity_histogram": probe_from_histogram},
-    lacks=lacks_tumours,
-    version=3,
+    needs="tumour",
+    version=4,
     groups={
         "probe": Group("Tumour in the crop, any voxel (the paper's question)", bars=SHOWN),
         "probe_near": Group("Tumour within 12 mm of the centre, same crops", bars=SHOWN),

@@ -14,7 +14,6 @@ from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.outcome import Outcome
 from isimed.evaluation.statistics.bootstrap import Figure, bootstrap_means
-from isimed.evaluation.tasks.organs import lacks_organs
 from isimed.evaluation.tasks.task import Group, Task
 from isimed.models.checkpoint import Checkpoint
 from isimed.models.encoder import Encoder
@@ -183,7 +182,7 @@ TASK = Task(
     "Do one, three or five labelled patients label the others?",
     measure=segmentation,
     controls={"position_only": segmentation_from_position},
-    lacks=lacks_organs,
+    needs="organs",
     version=3,
     groups={
         "segmentation": Group("Few-shot organ segmentation, Dice", unit="Dice, 0 to 1"),

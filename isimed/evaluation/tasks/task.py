@@ -14,6 +14,7 @@ from isimed.models.checkpoint import Checkpoint
 Measure = Callable[[Context, Checkpoint], Outcome]
 Control = Callable[[Context, Preparation, int], Outcome]
 MeasurePair = Callable[[Context, Checkpoint, Checkpoint], Outcome]
+MAPS = {"organs": "organ", "tumour": "tumour"}
 Chart = Callable[[Result], Sequence[go.Figure]]
 
 
@@ -58,7 +59,8 @@ class Task:
         measure_pair: the figures of two checkpoints together.
         samples: which crops it embeds.
         controls: the same without any network, by name.
-        lacks: why a cohort cannot be measured, or an empty string.
+        needs: the label map that it asks, ``organs`` or ``tumour``; patients without one are left out.
+        lacks: why a cohort cannot be measured, or an empty string; by default, that no patient has the map.
         version: raise it when figures change; outcomes kept by the old version are then not used.
         groups: its tables, by the name that they have in the result.
         figures: name of a figure -> what people read.
@@ -71,11 +73,31 @@ class Task:
     measure_pair: MeasurePair | None = None
     samples: tuple[Sample, ...] = ()
     controls: Mapping[str, Control] = field(default_factory=dict)
-    lacks: Callable[[Context], str] = lambda context: ""
+    needs: str = ""
+    lacks: Callable[[Context], str] | None = None
     version: int = 1
     groups: Mapping[str, Group] = field(default_factory=dict)
     figures: Mapping[str, str] = field(default_factory=dict)
     headlines: tuple[tuple[str, str], ...] = ()
+
+    def cannot(self, context: Context) -> str:
+        """Why these patients cannot be measured at all, or an empty string."""
+        if self.lacks:
+            return self.lacks(context)
+        if not self.needs or context.has(self.needs):
+            return ""
+        return f"this cohort has no {MAPS[self.needs]} maps."
+
+    def leaves_out(self, context: Context) -> str:
+        """Which patients are left out, since nobody knows what they have, or an empty string."""
+        unknown = context.without(self.needs) if self.needs and context.has(self.needs) else []
+        if not unknown:
+            return ""
+        names = ", ".join(unknown[:5]) + (" and others" if len(unknown) > 5 else "")
+        return (
+            f"{len(unknown)} of {len(context.subjects)} patients have no {MAPS[self.needs]} map and are left out: "
+            f"what they have is not known ({names})."
+        )
 
 
 def _body(context: Context) -> int:

@@ -11,17 +11,13 @@ from isimed.evaluation.sampling.sample import Crops
 SAMPLED = ("tumour", "matched")
 
 
-def lacks_tumours(context: Context) -> str:
-    return "" if context.has_tumour else "this cohort has no tumour maps."
-
-
 def tumour_samples(context: Context, preparation: Preparation, crop_size: int) -> list[Crops]:
     return [context.crops(name, preparation, crop_size) for name in SAMPLED]
 
 
 def blocks_of(context: Context, pairs: Crops) -> NDArray:
     """(N,) block of patients that a matched pair never leaves."""
-    blocks = patient_blocks([entry.subject for entry in context.entries], seed=context.seed)
+    blocks = patient_blocks([entry.subject for entry in context.entries if entry.tumour], seed=context.seed)
     return np.array([blocks[name] for name in pairs.subject])
 
 

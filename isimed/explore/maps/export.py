@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.extensions import ExtensionArray
 
 from isimed.explore.maps.map_points import Points
 from isimed.explore.maps.pca import sample_rows
@@ -37,7 +38,7 @@ def crop_frame(
     """
     rows = np.arange(len(table)) if rows is None else np.asarray(rows)
     names = organs or {}
-    columns: dict[str, NDArray | str] = {
+    columns: dict[str, NDArray | ExtensionArray | str] = {
         "row": rows,
         "cohort": table.info.cohort,
         "checkpoint": table.info.checkpoint,
@@ -47,7 +48,11 @@ def crop_frame(
     columns |= {f"{axis}_mm": table.centre_mm[rows, n] for n, axis in enumerate("xyz")}
     columns |= {f"{axis}_mm": table.position[rows, n] for n, axis in enumerate(AXES)}
     label_names = {int(label): organ_name(label, names) for label in np.unique(table.organ[rows])}
-    columns |= {"organ": table.organ[rows], "organ_name": pd.Series(table.organ[rows]).map(label_names).to_numpy()}
+    organ = pd.Series(table.organ[rows])
+    columns |= {
+        "organ": organ.where(organ >= 0).astype("Int64").array,
+        "organ_name": pd.Series(table.organ[rows]).map(label_names).to_numpy(),
+    }
     columns |= {"tumour_share": table.tumour[rows]}
     columns |= {f"pc{n + 1}": points.pcs[rows, n] for n in range(min(3, points.pcs.shape[1]))}
     columns |= {f"read_{axis}_mm": points.turned[rows, n] for n, axis in enumerate(AXES)}

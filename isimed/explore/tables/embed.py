@@ -17,9 +17,11 @@ from isimed.data.prepared.cache import prepare_cohort
 from isimed.data.prepared.crops import crop_centre_mm, cut_crops, grid_centres
 from isimed.data.prepared.preprocess import Preparation, Prepared, prepare
 from isimed.explore.tables.store import (
+    UNKNOWN_ORGAN,
     Table,
     TableInfo,
     checked_step,
+    mark_unknown,
     open_table,
     table_info,
     volume_file,
@@ -132,6 +134,7 @@ def embed_cohort(
             checkpoint, volume, centres, cohort=cohort.name, subject=entry.subject, name=entry.id, advance=advance
         )
         write_volume(info, entry.id, columns)
+    mark_unknown(info, entries)
     return open_table(info, [entry.id for entry in entries])
 
 
@@ -227,23 +230,26 @@ def _columns(
         "volume": np.full(len(centres), name),
         "centre_mm": centre_mm,
         "position": volume.position(centre_mm),
-        "organ": _organ(volume, centres),
+        "organ": organ_at(volume, centres),
         "tumour": tumour_share(volume, centres, size),
         "embedding": embeddings,
         "code": codes,
     }
 
 
-def _organ(volume: Prepared, centres: NDArray) -> NDArray[np.int32]:
+def organ_at(volume: Prepared, centres: NDArray) -> NDArray[np.int32]:
+    """(N,) label at each centre; -1 where the volume has no organ map."""
     organs = volume.labels.get("organs")
-    return np.zeros(len(centres), np.int32) if organs is None else organs[tuple(centres.T)].astype(np.int32)
+    if organs is None:
+        return np.full(len(centres), UNKNOWN_ORGAN, np.int32)
+    return organs[tuple(np.asarray(centres).T)].astype(np.int32)
 
 
 def tumour_share(volume: Prepared, centres: NDArray, size: int) -> NDArray[np.float32]:
-    """(N,) share of each crop's voxels that are tumour."""
+    """(N,) share of each crop's voxels that are tumour; NaN where the volume has no tumour map."""
     tumour = volume.labels.get("tumour")
     if tumour is None:
-        return np.zeros(len(centres), np.float32)
+        return np.full(len(centres), np.nan, np.float32)
     inside = np.pad(np.asarray(tumour) > 0, size)
     total = np.zeros(np.array(inside.shape) + 1, dtype=np.int32)
     total[1:, 1:, 1:] = inside.cumsum(0, dtype=np.int32).cumsum(1).cumsum(2)

@@ -14,6 +14,8 @@ from isimed.core.errors import InputError
 from isimed.core.files import write_json
 from isimed.explore.tables.store import Table
 
+NOT_KNOWN = "not known"
+
 
 @dataclass(frozen=True, eq=False)
 class Selection:
@@ -61,8 +63,10 @@ def counts(table: Table, rows: NDArray, organs: dict[int, str]) -> dict[str, pd.
 
 
 def organ_name(label: int, organs: dict[int, str]) -> str:
-    """What people call a label: "left thalamus", "no organ" for 0."""
-    return organs.get(int(label), f"label {label}").replace("_", " ") if label else "no organ"
+    """What people call a label: "left thalamus"; "no organ" for 0, "not known" where the volume has no organ map."""
+    if label <= 0:
+        return "no organ" if label == 0 else NOT_KNOWN
+    return organs.get(int(label), f"label {label}").replace("_", " ")
 
 
 def keep(table: Table, selection: Selection, name: str) -> Selection:

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,12 @@ from pydantic import BaseModel, ConfigDict
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import write_file
-from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.models.checkpoint import Checkpoint
 
 AXES = ("sagittal", "coronal", "axial")
+UNKNOWN_ORGAN = -1
+_LABELS = {"organ": "organs", "tumour": "tumour"}  # column -> the label map that it comes from; null where unknown
 _VECTORS = {"centre_mm": np.float32, "position": np.float32, "embedding": np.float16, "code": np.float16}
 
 
@@ -52,8 +54,8 @@ class Table:
         subject, volume: (N,) str.
         centre_mm: (N, 3) float32 scanner mm of the crop's centre.
         position: (N, 3) float32 mm from the centre of the body's box: sagittal, coronal, axial.
-        organ: (N,) int, the label at the centre (0 none).
-        tumour: (N,) float32, share of the crop's voxels that are tumour.
+        organ: (N,) int, the label at the centre; 0: no organ, -1: the volume has no organ map, so nobody knows.
+        tumour: (N,) float32, share of the crop's voxels that are tumour; NaN: the volume has no tumour map.
         embedding: (N, 1024) float16. code: (N, 512) float16, L2 distances in mm where ``info.in_mm``.
     """
 
@@ -197,6 +199,28 @@ def write_volume(info: TableInfo, volume: str, columns: dict[str, NDArray]) -> P
     return write_file(volume_file(info, volume), lambda file: pq.write_table(table, file, compression="none"))
 
 
+def mark_unknown(info: TableInfo, entries: Iterable[Entry]) -> None:
+    """Say "unknown" of volumes without label maps, where files of an older version say 0, as if there was nothing."""
+    for entry in entries:
+        file = volume_file(info, entry.id)
+        unmapped = [column for column, labels in _LABELS.items() if not getattr(entry, labels)]
+        said = [column for column in unmapped if file.is_file() and _says_nothing_there(file, column)]
+        if said:
+            table = pq.read_table(file)
+            for column in said:
+                place = table.schema.get_field_index(column)
+                table = table.set_column(place, column, pa.nulls(len(table), table.schema.field(column).type))
+            write_file(file, partial(pq.write_table, table, compression="none"))
+
+
+def _says_nothing_there(file: Path, column: str) -> bool:
+    """Whether a column holds 0 alone: read from the file's footer."""
+    footer = pq.read_metadata(file)
+    place = next(n for n in range(footer.num_columns) if footer.schema.column(n).path == column)
+    found = [footer.row_group(n).column(place).statistics for n in range(footer.num_row_groups)]
+    return all(part is not None and part.has_min_max and part.min == part.max == 0 for part in found)
+
+
 def volume_file(info: TableInfo, volume: str) -> Path:
     return table_folder(info) / f"{_file_name(volume)}.parquet"
 
@@ -224,6 +248,8 @@ def _to_arrow(array: NDArray, name: str) -> pa.Array:
     if name in _VECTORS:
         flat = pa.array(np.ascontiguousarray(array, dtype=_VECTORS[name]).ravel())
         return pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
+    if name in _LABELS:
+        return pa.array(array, mask=np.isnan(array) | (array < 0))
     return pa.array(array)
 
 
@@ -231,6 +257,8 @@ def _to_numpy(column: pa.ChunkedArray, name: str) -> NDArray:
     array = column.combine_chunks()
     if name in _VECTORS:
         return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), -1)
+    if name == "organ":
+        array = array.fill_null(UNKNOWN_ORGAN)
     values = array.to_numpy(zero_copy_only=False)
     return values.astype(str) if values.dtype == object else values
 

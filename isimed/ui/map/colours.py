@@ -8,7 +8,7 @@ import plotly.express as px
 from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
 
-from isimed.explore.tables.selection import organ_name
+from isimed.explore.tables.selection import NOT_KNOWN, organ_name
 from isimed.explore.tables.store import AXES, Table
 
 ENDS = {"sagittal": ("left", "right"), "coronal": ("back", "front"), "axial": ("feet", "head")}
@@ -74,13 +74,21 @@ def organ_colour(table: Table, organs: dict[int, str], rows: Rows = ALL) -> Colo
     """The organ at the crop's centre; crops without a label are grey."""
     labels, inverse = np.unique(table.organ, return_inverse=True)
     names = np.array([organ_name(label, organs) for label in labels])
-    return _categories("Organ", names[inverse], rows, grey="no organ")
+    return _categories("Organ", names[inverse], rows, grey=("no organ", NOT_KNOWN))
 
 
 def tumour_colour(table: Table, rows: Rows = ALL) -> Colour:
-    """Share of the crop's voxels that are tumour, in %."""
+    """Share of the crop's voxels that are tumour, in %; grey where the volume has no tumour map."""
     values = table.tumour * 100
-    return Colour("Tumour, % of the crop", values[rows], HEAT, 0.0, float(max(values.max(initial=0), 1)))
+    known = np.isfinite(values)
+    high = float(max(values[known].max(initial=0), 1))
+    if known.all():
+        return Colour("Tumour, % of the crop", values[rows], HEAT, 0.0, high)
+    low = -high / 20  # a step below none
+    step = -low / (high - low)
+    heat = [[step + (1 - step) * n / (len(HEAT) - 1), shade] for n, shade in enumerate(HEAT)]
+    shown = np.where(known, values, low)[rows]
+    return Colour("Tumour, % of the crop (grey: not known)", shown, [[0, NONE], [step, NONE], *heat], low, high)
 
 
 def error_colour(error_mm: NDArray, rows: Rows = ALL) -> Colour:
@@ -92,10 +100,10 @@ def error_colour(error_mm: NDArray, rows: Rows = ALL) -> Colour:
     )
 
 
-def _categories(title: str, names: NDArray, rows: Rows, *, grey: str | None = None) -> Colour:
+def _categories(title: str, names: NDArray, rows: Rows, *, grey: tuple[str, ...] = ()) -> Colour:
     codes, order = pd.factorize(names, sort=True)
     counts = np.bincount(codes)
-    shades = [NONE if name == grey else PALETTE[n % len(PALETTE)] for n, name in enumerate(order)]
+    shades = [NONE if name in grey else PALETTE[n % len(PALETTE)] for n, name in enumerate(order)]
     shown = np.sort(np.argsort(-counts, kind="stable")[:LEGEND_LIMIT])  # the largest, by name
     legend = [(str(order[n]), shades[n]) for n in shown]
     if len(order) > len(shown):

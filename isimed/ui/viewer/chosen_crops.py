@@ -51,7 +51,7 @@ def show_gallery(cohort: Cohort, preparation: Preparation, table: Table, chosen:
         Picture(
             _jpeg(cohort, preparation, str(table.volume[row]), tuple(table.centre_mm[row].tolist()), edge_mm),
             str(table.volume[row]),
-            organ_name(table.organ[row], organs) if table.organ[row] else _place(table.position[row]),
+            organ_name(table.organ[row], organs) if table.organ[row] > 0 else _place(table.position[row]),
         )
         for row in rows
     ]

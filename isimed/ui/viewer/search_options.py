@@ -28,7 +28,9 @@ def panel(cohort: Cohort, volume_id: str, volume: Prepared, point_mm: tuple[floa
             key="search_organ", disabled=not name,
         )  # fmt: skip
         has_tumour = any(entry.tumour for entry in cohort.volumes)
-        tumour = has_tumour and st.toggle("Only crops with tumour", key="search_tumour")
+        unknown = sum(not entry.tumour for entry in cohort.volumes)
+        left_out = f"{unknown} volumes have no tumour map: they are left out." if unknown else None
+        tumour = has_tumour and st.toggle("Only crops with tumour", key="search_tumour", help=left_out)
         others = st.toggle("Other patients only", value=True, key="search_others")
     position = tuple(float(v) for v in volume.position(np.asarray(point_mm)))
     found = Filter(

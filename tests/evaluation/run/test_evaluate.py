@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -319,6 +320,30 @@ def test_a_damaged_kept_result_is_made_again(five: Cohort, embedded: list[int], 
     for file in (home / "evaluations" / "crops").glob("*.npz"):
         file.write_bytes(b"PK")
     assert evaluated(five, ["a"], tasks=["distance"])["checkpoints"] == first["checkpoints"]
+
+
+def test_a_patient_without_a_tumour_map_is_no_healthy_patient(
+    scattered: Cohort, embedded: list[int], load: Callable, tmp_path: Path
+) -> None:
+    said = json.loads((scattered.root / "dataset.json").read_text())
+    for volume in said["volumes"][:2]:
+        del volume["tumour"]
+    empty = said["volumes"][2]["tumour"]  # drawn, and there is none: known
+    drawn = nib.Nifti1Image.from_filename(scattered.root / empty)
+    nib.Nifti1Image(np.zeros(drawn.shape, np.uint8), drawn.affine).to_filename(scattered.root / empty)
+    (scattered.root / "dataset.json").write_text(json.dumps(said))
+    partly = Cohort.load(scattered.root)
+    load({"a": known("a")})
+    result = evaluated(partly, ["a"], tasks=["probe", "anomaly"])
+    for name in ("a", "untrained", "position_only"):
+        found = (result["checkpoints"] | result["controls"])[name]
+        assert {figure["n"] for group in found.values() for figure in group.values()} == {6}, name
+    told = "probe: 2 of 8 patients have no tumour map and are left out: what they have is not known (S0, S1)."
+    assert told in result["notes"]
+    assert told in plan.make_plan(partly, {"a": known("a")}, tasks=["probe"]).sentence()
+    assert told in report.to_html(Result.model_validate(result)).replace("&#39;", "'")
+    alone = evaluated(partly, ["a"], tasks=["probe"], subjects=partly.subjects[2:])
+    assert alone["checkpoints"]["a"]["probe"] == result["checkpoints"]["a"]["probe"]  # as if they were not there
 
 
 def test_report_and_csv(five: Cohort, embedded: list[int], load: Callable, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Embedding tables: resumable, never mixed, the same one by one as in a batch."""
 
+import json
 from types import SimpleNamespace
 from typing import cast
 
 import nibabel as nib
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -19,6 +21,7 @@ from isimed.explore.search.retrieve import code_at, code_in
 from isimed.explore.tables import embed as embedding
 from isimed.explore.tables.components import codes_of
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort, embed_crops, fitting_checkpoints, tumour_share
+from isimed.explore.tables.filters import Filter
 from isimed.explore.tables.store import table_info, tables_of, volume_file
 from isimed.models.checkpoint import Checkpoint, untrained
 
@@ -194,3 +197,45 @@ def test_a_step_that_is_no_length_is_refused(cohort: Cohort, checkpoint: Checkpo
         embed_cohort(cohort, checkpoint, step_mm=step)
     with pytest.raises(InputError, match="between crops is no length"):
         isimed.embed(cohort.path("P0.nii.gz"), checkpoint=checkpoint, step_mm=step)
+
+
+def without_maps(cohort: Cohort, volume: str) -> Cohort:
+    """The same cohort, where one patient's tumour map was never drawn."""
+    said = json.loads((cohort.root / "dataset.json").read_text())
+    for entry in said["volumes"]:
+        if entry["image"].startswith(volume):
+            del entry["tumour"]
+    (cohort.root / "dataset.json").write_text(json.dumps(said))
+    return Cohort.load(cohort.root)
+
+
+def test_unknown_is_not_none(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    table = embed_cohort(without_maps(cohort, "P1"), checkpoint, step_mm=STEP)
+    drawn, not_drawn = (table.tumour[table.rows(volume)] for volume in ("P0", "P1"))
+    assert np.isfinite(drawn).all()
+    assert np.isnan(not_drawn).all()
+    assert (table.organ == -1).all()  # this cohort has no organ maps
+    filtered = Filter(min_tumour=0.0).mask(table)
+    assert filtered[table.rows("P0")].all()
+    assert not filtered[table.rows("P1")].any()
+    one = isimed.embed(cohort.path("P0.nii.gz"), checkpoint=checkpoint, step_mm=STEP)
+    assert np.isnan(one.tumour).all()
+    assert (one.organ == -1).all()
+
+
+def test_a_table_of_an_older_version_learns_what_it_did_not_know(cohort: Cohort, checkpoint: Checkpoint) -> None:
+    partly = without_maps(cohort, "P1")
+    embed_cohort(partly, checkpoint, step_mm=STEP)
+    info = table_info(partly, checkpoint, STEP)
+    for name in ("P0", "P1"):
+        file = volume_file(info, name)
+        new = pq.read_table(file)
+        for column, nothing in (("organ", pa.int32()), ("tumour", pa.float32())):
+            values = new.column(column).fill_null(0).cast(nothing)
+            new = new.set_column(new.schema.get_field_index(column), column, values)
+        pq.write_table(new, file, compression="none")
+    table = embed_cohort(partly, checkpoint, step_mm=STEP)
+    assert np.isfinite(table.tumour[table.rows("P0")]).all()
+    assert np.isnan(table.tumour[table.rows("P1")]).all()
+    assert (table.organ == -1).all()
+    assert np.isfinite(table.wide_code()).all()

@@ -84,6 +84,21 @@ def test_categories_have_names_and_colours(table):
     assert "left ear" in dict(organs.legend)
 
 
+def test_what_nobody_knows_is_grey_and_not_the_colour_of_none(table):
+    tumour, organ = table.tumour.copy(), table.organ.copy()
+    tumour[:5], organ[:5], tumour[5:10], organ[5:10] = np.nan, -1, 0.0, 0
+    partly = Table(table.info, {"tumour": tumour, "organ": organ})
+    shares = colours.tumour_colour(partly)
+    assert "grey: not known" in shares.title
+    grey_from, grey_to = ((shares.scale[n][0] * (shares.high - shares.low) + shares.low) for n in (0, 1))
+    assert [shade for _, shade in shares.scale].count(colours.NONE) == 2
+    assert (shares.values[:5] == grey_from).all()
+    assert grey_from < grey_to == pytest.approx(0)  # none, and all that is more, has the colours of shares
+    assert (shares.values[5:10] == 0).all()
+    assert "not known" in dict(colours.organ_colour(partly, {1: "left_ear"}).legend)
+    assert "not known" not in colours.tumour_colour(table).title
+
+
 def test_many_patients_do_not_flood_the_legend(table):
     each = Table(table.info, {"subject": np.array([f"S{n}" for n in range(len(table))])})
     legend = colours.patient_colour(each).legend
