@@ -11,6 +11,15 @@ from tests.small import write_cohort
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what a test's place or fixtures say of it; `slow` is written where it is true."""
+    for item in items:
+        if "browser" in item.path.relative_to(REPOSITORY).parts:
+            item.add_marker("browser")
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker("cluster")
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty ISIMED_HOME for every test."""
