@@ -1,4 +1,4 @@
-"""An ISIMED_HOME that version 0.1.0 wrote is listed, opened, read and worked on by this one (tests/old_home/make.py)."""
+"""An ISIMED_HOME that version 0.1.0 wrote is listed, opened, read and worked on by this one; see tests/old_home."""
 
 import json
 import shutil
@@ -88,7 +88,8 @@ def test_its_table_is_used_again_without_the_network(
     np.testing.assert_array_equal(again.code, table.code)
     assert set(table.volumes) == {entry.id for entry in cohort.volumes}
     row = table.rows(table.volumes[1]).start
-    assert Index(table.wide_code).nearest(table.wide_code[row], 1)[1][0] == row
+    codes = table.code.astype(np.float32)
+    assert Index(codes).nearest(codes[row], 1)[1].tolist() == [row]
 
 
 def test_its_kept_selection_means_the_same_crops(table: Table) -> None:

@@ -31,6 +31,7 @@ def embed(home: Path, *launcher: str) -> Table:
     return open_table(info, ["P0", "P1", "P2"])
 
 
+@pytest.mark.slow
 def test_two_ranks_write_the_table_of_one(
     cohort: Cohort, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

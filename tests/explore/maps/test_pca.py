@@ -88,6 +88,7 @@ def test_one_patient_has_no_held_out_figures():
     assert np.isnan(points.error_mm).all()
 
 
+@pytest.mark.slow
 def test_a_second_process_gets_the_same_coordinates(home, tmp_path):
     table = made_table(info(), rows=80)
     fitted = open_map(table)

@@ -38,6 +38,7 @@ def nothing_left() -> Iterator[None]:
             jobs.stop(run, wait_s=0)
 
 
+@pytest.mark.slow
 def test_two_runs_of_a_server_that_is_killed(cohort: Cohort) -> None:
     """The whole life: queue, server gone, stop in time, next one starts, killed is dead, resume finishes."""
     first, second = Run.create(tiny(cohort, epochs=500)), Run.create(tiny(cohort, epochs=1))
@@ -91,6 +92,7 @@ def test_a_waiting_run_can_be_stopped(cohort: Cohort) -> None:
     assert jobs.process(run) is None
 
 
+@pytest.mark.slow
 def test_a_step_that_takes_too_long_is_left_and_what_was_there_is_saved(cohort: Cohort) -> None:
     slow = """
 import sys, time

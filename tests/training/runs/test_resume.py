@@ -45,6 +45,7 @@ def curve(run: Run) -> list[tuple]:
 
 
 @pytest.mark.parametrize(("method", "killed_at"), [("isimed", 3), ("dino", 2)])
+@pytest.mark.slow
 def test_killed_and_resumed_is_exactly_the_unbroken_run(cohort: Cohort, method: str, killed_at: int) -> None:
     config = tiny(cohort, method=method, local_views=1, crops_per_volume=2)
     unbroken, broken = Run.create(config), Run.create(config)
@@ -159,6 +160,7 @@ def test_full_disk_and_memory_are_one_sentence(
     assert "resume goes on" in jobs.status(run).message
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_checkpoint_and_more_space_lets_it_go_on(
     cohort: Cohort, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
