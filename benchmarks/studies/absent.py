@@ -112,7 +112,7 @@ def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
     target = np.array([row["target"] for row in rows])
     found: dict[str, Any] = {"targets": len(names), "places": len(rows), "absent": int(absent.sum())}
     rng = np.random.default_rng(0)
-    for score in ("beyond", "latent"):
+    for score in ("beyond", "lost", "latent"):
         values = np.array([row[score] for row in rows])
         drawn = []
         for _ in range(1000):
@@ -131,6 +131,7 @@ def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "false_alarms": float(false[~absent].mean()),
             "limit_95": float(np.quantile(values[~absent], SPECIFICITY)),
         }
+    found["lost_side_right"] = float(np.mean([row["lost_side"] for row in rows if row["absent"]]))
     found["side_right"] = float(np.mean([row["side"] for row in rows if row["absent"]]))
     return found
 
@@ -139,9 +140,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_patients(parser)
     parser.add_argument("--patients", type=int, default=6, help="sources, and as many targets")
+    parser.add_argument("--rows", help="also write every place here")
     parser.add_argument("--json", required=True)
     options = parser.parse_args()
-    found = figures(measure(options))
+    rows = measure(options)
+    if options.rows:
+        Path(options.rows).write_text(json.dumps(rows), encoding="utf-8")
+    found = figures(rows)
     Path(options.json).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from isimed.core.errors import InputError
 from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import Cohort, cohort_names
+from isimed.data.cohorts.importing import CT_AIR_HU
 from isimed.data.formats.volume import Volume, read_volume
 from isimed.data.prepared import cache
 from isimed.data.prepared.preprocess import Prepared, prepare
@@ -28,7 +29,6 @@ from isimed.models.checkpoint import Checkpoint, open_checkpoint
 
 AXES = ("left-right", "posterior-anterior", "inferior-superior")
 CLEAR = 0.5  # correlation of where crops are with where they look to be
-ENDS = (0.05, 0.95)  # of a scan's crops along the body: single ones err
 VOTERS = 20
 
 
@@ -168,14 +168,17 @@ class Look:
 def look(scan: Volume, names: Sequence[str]) -> list[Look]:
     """A scan as several networks see it, the best fitting first; those without a profile are left out.
 
+    Air in Hounsfield units is in no MRI: a CT is shown to networks of CT alone.
+
     Raises:
         InputError: none can look at it, with the reason of the last.
     """
     seen, reason = [], None
+    is_ct = bool(scan.voxels.min() <= CT_AIR_HU)
     for name in names:
         checkpoint = open_checkpoint(name)
         profile = read_profile(checkpoint)
-        if profile is None:
+        if profile is None or (is_ct and not checkpoint.card.modality.upper().startswith("CT")):
             continue
         try:
             volume = prepare(scan, checkpoint.card.preparation)
@@ -214,7 +217,7 @@ def axes_of(place: NDArray, looks: NDArray) -> str:
 
 def region_of(profile: Profile, looks: NDArray) -> str | None:
     """From which organ to which a scan goes; None where its network knows no two of them."""
-    low, high = np.quantile(looks[:, 2], ENDS)
+    low, high = looks[:, 2].min(), looks[:, 2].max()
     levels = profile.organ_place[:, 2]
     shown = [int(n) for n in np.argsort(levels) if low <= levels[n] <= high]
     if len(shown) < 2:

@@ -6,10 +6,15 @@ would be that the other scan does not show: above its top, below its bottom, bes
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
 
+from isimed.explore.search.correspondence import CODE_COMPONENTS
+from isimed.explore.search.local_map import local_map
+from isimed.explore.tables.components import components_of
 from isimed.explore.tables.store import Table
 
 LIMIT_MM = 0.0
+AROUND = 12  # crops around a place that are asked with it
 SIDES = (("to the left of", "to the right of"), ("behind", "in front of"), ("below", "above"))
 
 
@@ -35,3 +40,24 @@ def absent(table: Table, volume: str, mm: ArrayLike) -> str:
     """Why a volume has no such place, "lies above this scan"; "" where it has."""
     away, side = beyond(table.centre_mm[table.rows(volume)], table.info.step_mm, mm)
     return f"lies {side} this scan" if away > LIMIT_MM else ""
+
+
+def lost(table: Table, source: str, target: str, mm: ArrayLike) -> tuple[float, str]:
+    """How far the way to another scan and back misses a place, and on which side of what comes back it lies.
+
+    The crops around the place are looked for in the target, and what is found there in the source again. Where the
+    target shows the place they come back; where it ends before, the nearest that it shows does, from its edge.
+
+    Returns:
+        mm, along the axis on which the miss is largest; and "above", "below" or another side, as `beyond` gives them.
+    """
+    here, there = table.rows(source), table.rows(target)
+    scores = components_of(table).scores[:, :CODE_COMPONENTS]
+    places, target_places = table.centre_mm[here].astype(np.float64), table.centre_mm[there].astype(np.float64)
+    near = np.argsort(np.square(places - np.asarray(mm)).sum(axis=1))[:AROUND]
+    found, _ = local_map(scores[here][near], scores[there], target_places)
+    _, nearest = cKDTree(target_places).query(found)
+    back, _ = local_map(scores[there][nearest], scores[here], places)
+    miss = np.median(places[near] - back - (found - target_places[nearest]), axis=0)
+    axis = int(np.abs(miss).argmax())
+    return float(np.abs(miss[axis])), SIDES[axis][int(miss[axis] > 0)]

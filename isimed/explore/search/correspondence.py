@@ -15,14 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.core.caching import kept
+from isimed.explore.search.local_map import local_map
 from isimed.explore.tables.components import components_of
 from isimed.explore.tables.store import Table
 
 SAMPLE = 250  # crops of each volume that are matched
-NEIGHBOURS = 32
 CODE_COMPONENTS = 8
-LOCAL_COMPONENTS = 6
-RIDGE = 1e-2
 FAR = 2.5  # times the median latent distance
 LOCAL_MM = 25.0
 
@@ -59,8 +57,8 @@ def correspondence(table: Table, source: str, target: str) -> Correspondence:
     codes, places = _thin(scores[here]), _thin(table.centre_mm[here])
     target_codes, target_places = scores[there], table.centre_mm[there].astype(np.float64)
     some_codes, some_places = _thin(target_codes), _thin(target_places)
-    forward, away_there = _match(codes, target_codes, target_places)
-    back, away_here = _match(some_codes, scores[here], table.centre_mm[here].astype(np.float64))
+    forward, away_there = local_map(codes, target_codes, target_places)
+    back, away_here = local_map(some_codes, scores[here], table.centre_mm[here].astype(np.float64))
     x, y = np.concatenate([places, back]), np.concatenate([forward, some_places])
     shown = _shown(np.concatenate([away_there, away_here]))
     x, y = x[shown], y[shown]
@@ -76,27 +74,6 @@ def _thin(rows: NDArray) -> NDArray:
 def _shown(away: NDArray) -> NDArray[np.bool_]:
     """Which crops the other volume shows too: what it does not show finds only matches that are far off."""
     return away <= FAR * np.median(away)
-
-
-def _match(queries: NDArray, codes: NDArray, places: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(Q, 3) mm of each query among the crops of a volume, by a local linear fit code -> mm; (Q,) best distance."""
-    count = min(NEIGHBOURS, len(codes))
-    squared = np.maximum((queries**2).sum(1)[:, None] + (codes**2).sum(1) - 2 * queries @ codes.T, 0)
-    best = np.argpartition(squared, count - 1, axis=1)[:, :count]
-    away = np.sqrt(np.take_along_axis(squared, best, axis=1)).astype(np.float64)
-    nearest = away.min(axis=1, keepdims=True)
-    reach = np.maximum(np.median(away - nearest, axis=1, keepdims=True), 1e-6)
-    weights = np.exp(-0.5 * np.square((away - nearest) / reach))
-    weights /= weights.sum(axis=1, keepdims=True)
-    near, where = codes[:, :LOCAL_COMPONENTS][best].astype(np.float64), places[best]
-    middle, place = (weights[:, None] @ near)[:, 0], (weights[:, None] @ where)[:, 0]
-    features = near - middle[:, None]
-    weighted = np.swapaxes(features * weights[..., None], 1, 2)
-    gram = weighted @ features
-    ridge = (RIDGE * np.trace(gram, axis1=1, axis2=2) + 1e-9)[:, None, None] * np.eye(features.shape[2])
-    slope = np.linalg.solve(gram + ridge, weighted @ (where - place[:, None]))
-    step = ((queries[:, :LOCAL_COMPONENTS] - middle)[:, None] @ slope)[:, 0]
-    return np.clip(place + step, where.min(axis=1), where.max(axis=1)), nearest[:, 0]
 
 
 def _extended(points: NDArray) -> NDArray[np.float64]:
