@@ -23,7 +23,12 @@ LIBRARIES = ("isimed", "torch", "monai", "numpy", "nibabel", "scikit-learn", "um
 
 
 class Card(BaseModel):
-    """What a checkpoint says about itself."""
+    """What a checkpoint says about itself.
+
+    Attributes:
+        region: which part of the body it was trained on, as one says "it shows the body ...".
+        sequence: the kind of scan within the modality, as FLAIR. licence: of the weights and of what made them.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -31,6 +36,9 @@ class Card(BaseModel):
     method: str
     description: str = ""
     modality: str = "unknown"
+    region: str = ""
+    sequence: str = ""
+    licence: str = ""
     crop_size: int = 32
     heads: dict[str, int] = Field(default_factory=lambda: {DISTANCE_HEAD: CODE_SIZE})
     mm_per_unit: float = DEFAULT_MM_PER_UNIT
@@ -41,6 +49,12 @@ class Card(BaseModel):
     limits: str = paths.RESEARCH_ONLY
     created: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def patients(self) -> int:
+        """How many patients it was trained on; 0 where it does not say."""
+        counted = self.cohort.get("patients", {}).get("train")
+        return len(self.cohort.get("train", ())) if counted is None else int(counted)
 
     @property
     def in_mm(self) -> bool:

@@ -121,6 +121,9 @@ def where(
         if mm is not None:
             notes.append("No organ is named: a network that does not fit would name a wrong one.")
         return Description(fits, notes=tuple(notes))
+    if not best.checkpoint.card.modality.upper().startswith("CT"):
+        of = best.checkpoint.card.sequence or best.checkpoint.card.modality
+        notes.append(f"Its training was on {of}; whether this scan is of that sequence is not measured.")
     organ = None
     if mm is not None:
         known = (
@@ -162,7 +165,7 @@ class Look:
     @property
     def region(self) -> str | None:
         """From which organ to which, told from the level of the crops; else what the card says."""
-        return region_of(self.profile, self.looks) or getattr(self.checkpoint.card, "region", None) or None
+        return region_of(self.profile, self.looks) or self.checkpoint.card.region or None
 
 
 def look(scan: Volume, names: Sequence[str]) -> list[Look]:
