@@ -6,7 +6,7 @@ from pathlib import Path
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.plan import Planned
-from isimed.data.formats.volume import VOLUME_SUFFIXES
+from isimed.data.formats.dispatch import VOLUME_SUFFIXES
 
 Channel = int | str | None
 

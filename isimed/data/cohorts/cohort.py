@@ -14,9 +14,10 @@ from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import write_json
 from isimed.data.cohorts.json_files import line_of, read_object
+from isimed.data.formats.dispatch import VOLUME_SUFFIXES, format_of
 from isimed.data.formats.label_map import as_labels
 from isimed.data.formats.reading import reason
-from isimed.data.formats.volume import VOLUME_SUFFIXES, Volume, read_volume
+from isimed.data.formats.volume import Volume, read_volume
 
 LABELS = ("organs", "tumour")
 
@@ -119,16 +120,13 @@ class Cohort(BaseModel):
         return self._root / relative
 
     def files(self, entry: Entry) -> list[Path]:
-        """The files that a volume consists of: the image (or each slice of its series), then the label maps."""
-        image = self.path(entry.image)
-        files = [image]
-        if image.is_dir():
-            from isimed.data.formats.dicom_series import scan_folder
+        """Every file that holds a volume's voxels: those of the image, then those of the label maps.
 
-            files = [
-                file for series in scan_folder(image).series if series.uid == entry.series for file in series.files
-            ]
-        return files + [self.path(file) for name in LABELS if (file := getattr(entry, name))]
+        Raises:
+            InputError: one is not there, or names others that may not be read.
+        """
+        named = [self.path(name) for name in (entry.image, *(getattr(entry, key) for key in LABELS)) if name]
+        return [file for path in named for file in format_of(path).files(path, entry.series)]
 
     def read(self, entry: Entry) -> Volume:
         """The scan itself, at its own resolution."""

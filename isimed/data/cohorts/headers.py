@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from isimed.core.errors import InputError
-from isimed.data.formats.itk import itk_shape
-from isimed.data.formats.nifti import NIFTI_SUFFIXES, nifti_header
-from isimed.data.formats.reading import reason
-from isimed.data.formats.volume import read_volume, refuse_missing
+from isimed.data.formats.dispatch import format_of
+from isimed.data.formats.reading import reason, refuse_missing
+from isimed.data.formats.volume import read_volume
 
 MOST_LABELS = 200
 LEAST_PACKING = 8  # voxels a byte of a compressed label map, at least; scans stay below 2
@@ -37,7 +36,7 @@ def _status(path: Path) -> tuple[int, int]:
 @lru_cache(maxsize=65536)
 def _shape(path: Path, _status: tuple[int, int]) -> tuple[int, ...]:
     try:
-        return nifti_header(path).shape if path.name.lower().endswith(NIFTI_SUFFIXES) else itk_shape(path)
+        return format_of(path).shape(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({reason(error)}): check its permissions.") from None
 

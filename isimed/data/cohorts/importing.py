@@ -23,8 +23,9 @@ from isimed.data.cohorts.names import stem
 from isimed.data.cohorts.plan import IMAGE, LEFT_LABELS, SKIPPED, Plan, Planned
 from isimed.data.formats.archive import unzip
 from isimed.data.formats.dicom_series import scan_folder
-from isimed.data.formats.reading import reason
-from isimed.data.formats.volume import read_volume, refuse_missing
+from isimed.data.formats.dispatch import format_of
+from isimed.data.formats.reading import reason, refuse_missing
+from isimed.data.formats.volume import read_volume
 from isimed.data.formats.walk import walk_files
 
 CT_AIR_HU = -800
@@ -317,8 +318,11 @@ def _copy(volumes: Sequence[dict[str, Any]], files: Path) -> None:
             for key in ("image", *LABELS):
                 if volume.get(key) and not Path(volume[key]).is_relative_to(files):
                     source = Path(volume[key])
-                    (target / key).mkdir()
-                    volume[key] = shutil.copyfile(source, target / key / source.name)
+                    for file in format_of(source).files(source, None):  # a header's voxels come along
+                        copied = target / key / file.relative_to(source.parent)
+                        copied.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copyfile(file, copied)
+                    volume[key] = target / key / source.name
     except OSError as error:
         raise InputError(
             f"{files} cannot be written ({reason(error)}): free space, or import without --copy."

@@ -10,7 +10,7 @@ from isimed.data.cohorts.claims import Channel, Claim
 from isimed.data.cohorts.names import region_in
 from isimed.data.cohorts.plan import IMAGE, SKIPPED, Planned
 from isimed.data.formats.dicom_series import Series, scan_files
-from isimed.data.formats.volume import VOLUME_SUFFIXES
+from isimed.data.formats.dispatch import VOLUME_SUFFIXES
 
 NOT_DICOM = (
     *VOLUME_SUFFIXES, ".json", ".csv", ".txt", ".tsv", ".pdf", ".png", ".jpg", ".md", ".xml", ".py", ".zip", ".gz",

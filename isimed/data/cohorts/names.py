@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from isimed.data.formats.volume import VOLUME_SUFFIXES
+from isimed.data.formats.dispatch import VOLUME_SUFFIXES
 
 
 def _words(text: str) -> frozenset[str]:

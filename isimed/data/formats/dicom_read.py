@@ -45,6 +45,22 @@ def read_dicom(path: Path, *, channel: int | None = None, series: str | None = N
     return read_series(choose_series(path, scan_folder(path.parent), text(header, "SeriesInstanceUID")), channel)
 
 
+def dicom_files(path: Path, series: str | None = None) -> list[Path]:
+    """Every file that `read_dicom` reads voxels from: the slices of the series, or the zip that holds them.
+
+    Raises:
+        InputError: see `read_dicom`.
+    """
+    if not path.is_dir():
+        header = (
+            None if path.name.lower().endswith(".zip") else read_header(path, ["SeriesInstanceUID", "NumberOfFrames"])
+        )
+        if header is None or header.get("NumberOfFrames"):
+            return [path]
+        path, series = path.parent, text(header, "SeriesInstanceUID")
+    return [file for found in scan_folder(path).series if series in (None, found.uid) for file in found.files]
+
+
 def choose_series(path: Path, scan: Scan, uid: str | None) -> Series:
     """The wanted series of a scan, or its only one.
 

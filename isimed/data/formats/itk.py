@@ -7,11 +7,22 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from isimed.core.errors import InputError
-from isimed.data.formats.reading import Raw, by_times, checked_channel, reason, refuse_bad_spacing, refuse_too_large
+from isimed.data.formats.itk_header import META_SUFFIXES, NRRD_SUFFIXES, TextHeader, read_text_header
+from isimed.data.formats.reading import (
+    NO_ORIENTATION,
+    Note,
+    Raw,
+    by_times,
+    checked_channel,
+    in_mm,
+    reason,
+    refuse_bad_spacing,
+    refuse_too_large,
+)
 
-DETACHED = {".mhd": ("elementdatafile", "="), ".nhdr": ("data file", ":")}
-NO_DATA_FILE = ("local", "list", "skiplist")
-MAGIC = {".nrrd": b"NRRD", ".nhdr": b"NRRD"}
+ITK_SUFFIXES = NRRD_SUFFIXES + META_SUFFIXES
+MOST_PACKED = 1100  # deflate makes nothing smaller than a thousandth
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
@@ -22,9 +33,54 @@ def itk_shape(path: Path) -> tuple[int, ...]:
     Raises:
         InputError: not such a file, or one that promises what cannot be.
     """
-    _refuse_foreign_data_file(path)
+    return _shape(path, read_text_header(path))
+
+
+def itk_files(path: Path) -> list[Path]:
+    """The file itself, and the others that hold its voxels.
+
+    Raises:
+        InputError: see `read_text_header`.
+    """
+    return [path, *read_text_header(path).files]
+
+
+def read_itk(path: Path, channel: int | None = None) -> Raw:
+    """Read voxels and affine.
+
+    Raises:
+        InputError: the header or the voxels cannot be used.
+    """
+    header = read_text_header(path)
+    shape = _shape(path, header)
+    chosen = checked_channel(path, shape, channel)
+    try:
+        image = sitk.ReadImage(str(path), imageIO=_library_reader(path))
+    except RuntimeError as error:
+        raise InputError(f"{path} is truncated or damaged ({_cause(error)}): copy or export it again.") from None
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        image = sitk.VectorIndexSelectionCast(image, chosen)
+    if image.GetDimension() == 4:
+        image = image[..., chosen]
+    notes: list[Note] = []
+    if header.orientation_is_a_guess:
+        notes.append(Note(NO_ORIENTATION, "orientation"))
+    affine = in_mm(itk_affine(image), *header.unit, notes)
+    return Raw(sitk.GetArrayFromImage(image).T, affine, tuple(notes))
+
+
+def itk_affine(image: sitk.Image) -> NDArray[np.float64]:
+    """The voxel -> scanner mm affine of a SimpleITK image; its L P S axes are turned to R A S."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
+    affine[:3, 3] = image.GetOrigin()
+    return LPS_TO_RAS @ affine
+
+
+def _shape(path: Path, header: TextHeader) -> tuple[int, ...]:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
+    reader.SetImageIO(_library_reader(path))
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
@@ -37,56 +93,22 @@ def itk_shape(path: Path) -> tuple[int, ...]:
         raise InputError(f"{path} has shape {by_times(size)}: a volume needs three axes, with at most one of channels.")
     refuse_too_large(path, (*size, components), 4)
     refuse_bad_spacing(path, np.array(reader.GetSpacing()[:3]))
+    _refuse_short(path, header, int(np.prod((*size, components), dtype=np.float64)))
     if len(size) == 4:
         return size if size[3] > 1 else size[:3]
     return (*size, components) if components > 1 else size
 
 
-def read_itk(path: Path, channel: int | None = None) -> Raw:
-    """Read voxels and affine.
-
-    Raises:
-        InputError: the header or the voxels cannot be used.
-    """
-    shape = itk_shape(path)
-    chosen = checked_channel(path, shape, channel) if len(shape) == 4 else 0
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise InputError(f"{path} is truncated or damaged ({_cause(error)}): copy or export it again.") from None
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        image = sitk.VectorIndexSelectionCast(image, chosen)
-    if image.GetDimension() == 4:
-        image = image[..., chosen]
-    return Raw(sitk.GetArrayFromImage(image).T, itk_affine(image))
+def _refuse_short(path: Path, header: TextHeader, voxels: int) -> None:
+    """Is there enough for the voxels that the header promises? Asked before memory is taken."""
+    held = sum(file.stat().st_size for file in header.files) if header.files else path.stat().st_size
+    if held * (MOST_PACKED if header.packed else 1) < voxels:
+        raise InputError(f"{path} is truncated ({held} bytes for {voxels} voxels): copy or export it again.")
 
 
-def itk_affine(image: sitk.Image) -> NDArray[np.float64]:
-    """The voxel -> scanner mm affine of a SimpleITK image; its L P S axes are turned to R A S."""
-    affine = np.eye(4)
-    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
-    affine[:3, 3] = image.GetOrigin()
-    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
-
-
-def _refuse_foreign_data_file(path: Path) -> None:
-    """A header may name the file of its voxels: it has to lie beside it, so that no header reads other files."""
-    suffix = path.suffix.lower()
-    with path.open("rb") as file:
-        head = file.read(65536)
-    if suffix in MAGIC and not head.startswith(MAGIC[suffix]):
-        raise InputError(f"{path} is not an NRRD file, whatever its name says: check what it is, or export it again.")
-    key, sign = DETACHED.get(suffix, ("", ""))
-    for line in head.decode("utf-8", "replace").splitlines() if key else ():
-        name, found, value = line.partition(sign)
-        target = value.strip().split(" ")[0]
-        if not found or name.strip().lower() != key or target.lower() in NO_DATA_FILE:
-            continue
-        value = value.strip()
-        if Path(value).is_absolute() or ".." in Path(value).parts:
-            raise InputError(f"{path} names voxels outside its folder ({value}): put both files into one folder.")
-        if "%" not in value and not (path.parent / value).is_file():
-            raise InputError(f"{path} needs {value} beside it, which is not there: copy both files.")
+def _library_reader(path: Path) -> str:
+    """Named, so that no other of ITK's readers takes the file for one of its own."""
+    return "NrrdImageIO" if path.suffix.lower() in NRRD_SUFFIXES else "MetaImageIO"
 
 
 def _cause(error: RuntimeError) -> str:

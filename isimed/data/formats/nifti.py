@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from isimed.core.errors import InputError
 from isimed.data.formats.reading import (
+    NO_ORIENTATION,
     Note,
     Raw,
     by_times,
     checked_channel,
+    in_mm,
     reason,
     refuse_bad_spacing,
     refuse_too_large,
@@ -30,7 +32,7 @@ SLAB_BYTES = 16 * 2**20
 MAX_OFFSET = 64 * 2**20
 MAX_TAIL = 512 * 2**20
 AGREE_MM = 0.5
-TO_MM = {1: 1000.0, 3: 0.001}  # xyzt_units: metres, micrometres
+TO_MM = {1: ("metres", 1000.0), 3: ("micrometres", 0.001)}  # xyzt_units
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +64,7 @@ def read_nifti(path: Path, channel: int | None = None) -> Raw:
     """
     with _open(path) as file:
         header = _parse(file, path)
-        spatial, skip = header.shape[:3], 0
-        if len(header.shape) == 4:
-            skip = checked_channel(path, header.shape, channel)
+        spatial, skip = header.shape[:3], checked_channel(path, header.shape, channel)
         _refuse_short_file(path, header)
         size = int(np.prod(spatial, dtype=np.int64)) * header.dtype.itemsize
         _skip(file, header.offset - file.tell() + skip * size, path)
@@ -166,9 +166,7 @@ def _affine(header: nib.Nifti1Header, shape: tuple[int, ...], path: Path) -> tup
     affine = sform if sform is not None else qform
     if affine is None:
         affine = header.get_base_affine()
-        notes.append(
-            Note("The header gives no orientation: left and right are a guess (first axis to the left).", "orientation")
-        )
+        notes.append(Note(NO_ORIENTATION, "orientation"))
     elif not _usable(affine):
         raise InputError(f"{path} has a qform that maps voxels to no place: repair its header (qform or sform).")
     columns = np.linalg.norm(affine[:3, :3], axis=0)
@@ -176,20 +174,9 @@ def _affine(header: nib.Nifti1Header, shape: tuple[int, ...], path: Path) -> tup
         said = " × ".join(f"{value:.4g}" for value in spacing)
         used = " × ".join(f"{value:.4g}" for value in columns)
         notes.append(Note(f"pixdim says {said} mm, the sform {used} mm: the sform was used.", "spacing"))
-    return _in_mm(np.array(affine, dtype=np.float64), int(header["xyzt_units"]) & 7, notes), tuple(notes)
-
-
-def _in_mm(affine: NDArray, unit: int, notes: list[Note]) -> NDArray:
-    """Apply the header's unit where that gives voxels of a believable size; say so either way."""
-    if unit not in TO_MM:
-        return affine
-    name = {1: "metres", 3: "micrometres"}[unit]
-    edges = np.linalg.norm(affine[:3, :3], axis=0) * TO_MM[unit]
-    if (edges < 0.01).any() or (edges > 100).any():
-        notes.append(Note(f"The header gives lengths in {name}, which cannot be: read as mm.", "spacing"))
-        return affine
-    notes.append(Note(f"The header gives lengths in {name}: converted to mm.", "spacing"))
-    return np.diag([TO_MM[unit]] * 3 + [1.0]) @ affine
+    return in_mm(
+        np.array(affine, dtype=np.float64), *TO_MM.get(int(header["xyzt_units"]) & 7, ("mm", 1.0)), notes
+    ), tuple(notes)
 
 
 def _qform(header: nib.Nifti1Header) -> NDArray:

@@ -1,5 +1,7 @@
 """What every reader of voxels shares: the raw result, notes about it, limits, and the choice of a channel."""
 
+import errno
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +13,7 @@ from isimed.core.errors import InputError
 
 MAX_VOXELS = 2_000_000_000
 MEMORY_SHARE = 0.9
+NO_ORIENTATION = "The header gives no orientation: left and right are a guess (first axis to the left)."
 
 
 class Note(str):
@@ -47,6 +50,24 @@ def by_times(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape))
 
 
+def refuse_missing(path: Path) -> None:
+    """Raise InputError unless there is something at a path that this user may read."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: check the path.") from None
+    except PermissionError:
+        raise InputError(f"{path} cannot be read: ask for read permission.") from None
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ELOOP:
+            raise InputError(f"{path} is a symbolic link that leads back to itself: correct the link.") from None
+        raise InputError(f"{str(path)[:200]!r} is not a usable path ({reason(error)}): check it.") from None
+    if not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path} is neither a file nor a folder (a device or pipe): give a file.")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} cannot be read: ask for read permission.")
+
+
 def refuse_too_large(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
     """Refuse what the header promises before any memory is taken for it.
 
@@ -78,7 +99,15 @@ def refuse_bad_spacing(path: Path, spacing_mm: NDArray) -> None:
 
 
 def checked_channel(path: Path, shape: tuple[int, ...], channel: int | None) -> int:
-    """The channel of a 4D file: the given one if it exists, else an InputError that says how to choose."""
+    """The channel to read: the given one if it exists, 0 of a file that holds one volume.
+
+    Raises:
+        InputError: one has to be chosen, or there is no such channel.
+    """
+    if len(shape) == 3:
+        if channel not in (None, 0):
+            raise InputError(f"{path} holds one volume ({by_times(shape)}): leave out --channel {channel}.")
+        return 0
     if channel is None:
         raise InputError(
             f"{path} has {len(shape)} dimensions ({by_times(shape)}): "
@@ -87,3 +116,15 @@ def checked_channel(path: Path, shape: tuple[int, ...], channel: int | None) -> 
     if not 0 <= channel < shape[3]:
         raise InputError(f"{path} has {shape[3]} channels ({by_times(shape)}): --channel must be 0 to {shape[3] - 1}.")
     return channel
+
+
+def in_mm(affine: NDArray, unit: str, factor: float, notes: list[Note]) -> NDArray:
+    """Apply the header's unit of length where that gives voxels of a believable size; say so either way."""
+    if factor == 1.0:
+        return affine
+    edges = np.linalg.norm(affine[:3, :3], axis=0) * factor
+    if (edges < 0.01).any() or (edges > 100).any():
+        notes.append(Note(f"The header gives lengths in {unit}, which cannot be: read as mm.", "spacing"))
+        return affine
+    notes.append(Note(f"The header gives lengths in {unit}: converted to mm.", "spacing"))
+    return np.diag([factor] * 3 + [1.0]) @ affine

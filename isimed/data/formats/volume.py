@@ -1,7 +1,5 @@
 """A scan as voxels and an affine: axes R A S inside, scanner millimetres outside."""
 
-import errno
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +10,8 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.core.errors import InputError
-from isimed.data.formats.nifti import NIFTI_SUFFIXES, read_nifti
-from isimed.data.formats.reading import Raw, by_times, reason
-
-ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
-VOLUME_SUFFIXES = NIFTI_SUFFIXES + ITK_SUFFIXES
+from isimed.data.formats.dispatch import format_of
+from isimed.data.formats.reading import by_times, reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +76,7 @@ def read_volume(path: str | Path, *, channel: int | None = None, series: str | N
     """
     path = Path(path)
     try:
-        raw = _read_raw(path, channel, series)
+        raw = format_of(path).read(path, channel, series)
     except InputError:
         raise
     except PermissionError:
@@ -91,48 +86,6 @@ def read_volume(path: str | Path, *, channel: int | None = None, series: str | N
     except (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, OverflowError, RuntimeError) as error:
         raise InputError(f"{path} is damaged or not what its name says ({reason(error)}): export it again.") from error
     return to_ras(raw.array, raw.affine, path=path, notes=raw.notes)
-
-
-def _read_raw(path: Path, channel: int | None, series: str | None) -> Raw:
-    refuse_missing(path)
-    name = path.name.lower()
-    if path.is_dir() or name.endswith(".zip") or is_dicom(path):
-        from isimed.data.formats.dicom_read import read_dicom
-
-        return read_dicom(path, channel=channel, series=series)
-    if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty: copy or export it again.")
-    if name.endswith(NIFTI_SUFFIXES):
-        return read_nifti(path, channel)
-    if name.endswith(ITK_SUFFIXES):
-        from isimed.data.formats.itk import read_itk  # SimpleITK: only for those who have such files
-
-        return read_itk(path, channel)
-    raise InputError(f"{path} is not a known format: give DICOM or one of {', '.join(VOLUME_SUFFIXES)}.")
-
-
-def refuse_missing(path: Path) -> None:
-    """Raise InputError unless there is something at a path that this user may read."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: check the path.") from None
-    except PermissionError:
-        raise InputError(f"{path} cannot be read: ask for read permission.") from None
-    except (OSError, ValueError) as error:
-        if getattr(error, "errno", None) == errno.ELOOP:
-            raise InputError(f"{path} is a symbolic link that leads back to itself: correct the link.") from None
-        raise InputError(f"{str(path)[:200]!r} is not a usable path ({reason(error)}): check it.") from None
-    if not os.access(path, os.R_OK):
-        raise InputError(f"{path} cannot be read: ask for read permission.")
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file starts as DICOM files do."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
 
 
 def to_ras(array: NDArray, affine: NDArray, *, path: Path, notes: tuple[str, ...] = ()) -> Volume:

@@ -1,0 +1,111 @@
+"""Which reader a file has: formats are told apart here and nowhere else.
+
+The libraries behind the readers are imported when the first file of their kind is met.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from isimed.core.errors import InputError
+from isimed.data.formats.itk_header import META_SUFFIXES, NRRD_SUFFIXES
+from isimed.data.formats.nifti import NIFTI_SUFFIXES, nifti_header, read_nifti
+from isimed.data.formats.reading import Raw, refuse_missing
+
+VOLUME_SUFFIXES = (*NIFTI_SUFFIXES, *NRRD_SUFFIXES, *META_SUFFIXES)
+
+
+class Format(NamedTuple):
+    """How files of one format are read.
+
+    Attributes:
+        suffixes: in lower case; empty for DICOM, which is known by its content.
+        read: (path, channel, series) -> voxels in the file's axes.
+        shape: path -> (I, J, K) or (I, J, K, channels), from the header.
+        files: (path, series) -> every file that holds voxels or says where they lie.
+    """
+
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, int | None, str | None], Raw]
+    shape: Callable[[Path], tuple[int, ...]]
+    files: Callable[[Path, str | None], list[Path]]
+
+
+def format_of(path: Path) -> Format:
+    """The format of a file, or of a folder or zip of DICOM files.
+
+    Raises:
+        InputError: there is nothing that can be read, or it is no format of scans.
+    """
+    refuse_missing(path)
+    name = path.name.lower()
+    if path.is_dir() or name.endswith(".zip") or is_dicom(path):
+        return DICOM
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty: copy or export it again.")
+    for known in (NIFTI, ITK):
+        if name.endswith(known.suffixes):
+            return known
+    if _is_bare_dicom(path):
+        return DICOM
+    raise InputError(f"{path} is not a known format: give DICOM or one of {', '.join(VOLUME_SUFFIXES)}.")
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file starts as DICOM files do."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _is_bare_dicom(path: Path) -> bool:
+    from isimed.data.formats.dicom_series import read_header
+
+    return read_header(path, ["Rows"]) is not None
+
+
+def _read_itk(path: Path, channel: int | None, series: str | None) -> Raw:
+    from isimed.data.formats.itk import read_itk
+
+    return read_itk(path, channel)
+
+
+def _itk_shape(path: Path) -> tuple[int, ...]:
+    from isimed.data.formats.itk import itk_shape
+
+    return itk_shape(path)
+
+
+def _itk_files(path: Path, series: str | None) -> list[Path]:
+    from isimed.data.formats.itk import itk_files
+
+    return itk_files(path)
+
+
+def _read_dicom(path: Path, channel: int | None, series: str | None) -> Raw:
+    from isimed.data.formats.dicom_read import read_dicom
+
+    return read_dicom(path, channel=channel, series=series)
+
+
+def _dicom_shape(path: Path) -> tuple[int, ...]:
+    from isimed.data.formats.dicom_read import read_dicom
+
+    return read_dicom(path).array.shape
+
+
+def _dicom_files(path: Path, series: str | None) -> list[Path]:
+    from isimed.data.formats.dicom_read import dicom_files
+
+    return dicom_files(path, series)
+
+
+NIFTI = Format(
+    NIFTI_SUFFIXES,
+    lambda path, channel, series: read_nifti(path, channel),
+    lambda path: nifti_header(path).shape,
+    lambda path, series: [path],
+)
+ITK = Format((*NRRD_SUFFIXES, *META_SUFFIXES), _read_itk, _itk_shape, _itk_files)
+DICOM = Format((), _read_dicom, _dicom_shape, _dicom_files)

@@ -1,0 +1,141 @@
+"""What the text header of a NRRD or MetaImage file says that SimpleITK does not: where its voxels lie, and its space.
+
+A header may name the file of its voxels, in several spellings. It has to lie in the header's own folder, whatever links
+say, so that a header from a stranger reads no other file.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from isimed.core.errors import InputError
+
+NRRD_SUFFIXES = (".nrrd", ".nhdr")
+META_SUFFIXES = (".mha", ".mhd")
+FIELD = re.compile(r"([^:=]+)[:=]\s*(.*)")
+LONGEST = 4 * 2**20
+MOST_FILES = 100_000
+TO_MM = {"mm": 1.0, "millimeter": 1.0, "m": 1000.0, "cm": 10.0, "um": 0.001, "µm": 0.001, "micron": 0.001}
+
+
+@dataclass(frozen=True)
+class TextHeader:
+    """Fields of a header; names in lower case without spaces.
+
+    Attributes:
+        fields: name -> value.
+        files: the detached files of its voxels; empty where they stand in the file itself.
+    """
+
+    fields: dict[str, str]
+    files: tuple[Path, ...]
+
+    @property
+    def packed(self) -> bool:
+        encoding = self.fields.get("encoding", "raw").lower()
+        return (
+            encoding not in ("raw", "txt", "text", "ascii") or self.fields.get("compresseddata", "").lower() == "true"
+        )
+
+    @property
+    def orientation_is_a_guess(self) -> bool:
+        """No space is named, or no axes: left, right, front and back stand nowhere."""
+        if "ndims" in self.fields:
+            return not {"transformmatrix", "orientation", "rotation", "direction"} & self.fields.keys()
+        return "space" not in self.fields or "spacedirections" not in self.fields
+
+    @property
+    def unit(self) -> tuple[str, float]:
+        """The unit of lengths and what makes it mm, ("mm", 1.0) where none is given or it is not known."""
+        units = re.findall(r'"([^"]*)"', self.fields.get("spaceunits", ""))
+        name = units[0].strip().lower() if units and len({*units}) == 1 else "mm"
+        return (name, TO_MM[name]) if name in TO_MM else ("mm", 1.0)
+
+
+def read_text_header(path: Path) -> TextHeader:
+    """Read the header of a ``.nrrd``, ``.nhdr``, ``.mha`` or ``.mhd`` file.
+
+    Raises:
+        InputError: it is no such file, or names voxels that are not beside it.
+    """
+    nrrd = path.suffix.lower() in NRRD_SUFFIXES
+    with path.open("rb") as file:
+        head = file.read(LONGEST)
+    if nrrd and not head.startswith(b"NRRD"):
+        raise InputError(f"{path} is not an NRRD file, whatever its name says: check what it is, or export it again.")
+    fields: dict[str, str] = {}
+    files: list[Path] = []
+    lines = iter(head.splitlines())
+    for raw in lines:
+        line = raw.decode("utf-8", "replace").strip()
+        if nrrd and not line:
+            return TextHeader(fields, tuple(files))
+        match = FIELD.match(line)
+        if line.startswith("#") or not match or (nrrd and ":=" in line):
+            continue
+        key, value = re.sub(r"\s", "", match[1]).lower(), match[2].strip()
+        fields[key] = value
+        if key not in ("datafile", "elementdatafile"):
+            continue
+        listed = (one.decode("utf-8", "replace").strip() for one in lines)
+        files += [_checked(path, name) for name in _named(value, listed, path)]
+        if not nrrd:
+            if match[1].strip() != "ElementDataFile":  # the library does not take this line for the last one
+                break
+            return TextHeader(fields, tuple(files))
+    if not nrrd or len(head) == LONGEST:
+        raise InputError(f"{path} has a header without an end: export it again.")
+    return TextHeader(fields, tuple(files))
+
+
+def _named(value: str, listed: Iterator[str], path: Path) -> Iterator[str]:
+    """The names of files that a value means: none, one, a list that follows, or a pattern with its range."""
+    words = value.split()
+    if not words:
+        raise InputError(f"{path} names no file of its voxels: export it again.")
+    if words[0].lower() == "local":
+        return
+    if words[0].upper() == "LIST":
+        for name in listed:
+            if name:
+                yield name
+        return
+    if "%" in value:
+        yield from _numbered(words, path)
+        return
+    yield value
+
+
+def _numbered(words: list[str], path: Path) -> Iterator[str]:
+    """``slice%03d.raw 1 20 1``: the pattern, first, last, step."""
+    pattern = words[0]
+    try:
+        first, last, step = (int(word) for word in (words[1:4] + ["1"])[:3])
+        names = range(first, last + (1 if step > 0 else -1), step)
+    except (ValueError, IndexError):
+        raise InputError(f"{path} names its voxels by a pattern ({' '.join(words)[:80]}) without a range.") from None
+    if not re.fullmatch(r"[^%]*%0?\d{0,2}[di][^%]*", pattern) or not 0 < len(names) <= MOST_FILES:
+        raise InputError(
+            f"{path} names its voxels by a pattern that cannot be ({' '.join(words)[:80]}): export it again."
+        )
+    for number in names:
+        yield pattern % number
+
+
+def _checked(path: Path, name: str) -> Path:
+    """A file of voxels, if it lies in the header's folder or below, and is a plain file."""
+    outside = InputError(f"{path} names voxels outside its folder ({name[:200]}): put both files into one folder.")
+    # Backslashes and drive letters are names here and paths elsewhere: the header comes from anywhere.
+    if "\\" in name or ":" in name or "\0" in name or name.startswith(("/", "~")) or ".." in name.split("/"):
+        raise outside
+    target = path.parent / name
+    try:
+        resolved = target.resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise InputError(f"{path} needs {name[:200]} beside it, which is not there: copy both files.") from None
+    if not resolved.is_relative_to(path.parent.resolve()):
+        raise outside
+    if not resolved.is_file():
+        raise InputError(f"{path} names {name[:200]}, which is no file: export it again.")
+    return target
