@@ -65,6 +65,8 @@ def read_itk(path: Path, channel: int | None = None) -> Raw:
     notes: list[Note] = []
     if header.orientation_is_a_guess:
         notes.append(Note(NO_ORIENTATION, "orientation"))
+    if not header.has_spacing:
+        notes.append(Note("The header gives no size of a voxel: read as 1 mm.", "spacing"))
     affine = in_mm(itk_affine(image), *header.unit, notes)
     return Raw(sitk.GetArrayFromImage(image).T, affine, tuple(notes))
 

@@ -46,6 +46,10 @@ class TextHeader:
         return "space" not in self.fields or "spacedirections" not in self.fields
 
     @property
+    def has_spacing(self) -> bool:
+        return bool({"elementspacing", "elementsize", "spacings", "spacedirections"} & self.fields.keys())
+
+    @property
     def unit(self) -> tuple[str, float]:
         """The unit of lengths and what makes it mm, ("mm", 1.0) where none is given or it is not known."""
         units = re.findall(r'"([^"]*)"', self.fields.get("spaceunits", ""))
