@@ -13,13 +13,13 @@ from typing import Any
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.progress import Progress
-from isimed.data.cohorts.claims import Channel
 from isimed.data.cohorts.cohort import LABELS, checked_name, register, write_manifest
-from isimed.data.cohorts.headers import shape_of
 from isimed.data.cohorts.json_files import read_object
-from isimed.data.cohorts.layouts import recognise
+from isimed.data.cohorts.layouts.claims import Channel
+from isimed.data.cohorts.layouts.headers import shape_of
+from isimed.data.cohorts.layouts.names import stem
+from isimed.data.cohorts.layouts.recognise import recognise
 from isimed.data.cohorts.merging import merge_structures
-from isimed.data.cohorts.names import stem
 from isimed.data.cohorts.plan import IMAGE, LEFT_LABELS, SKIPPED, Plan, Planned
 from isimed.data.formats.archive import unzip
 from isimed.data.formats.dicom_series import scan_folder

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from isimed.core.errors import InputError
-from isimed.data.cohorts.names import stem
+from isimed.data.cohorts.layouts.names import stem
 from isimed.data.cohorts.plan import Plan, Planned
 from isimed.data.formats.volume import read_volume
 

@@ -9,8 +9,8 @@ from isimed.core.errors import InputError
 from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.cohorts.importing import forget_plan, name_from, plan_import, write_plan
-from isimed.data.cohorts.layouts import LAYOUTS
-from isimed.data.cohorts.names import REGIONS
+from isimed.data.cohorts.layouts.names import REGIONS
+from isimed.data.cohorts.layouts.recognise import LAYOUTS
 from isimed.data.cohorts.plan import CORRECTABLE, LABELS, ROLES, Plan
 from isimed.data.cohorts.uploads import store_uploads
 from isimed.ui.errors import show_error

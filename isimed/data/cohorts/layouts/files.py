@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from isimed.core.errors import InputError
-from isimed.data.cohorts.claims import Channel, Claim, volumes_of
-from isimed.data.cohorts.conventions import Convention, convention_of
-from isimed.data.cohorts.headers import is_label_content, segment_names, shape_of
-from isimed.data.cohorts.names import (
+from isimed.data.cohorts.layouts.claims import Channel, Claim, volumes_of
+from isimed.data.cohorts.layouts.conventions import Convention, convention_of
+from isimed.data.cohorts.layouts.headers import is_label_content, segment_names, shape_of
+from isimed.data.cohorts.layouts.names import (
     LABEL_WORDS,
     PATIENT_ID,
     TUMOUR_WORDS,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from isimed.core.errors import InputError
-from isimed.data.cohorts.claims import Claim
 from isimed.data.cohorts.json_files import line_of
+from isimed.data.cohorts.layouts.claims import Claim
 
 TUMOUR_NAMES = re.compile(
     "tumor|tumour|cancer|lesion|edema|oedema|glioma|metasta|necro|enhanc|nodule|gtv|ptv|infarct", re.IGNORECASE

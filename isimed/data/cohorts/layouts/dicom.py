@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from isimed.core.errors import InputError
-from isimed.data.cohorts.claims import Channel, Claim
-from isimed.data.cohorts.names import region_in
+from isimed.data.cohorts.layouts.claims import Channel, Claim
+from isimed.data.cohorts.layouts.names import region_in
 from isimed.data.cohorts.plan import IMAGE, SKIPPED, Planned
 from isimed.data.formats.dicom_series import Series, scan_files
 from isimed.data.formats.dispatch import VOLUME_SUFFIXES

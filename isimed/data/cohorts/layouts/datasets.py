@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from isimed.core.errors import InputError
-from isimed.data.cohorts.claims import Channel, Claim, choice, volumes_of
 from isimed.data.cohorts.cohort import LABELS, Cohort
 from isimed.data.cohorts.json_files import line_of, read_object
-from isimed.data.cohorts.labels import describe_labels, kind_of_labels
-from isimed.data.cohorts.names import modality_and_sequence, region_in, stem
+from isimed.data.cohorts.layouts.claims import Channel, Claim, choice, volumes_of
+from isimed.data.cohorts.layouts.labels import describe_labels, kind_of_labels
+from isimed.data.cohorts.layouts.names import modality_and_sequence, region_in, stem
 from isimed.data.cohorts.plan import IMAGE, SKIPPED, TUMOUR, Planned
 
 BRATS = re.compile(

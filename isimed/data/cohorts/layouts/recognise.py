@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from isimed.core.errors import InputError
-from isimed.data.cohorts.claims import Channel, Claim, Reader, volumes_of
 from isimed.data.cohorts.json_files import read_object
-from isimed.data.cohorts.layout_datasets import autopet, brats, decathlon, nnunet, own
-from isimed.data.cohorts.layout_dicom import dicom_tree
-from isimed.data.cohorts.layout_files import plain
+from isimed.data.cohorts.layouts.claims import Channel, Claim, Reader, volumes_of
+from isimed.data.cohorts.layouts.datasets import autopet, brats, decathlon, nnunet, own
+from isimed.data.cohorts.layouts.dicom import dicom_tree
+from isimed.data.cohorts.layouts.files import plain
 from isimed.data.cohorts.plan import IMAGE, METADATA, SKIPPED, Plan, Planned
 from isimed.data.formats.walk import walk_files
 
