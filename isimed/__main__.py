@@ -24,14 +24,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0, or 2 after one line on stderr; 130 where it was interrupted, 141 where nobody reads its output any more.
+        0, or what the command says; 2 after one line on stderr; 130 where it was interrupted, 141 where nobody reads
+        its output any more.
     """
     _print_any_character()
     try:
         options = _parser().parse_args(arguments)
-        options.command(options)
+        status = options.command(options)
         sys.stdout.flush()
-        return 0
+        return int(status or 0)
     except InputError as error:
         print(f"isimed: {error}", file=sys.stderr)
         return 2

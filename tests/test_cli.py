@@ -220,3 +220,32 @@ def test_importing_the_package_is_instant() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True, env=environment
     )
     assert printed.stdout.strip() == "[]"
+
+
+def test_check_exits_1_where_it_found_errors(
+    cohort: Cohort, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(cohort.root)]) == 0
+    (cohort.root / "P1.nii.gz").write_bytes(b"damaged")
+    assert main(["check", str(cohort.root)]) == 1
+    assert main(["check", str(cohort.root), "--json"]) == 1
+    assert main(["check", str(cohort.root), "--exit-zero"]) == 0
+    assert "P1" in capsys.readouterr().out
+
+
+def test_import_says_its_plan_and_a_dry_run_writes_nothing(
+    tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_nifti(tmp_path / "in/p1.nii.gz")
+    write_nifti(tmp_path / "in/lost_mask.nii.gz")
+    assert main(["import", str(tmp_path / "in"), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "p1: p1.nii.gz as p1 (CT)" in said
+    assert "1 label map, left out: lost_mask.nii.gz: it looks like a label map and has no image" in said
+    assert not (home / "cohorts").exists()
+    assert main(["import", str(tmp_path / "in"), "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert [(one["file"], one["role"]) for one in plan["files"]] == [
+        ("p1.nii.gz", "image"), ("lost_mask.nii.gz", "label map, left out"),
+    ]  # fmt: skip
+    assert Path(plan["manifest"]).is_file()

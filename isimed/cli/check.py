@@ -5,14 +5,18 @@ from isimed.cli.parser import Commands, Options
 
 
 def add(commands: Commands) -> None:
-    check = commands.add_on_cohort("check", run, "Geometry and quality report, problems first; lengths in mm.")
+    check = commands.add_on_cohort(
+        "check", run, "Geometry and quality report, problems first; lengths in mm. Exits 1 where it finds errors."
+    )
     check.add_argument("--json", action="store_true", help="print JSON for scripts")
+    check.add_argument("--exit-zero", action="store_true", help="exit 0 whatever was found, for reports")
 
 
-def run(options: Options) -> None:
+def run(options: Options) -> int:
     from isimed.data.cohorts.cohort import Cohort
     from isimed.data.quality.report import check_cohort
 
     with bar("volume", "Checking") as progress:
         report = check_cohort(Cohort.load(options.cohort), progress=progress)
     print(report.to_json() if options.json else "\n".join(report.lines()))
+    return int(report.state == "error" and not options.exit_zero)

@@ -43,12 +43,12 @@ class Commands:
     def __init__(self, parser: Parser) -> None:
         self._added = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
 
-    def add(self, name: str, run: Callable[[Options], None], text: str) -> Parser:
+    def add(self, name: str, run: Callable[[Options], int | None], text: str) -> Parser:
         added = self._added.add_parser(name, help=text, description=text)
         added.set_defaults(command=run)
         return added
 
-    def add_on_cohort(self, name: str, run: Callable[[Options], None], text: str) -> Parser:
+    def add_on_cohort(self, name: str, run: Callable[[Options], int | None], text: str) -> Parser:
         """A command whose first argument is a cohort."""
         added = self.add(name, run, text)
         added.add_argument("cohort", help="name in ISIMED_HOME, or the path of a dataset.json")

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from isimed.core import paths
@@ -221,29 +220,6 @@ def write_manifest(manifest: dict, *, folder: Path | None = None) -> Path:
     """Write ``dataset.json`` in one step, so that a killed process leaves the old one or the new one."""
     folder = folder or paths.cohorts_dir() / checked_name(manifest["name"])
     return write_json(folder / "dataset.json", manifest, indent=1)
-
-
-def split_subjects(subjects: list[str], *, validation: float, seed: int = 0) -> tuple[list[str], list[str]]:
-    """Part patients into training and validation; the same seed gives the same split.
-
-    Args:
-        subjects: patients.
-        validation: share held out, 0 to below 1; at least one patient where it is above 0.
-
-    Returns:
-        Training and validation subjects, both in the given order.
-
-    Raises:
-        InputError: too few patients to hold any out.
-    """
-    held_out = int(np.ceil(len(subjects) * validation)) if validation > 0 else 0
-    if len(subjects) - held_out < 1:
-        raise InputError(
-            f"{len(subjects)} patient is too few to hold any out: add scans or set the validation share to 0."
-        )
-    order = np.random.default_rng(seed).permutation(len(subjects))
-    chosen = {subjects[i] for i in order[:held_out]}
-    return [s for s in subjects if s not in chosen], [s for s in subjects if s in chosen]
 
 
 def _file_digest(path: Path) -> bytes:

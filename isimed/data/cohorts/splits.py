@@ -1,7 +1,7 @@
-"""Which patients train, choose and test: kept beside the manifest, by patient, so that nobody crosses."""
+"""Which patients train, choose and test: by patient, so that nobody crosses, and never between names that are alike."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import write_json
 from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.json_files import read_json
+from isimed.data.cohorts.suspicions import together
 
 PARTS = ("train", "validation", "test")
 
@@ -17,6 +19,29 @@ PARTS = ("train", "validation", "test")
 def split_path(cohort: Cohort) -> Path:
     """The file, in the form that ``train --split`` takes."""
     return paths.home() / "splits" / f"{cohort.name}.json"
+
+
+def read_parts(path: str | Path, parts: Sequence[str]) -> dict[str, list[str]]:
+    """Part -> its patients, from a JSON file that lists patients by part.
+
+    Raises:
+        InputError: there is no such file, it lacks a part, or has a patient in two of them.
+    """
+    path, named = Path(path), " and ".join(f"`{part}`" for part in parts)
+    refused = InputError(f"{path} is not a split: give a JSON file that lists patients under {named}.")
+    if not path.is_file():
+        raise refused
+    stored = read_json(path)
+    found: dict[str, list[str]] = {}
+    for part in parts:
+        listed = stored.get(part) if isinstance(stored, dict) else None
+        if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+            raise refused
+        for other, names in found.items():
+            if both := set(names) & set(listed):
+                raise InputError(f"{path} has {min(both)} in {other} and {part}: a patient belongs to one.")
+        found[part] = listed
+    return found
 
 
 def read_split(cohort: Cohort) -> dict[str, str]:
@@ -32,13 +57,34 @@ def read_split(cohort: Cohort) -> dict[str, str]:
 def draw_split(cohort: Cohort, *, validation: float, test: float, seed: int = 0) -> dict[str, str]:
     """Patients drawn at random; the same seed gives the same split."""
     subjects = cohort.subjects
-    held = [round(len(subjects) * share) for share in (validation, test)]
-    if sum(held) >= len(subjects):
-        raise InputError(f"{len(subjects)} patients are too few to hold out {sum(held)}: choose smaller shares.")
-    order = np.random.default_rng(seed).permutation(len(subjects))
-    parts = ["validation"] * held[0] + ["test"] * held[1]
-    drawn = {subjects[i]: part for i, part in zip(order, parts, strict=False)}
-    return {subject: drawn.get(subject, "train") for subject in subjects}
+    held = {"validation": round(len(subjects) * validation), "test": round(len(subjects) * test)}
+    if sum(held.values()) >= len(subjects):
+        raise InputError(
+            f"{len(subjects)} patients are too few to hold out {sum(held.values())}: choose smaller shares."
+        )
+    return _drawn(subjects, held, seed)
+
+
+def split_subjects(subjects: list[str], *, validation: float, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Part patients into training and validation; the same seed gives the same split.
+
+    Args:
+        subjects: patients.
+        validation: share held out, 0 to below 1; at least one patient where it is above 0.
+
+    Returns:
+        Training and validation subjects, both in the given order.
+
+    Raises:
+        InputError: too few patients to hold any out.
+    """
+    held_out = int(np.ceil(len(subjects) * validation)) if validation > 0 else 0
+    parts = _drawn(subjects, {"validation": held_out}, seed)
+    if "train" not in parts.values():
+        raise InputError(
+            f"{len(subjects)} patient is too few to hold any out: add scans or set the validation share to 0."
+        )
+    return tuple([name for name in subjects if parts[name] == part] for part in ("train", "validation"))  # type: ignore[return-value]
 
 
 def write_split(cohort: Cohort, parts: Mapping[str, str]) -> Path:
@@ -53,3 +99,15 @@ def write_split(cohort: Cohort, parts: Mapping[str, str]) -> Path:
     if not split["train"]:
         raise InputError("Nobody is left to train on: give at least one patient to train.")
     return write_json(split_path(cohort), {"cohort": cohort.name, **split}, indent=1)
+
+
+def _drawn(subjects: Sequence[str], held: Mapping[str, int], seed: int) -> dict[str, str]:
+    """Patient -> part, at random; names that may be one patient's go the same way, which may hold out a few more."""
+    order = np.random.default_rng(seed).permutation(len(subjects))
+    wanted = iter([part for part, count in held.items() for _ in range(count)])
+    first = together(subjects)
+    parts: dict[str, str] = {}
+    for name in (subjects[place] for place in order):
+        if first[name] not in parts:
+            parts[first[name]] = next(wanted, "train")
+    return {name: parts[first[name]] for name in subjects}

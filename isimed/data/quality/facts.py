@@ -20,7 +20,7 @@ from isimed.data.prepared.source import source_stamp, voxel_digest
 from isimed.data.quality.label_facts import LabelFacts, measure_labels, three
 from isimed.data.quality.thumbnails import planes
 
-VERSION = 6
+VERSION = 7
 COARSE_MM = 6.0
 SHAPE_EDGE = 16
 SLAB = 16
@@ -44,6 +44,7 @@ class Facts(BaseModel):
     constant: bool = False
     body_fraction: float = 0.0
     body_mm: tuple[float, float, float] = (0, 0, 0)
+    body_centre_mm: tuple[float, float, float] = Field(default=(0, 0, 0), description="of the body's box, scanner mm")
     body_on_face: dict[str, float] = Field(default_factory=dict, description="share of a face that is body")
     empty_ends: tuple[int, int] = Field(default=(0, 0), description="constant slices at the inferior and superior end")
     abrupt_ends: tuple[bool, bool] = Field(default=(False, False), description="whether body stops where they begin")
@@ -120,9 +121,11 @@ def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray]]:
     if body.any():
         box = ndimage.find_objects(body.astype(np.uint8))[0]
         facts.body_mm = three(np.array(body[box].shape) * COARSE_MM)
+        corners = [[axis.start for axis in box], [axis.stop - 1 for axis in box]]
+        facts.body_centre_mm = three(apply_affine(affine, corners).mean(axis=0))
         facts.abrupt_ends = _abrupt_ends(body, facts, volume)
         arrays["body"] = _standard_box(np.where(body, coarse, coarse.min())[box], low, high)
-        shown = _cut(volume, apply_affine(affine, [[axis.start for axis in box], [axis.stop - 1 for axis in box]]))
+        shown = _cut(volume, apply_affine(affine, corners))
     arrays |= planes(shown, (np.array(shown.shape) - 1) / 2, window=_window(modality, float(low), float(high)))
     return facts, arrays
 

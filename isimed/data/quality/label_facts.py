@@ -19,7 +19,6 @@ class LabelFacts(BaseModel):
 
     voxels: dict[int, int] = Field(default_factory=dict)
     centroids_mm: dict[int, tuple[float, float, float]] = Field(default_factory=dict)
-    volume_ml: dict[int, float] = Field(default_factory=dict)
     inside_body: float = 1.0
 
 
@@ -59,11 +58,9 @@ def _measure_label(label: Volume, image: Volume, above: float) -> LabelFacts:
         some = where[:: max(1, len(where) // 500)]
         inside, total = _bright(image, label.to_mm(some), above)
         on_body, looked = on_body + inside, looked + total
-    ml = float(abs(np.linalg.det(label.affine[:3, :3]))) / 1000
     return LabelFacts(
         voxels=dict(sorted(counts.items())),
         centroids_mm={value: three(label.to_mm(sums[value] / count)) for value, count in counts.items()},
-        volume_ml={value: round(count * ml, 2) for value, count in counts.items()},
         inside_body=on_body / looked if looked else 1.0,
     )
 

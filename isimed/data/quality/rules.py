@@ -1,6 +1,5 @@
 """When a measured fact is a problem: rules for one volume, and for a volume among the others of its cohort."""
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.suspicions import modalities, out_of_frame, suspicions
 from isimed.data.quality.facts import Facts
 from isimed.data.quality.orientation import likely_turned
 
@@ -139,7 +139,7 @@ def _pairs(organs: dict[int, str]) -> list[tuple[int, int]]:
 def cohort_findings(facts: Sequence[Facts], bodies: Sequence[NDArray | None], cohort: Cohort) -> list[Finding]:
     """What shows only beside the other volumes: repeats, odd sizes, turned axes, one patient under two names."""
     good = [one for one in facts if not one.error and not one.constant and one.body_fraction > 0]
-    found = _repeats(facts) + _same_patient(cohort)
+    found = _repeats(facts) + _same_patient(cohort) + _mixed(cohort) + _frame(good, cohort)
     if len(good) >= FEWEST_TO_COMPARE:
         found += _odd_sizes(good)
         known = {one.id for one in good}
@@ -170,16 +170,43 @@ def _repeats(facts: Sequence[Facts]) -> list[Finding]:
 
 
 def _same_patient(cohort: Cohort) -> list[Finding]:
-    """Patients whose names differ by a trailing letter only are often one patient."""
-    subjects = set(cohort.subjects)
-    found = []
-    for subject in sorted(subjects):
-        match = re.fullmatch(r"(.+)[-_ ][A-Za-z]", subject)
-        if match and match[1] in subjects:
-            text = f"{match[1]} and {subject} look like one patient: give them one `subject`, or a split may part them."
-            volume = next(entry.id for entry in cohort.volumes if entry.subject == subject)
-            found.append(Finding(severity="warning", kind="patient names", volume=volume, message=text))
-    return found
+    """Names that may be one patient's; who holds the same voxels under two names is said by `_repeats`."""
+    return [
+        Finding(
+            severity="warning",
+            kind="patient names",
+            volume=one.volume,
+            message=f"{' and '.join(one.subjects)} {one.why}: if they are one patient, give them one `subject`.",
+        )
+        for one in suspicions(cohort)
+    ]
+
+
+def _mixed(cohort: Cohort) -> list[Finding]:
+    """One network, and one way to prepare, suit one modality."""
+    found = modalities(cohort)
+    if len(found) < 2:
+        return []
+    counts = ", ".join(f"{count} {name}" for name, count in found.items())
+    text = f"The cohort mixes modalities ({counts}): make a cohort of each, training refuses them together."
+    return [Finding(severity="error", kind="mixed modalities", volume="", message=text)]
+
+
+def _frame(facts: Sequence[Facts], cohort: Cohort) -> list[Finding]:
+    """Volumes that cannot lie in the common frame which the manifest declares."""
+    if cohort.frame is None:
+        return []
+    away = out_of_frame({one.id: one.body_centre_mm for one in facts}, {one.id: one.body_mm for one in facts})
+    return [
+        Finding(
+            severity="error",
+            kind="frame",
+            volume=volume,
+            message=f"Its body lies {distance:.0f} mm from where the others' lie, so it is not in the frame "
+            f"{cohort.frame}: register it, or take `frame` out of the manifest.",
+        )
+        for volume, distance in away.items()
+    ]
 
 
 def _odd_sizes(facts: Sequence[Facts]) -> list[Finding]:

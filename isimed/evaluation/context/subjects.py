@@ -1,14 +1,15 @@
 """Which patients are measured: none that a checkpoint was trained or selected on."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.splits import read_parts
 from isimed.data.prepared.source import digests_of
 from isimed.evaluation.results.result import Patients
 from isimed.models.card import Card, trained_on
@@ -110,7 +111,9 @@ def _wanted(cohort: Cohort, subjects: Sequence[str] | None, split: str | Path | 
     """The patients that were asked for, whether a network knows them or not."""
     if subjects is not None and split is not None:
         raise InputError("Patients come from a list or from a split: give one of the two.")
-    asked = set(subjects if subjects is not None else _of_split(split, parts) if split else cohort.subjects)
+    asked = set(
+        subjects if subjects is not None else chain(*read_parts(split, parts).values()) if split else cohort.subjects
+    )
     known = asked & set(cohort.subjects)
     if asked - known and (subjects is not None or not known):
         raise InputError(f"{cohort.name} has no patient {min(asked - known)}: see `python -m isimed check`.")
@@ -151,12 +154,3 @@ def _patients(cards: Sequence[Card], cohort: Cohort, part: str) -> set[str]:
     digests = digests_of(cohort, cohort.volumes)
     seen = {digest for card in cards for digest in trained_on(card, digests.values(), parts=[part])}
     return named | {entry.subject for entry in cohort.volumes if digests[entry.id] in seen}
-
-
-def _of_split(split: str | Path, parts: Sequence[str]) -> list[str]:
-    try:
-        stored = json.loads(Path(split).read_bytes())
-        return [name for part in parts for name in stored[part]]
-    except (OSError, ValueError, KeyError, TypeError):
-        named = " and ".join(f"`{part}`" for part in parts)
-        raise InputError(f"{split} is not a split: give a JSON file that lists patients under {named}.") from None

@@ -1,10 +1,9 @@
 """Who is trained on and who is held out."""
 
-import json
-from pathlib import Path
-
 from isimed.core.errors import InputError
-from isimed.data.cohorts.cohort import Cohort, split_subjects
+from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.splits import read_parts, split_subjects
+from isimed.data.cohorts.suspicions import refuse_unfit
 from isimed.training.optimise.config import TrainConfig
 
 
@@ -12,21 +11,18 @@ def choose_patients(cohort: Cohort, config: TrainConfig) -> tuple[list[str], lis
     """Patients to train on and to hold out: from the split file, or drawn with the seed.
 
     Raises:
-        InputError: the split file is missing, not a split, or does not fit the cohort.
+        InputError: the split file is missing, not a split, parts names that may be one patient's, or does not fit the
+            cohort; or the cohort mixes modalities.
     """
     subjects = cohort.subjects[: config.limit]
     if not config.split:
+        refuse_unfit(cohort, {})
         return split_subjects(subjects, validation=config.validation, seed=config.seed)
-    try:
-        split = json.loads(Path(config.split).read_bytes())
-        wanted = {part: set(split[part]) for part in ("train", "validation")}
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{config.split} is not a split: give a JSON file with `train` and `validation`.") from None
-    if both := wanted["train"] & wanted["validation"]:
-        raise InputError(f"{config.split} has {sorted(both)[0]} in training and validation: a patient belongs to one.")
+    wanted = read_parts(config.split, ("train", "validation"))
     chosen = tuple([s for s in subjects if s in wanted[part]] for part in ("train", "validation"))
     if not chosen[0]:
         raise InputError(f"{config.split} names no training patient of {cohort.name}: check that they match.")
+    refuse_unfit(cohort, {"training": chosen[0], "validation": chosen[1]})
     return chosen[0], chosen[1]
 
 

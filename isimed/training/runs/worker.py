@@ -24,6 +24,7 @@ from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import recover_folder, remove_unfinished
 from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.suspicions import refuse_unfit
 from isimed.data.prepared.cache import prepare_cohort
 from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.data.prepared.source import digests_of
@@ -111,10 +112,13 @@ def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, log: RunLog, stop: 
     train_subjects, held_out_subjects = choose_patients(cohort, config)
     preparation = Preparation.for_modality(cohort.modality, spacing_mm=config.spacing_mm)
     volumes, held_out = _prepared(cohort, preparation, [train_subjects, held_out_subjects], fabric, log)
+    parts = {"training": train_subjects, "validation": held_out_subjects}
+    digests = digests_of(cohort, cohort.subset(train_subjects + held_out_subjects))
+    refuse_unfit(cohort, parts, digests)
     trainer = Trainer(config, volumes, fabric=fabric)
     card = _card(run, trainer, cohort, preparation, train_subjects, held_out_subjects)
     if log.writes:
-        card.cohort["voxels"] = _digests(cohort, train=train_subjects, validation=held_out_subjects)
+        card.cohort["voxels"] = _digests(cohort, digests, train=train_subjects, validation=held_out_subjects)
     status = log.status
     if log.writes:
         _mend(run)
@@ -190,9 +194,9 @@ def _prepared(
     return [volumes[: len(entries[0])], volumes[len(entries[0]) :]]
 
 
-def _digests(cohort: Cohort, **parts: list[str]) -> dict[str, list[str]]:
+def _digests(cohort: Cohort, digests: dict[str, str], **parts: list[str]) -> dict[str, list[str]]:
     """The volumes of each part by their voxels: an evaluation knows them again under any name."""
-    return {part: sorted(digests_of(cohort, cohort.subset(names)).values()) for part, names in parts.items()}
+    return {part: sorted(digests[entry.id] for entry in cohort.subset(names)) for part, names in parts.items()}
 
 
 def _better(figures: dict[str, float], best: dict[str, float], trainer: Trainer) -> bool:

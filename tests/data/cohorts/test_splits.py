@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.cohorts.importing import import_cohort
-from isimed.data.cohorts.splits import draw_split, read_split, split_path, write_split
+from isimed.data.cohorts.splits import draw_split, read_parts, read_split, split_path, split_subjects, write_split
+from isimed.data.cohorts.suspicions import refuse_unfit
 from isimed.data.cohorts.uploads import store_uploads
 from tests.data.make import blob, write_nifti
 
@@ -55,3 +57,53 @@ def test_uploaded_zip_and_file_import(tmp_path) -> None:
 def test_upload_may_not_leave_its_folder() -> None:
     with pytest.raises(InputError, match="outside"):
         store_uploads([upload("../evil.nii", b"x")])
+
+
+def fake(subjects: list[str], **more: object) -> Cohort:
+    volumes = [{"subject": name, "image": f"{number}.nii"} for number, name in enumerate(subjects)]
+    return Cohort.model_validate({"name": "fake", "volumes": volumes, **more})
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_names_that_may_be_one_patients_are_never_parted(seed: int) -> None:
+    subjects = [f"P{number}" for number in range(8)] + ["p3", "P-5", "P6-b", "p 5"]
+    train, held = split_subjects(subjects, validation=0.4, seed=seed)
+    assert sorted(train + held) == sorted(subjects)
+    for pair in ({"P3", "p3"}, {"P-5", "p 5"}, {"P6", "P6-b"}):
+        assert pair <= set(train) or pair <= set(held)
+    parts = draw_split(fake(subjects), validation=0.2, test=0.3, seed=seed)
+    assert parts["P6"] == parts["P6-b"]
+    assert set(parts.values()) == {"train", "validation", "test"}
+
+
+def test_a_split_is_drawn_as_before_where_no_names_are_alike() -> None:
+    """The same seed gave these before names were compared."""
+    subjects = [f"S{number:02d}" for number in range(10)]
+    order = np.random.default_rng(3).permutation(10)
+    train, held = split_subjects(subjects, validation=0.25, seed=3)
+    assert set(held) == {subjects[place] for place in order[:3]}
+    assert train == [name for name in subjects if name not in held]
+
+
+def test_a_split_that_parts_the_same_voxels_or_names_is_refused() -> None:
+    parts = {"training": ["a", "PAT01"], "validation": ["b", "c"]}
+    refuse_unfit(fake(["a", "b", "c", "PAT01"]), parts, {"0": "x", "1": "y", "2": "z", "3": "w"})
+    with pytest.raises(InputError, match=r"a \(training\) and b \(validation\) .* the same voxels"):
+        refuse_unfit(fake(["a", "b", "c", "PAT01"]), parts, {"0": "x", "1": "x", "2": "z", "3": "w"})
+    with pytest.raises(InputError, match=r"PAT01 \(training\) and pat01 \(validation\)"):
+        refuse_unfit(fake(["PAT01", "pat01"]), {"training": ["PAT01"], "validation": ["pat01"]})
+    refuse_unfit(fake(["PAT01", "pat01", "c"]), {"training": ["PAT01", "pat01"], "validation": ["c"]})
+    mixed = fake(["a", "b"], modality="CT")
+    mixed.volumes[1] = mixed.volumes[1].model_copy(update={"modality": "MRI T2"})
+    with pytest.raises(InputError, match="mixes modalities"):
+        refuse_unfit(mixed, {})
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"train": "all"}', '{"train": ["a"]}', "{"])
+def test_a_file_that_is_no_split_is_one_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "s.json").write_text(content)
+    with pytest.raises(InputError, match=r"s\.json"):
+        read_parts(tmp_path / "s.json", ("train", "validation"))
+    (tmp_path / "s.json").write_text('{"train": ["a"], "validation": ["b", "a"]}')
+    with pytest.raises(InputError, match="a patient belongs to one"):
+        read_parts(tmp_path / "s.json", ("train", "validation"))

@@ -188,3 +188,33 @@ def test_real_cohorts(shared: Path) -> None:
         ("patient names", "ACRIN-FLT-Breast_001-b")
     ]
     assert nib.aff2axcodes(np.eye(4)) == ("R", "A", "S")
+
+
+def test_one_patient_under_two_names_is_suspected(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    names = dict(zip(arrays, ("PAT01", "pat_02", "pat01", "Pat-02", "b7", "x"), strict=True))
+    cohort = cohort_of(tmp_path, arrays, **{volume: {"subject": name} for volume, name in names.items()})
+    found = [one for one in check_cohort(cohort).findings if one.kind == "patient names"]
+    assert [one.severity for one in found] == ["warning", "warning"]
+    assert {tuple(one.message.split(" have ")[0].split(" and ")) for one in found} == {
+        ("PAT01", "pat01"), ("pat_02", "Pat-02"),
+    }  # fmt: skip
+
+
+def test_mixed_modalities_are_an_error(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    cohort = cohort_of(tmp_path, arrays, P1={"modality": "MRI T1"}, P2={"modality": "MRI FLAIR"})
+    found = [one for one in check_cohort(cohort).findings if one.kind == "mixed modalities"]
+    assert "4 CT, 2 MRI" in found[0].message
+    same = {name: {"modality": f"CT {name}"} for name in arrays}
+    assert not [one for one in check_cohort(cohort_of(tmp_path, arrays, **same)).findings if one.severity == "error"]
+
+
+def test_a_frame_that_the_volumes_do_not_share_is_an_error(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    away = matrix()
+    away[:3, 3] = 30, -40, 300
+    near = matrix()
+    near[:3, 3] = 5, -5, 8
+    cohort = cohort_of(tmp_path, arrays, {"P2": away, "P4": near}, frame="MNI152")
+    found = [one for one in check_cohort(cohort).findings if one.kind == "frame"]
+    assert [one.volume for one in found] == ["P2"]
+    assert "304 mm" in found[0].message
+    assert "frame" not in {one.kind for one in check_cohort(cohort_of(tmp_path, arrays, {"P2": away})).findings}
