@@ -14,7 +14,7 @@ from isimed.data.cohorts.cohort import LABELS, Cohort
 from isimed.data.cohorts.json_files import line_of, read_object
 from isimed.data.cohorts.layouts.claims import Channel, Claim, choice, volumes_of
 from isimed.data.cohorts.layouts.labels import describe_labels, kind_of_labels
-from isimed.data.cohorts.layouts.names import modality_and_sequence, region_in, stem
+from isimed.data.cohorts.layouts.names import is_role_folder, modality_and_sequence, region_in, stem
 from isimed.data.cohorts.plan import IMAGE, SKIPPED, TUMOUR, Planned
 
 BRATS = re.compile(
@@ -73,14 +73,14 @@ def autopet(root: Path, files: Sequence[Path], channel: Channel) -> list[Claim]:
     for folder in sorted(studies):
         names = studies[folder]
         image = names.get(AUTOPET_FILES[wanted])
-        volume = f"{folder.parent.name}_{folder.name}"
+        above = folder.parent if folder.parent.is_relative_to(root) and folder.parent != root else folder
+        patient = folder.name if is_role_folder(above.name) else above.name
+        volume = patient if patient == folder.name else f"{patient}_{folder.name}"
         for name, file in names.items():
             if file == image:
                 modality = "CT" if wanted == "CT" else "PET"
                 claim.items.append(
-                    Planned(
-                        file, IMAGE, volume=volume, patient=folder.parent.name, modality=modality, session=folder.name
-                    )
+                    Planned(file, IMAGE, volume=volume, patient=patient, modality=modality, session=folder.name)
                 )
             elif name == "seg.nii.gz" and image:
                 claim.items.append(Planned(file, TUMOUR, volume=volume))

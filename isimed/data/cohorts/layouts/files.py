@@ -208,6 +208,7 @@ def _labels(
             by_key[key].append(one)
         by_place[one.place].append(one)
     named = {one.path: one for one in images}
+    shared = len(_common([one.folders for one in images]))
     groups: dict[tuple[Path, str], list[Named]] = defaultdict(list)
     left: list[Planned] = []
     for label in labels:
@@ -215,7 +216,7 @@ def _labels(
             left.append(Planned(label.path, LEFT_LABELS, "A mask of the whole brain or body, no organ among others."))
         elif "probseg" in words(stem(label.path)):
             left.append(Planned(label.path, LEFT_LABELS, "Probabilities, no label map."))
-        elif (image := _image_of(label, by_key, by_place)) is None:
+        elif (image := _image_of(label, by_key, by_place, shared)) is None:
             left.append(
                 Planned(
                     label.path,
@@ -303,17 +304,23 @@ def _describe(label: Named, image: Named, kind: str, claim: Claim) -> None:
     claim.organs |= names
 
 
-def _image_of(label: Named, by_key: dict, by_place: dict) -> Named | None:
-    """The image that a label map belongs to; None where there is none, or several patients' would do."""
+def _image_of(label: Named, by_key: dict, by_place: dict, shared: int) -> Named | None:
+    """The image that a label map belongs to; None where there is none, or several patients' would do.
+
+    Args:
+        shared: how many folders at the top all images share: what lies there alone belongs to no patient's folder.
+    """
     parts = label.key.split("-") if label.key else []
     candidates = [image for n in range(len(parts), 0, -1) for image in by_key["-".join(parts[:n])]]
     for n in range(len(label.place), -1, -1):
         near = by_place[label.place[:n]]
-        candidates += [image for image in near if not image.key or not label.key] or (near if len(near) == 1 else [])
+        candidates += [image for image in near if not image.key or not label.key] or (
+            near if len(near) == 1 and n > shared else []
+        )
     scored = [
         (score, -place, image)
         for place, image in enumerate(dict.fromkeys(candidates))
-        if (score := _score(label, image))
+        if (score := _score(label, image, shared))
     ]
     if not scored:
         return None
@@ -324,7 +331,7 @@ def _image_of(label: Named, by_key: dict, by_place: dict) -> Named | None:
     return best[0]
 
 
-def _score(label: Named, image: Named) -> int:
+def _score(label: Named, image: Named, shared: int) -> int:
     """How well a label map fits an image, 0 for not at all."""
     if label.patient.lower() != image.patient.lower() and label.patient and image.patient:
         return 0
@@ -338,7 +345,7 @@ def _score(label: Named, image: Named) -> int:
         score = 80
     elif related and (not label.key or not image.key):
         score = 60
-    elif related and label.path.parent.is_relative_to(image.path.parent):
+    elif related and len(image.place) > shared and label.path.parent.is_relative_to(image.path.parent):
         score = 40
     else:
         return 0
