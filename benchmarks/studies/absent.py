@@ -26,7 +26,7 @@ from benchmarks.studies.part import add_patients, listed_patients
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Prepared, prepare
-from isimed.explore.search.absent import beyond
+from isimed.explore.search.absent import beyond, lost
 from isimed.explore.search.correspondence import correspondence
 from isimed.explore.search.retrieve import code_at, nearest_in_each
 from isimed.explore.tables.embed import checkpoint_for, embed_prepared
@@ -92,16 +92,10 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
                     allowed = both.volume == name
                     latent = nearest_in_each(both, codes[source.id, label], allowed)[0].distance
                     right = side == ("above" if truth[label][2] > high else "below")
-                    rows.append(
-                        {
-                            "target": target.id,
-                            "half": half,
-                            "absent": bool(inside < 0),
-                            "beyond": away,
-                            "latent": latent,
-                            "side": right,
-                        }
-                    )
+                    missed, missed_side = lost(both, source.id, name, clicked)
+                    told = {"beyond": away, "lost": missed, "latent": latent, "side": right}
+                    told["lost_side"] = missed_side == ("above" if truth[label][2] > high else "below")
+                    rows.append({"target": target.id, "half": half, "absent": bool(inside < 0), **told})
         print(target.id, len(rows), flush=True)
     return rows
 

@@ -267,7 +267,8 @@ def organ_at(
 ) -> Organ | None:
     """Which organ lies at a place of one scan, by vote of a labelled cohort; None where most say none."""
     own = embed_prepared(name, volume, checkpoint, progress=progress)
-    places = in_labelled(Joined(own, reference), code_at(checkpoint, volume, mm), name, mm)[:VOTERS]
+    found = in_labelled(Joined(own, reference), code_at(checkpoint, volume, mm), name, mm)
+    places = [one for one in found if not one.note][:VOTERS]
 
     def labelled(one: Location) -> Prepared:
         entry = cohort.entry(one.volume.removeprefix(in_reference(cohort.name, "")))

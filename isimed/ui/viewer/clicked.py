@@ -70,7 +70,7 @@ def _in_body(volume: Prepared, point_mm: search.Point) -> bool:
 
 
 def _organ(query: Query, found: Sequence[Found]) -> str:
-    labelled = [match for match in found if query.whose(match.volume)[1].organs]
+    labelled = [match for match in found if query.whose(match.volume)[1].organs and not match.location.note]
     places = {match.volume: match.mm for match in labelled[:VOTERS]}
     votes = organ_vote(places, {name: query.prepared(name) for name in places})
     if not votes:

@@ -40,6 +40,8 @@ def choose_plane() -> Plane:
 def note(found: Found) -> str:
     """What stands beside a match: how near it is in the latent space, how sure, and the true error where known."""
     location = found.location
+    if location.note:
+        return f"Not in this scan: {location.note}"
     parts = [f"latent {location.distance:.1f}", f"±{location.uncertainty_mm:.0f} mm"]
     if found.error_mm is not None:
         parts.append(f"error {found.error_mm:.1f} mm")
@@ -70,7 +72,7 @@ def show_best(
                 volume_key=f"{cohort.fingerprint}/{match.volume}",
                 modality=cohort.modality,
                 cursor_mm=match.mm,
-                boxes=[Box(match.mm, edge_mm)],
+                boxes=[] if match.location.note else [Box(match.mm, edge_mm)],
                 layout=plane,
                 field_mm=FIELD_MM,
                 controls=False,
