@@ -13,8 +13,8 @@ from isimed.evaluation.context.embedding_cache import Features
 from isimed.evaluation.context.networks import load_all
 from isimed.evaluation.results.result import Comparison, MeasuredCohort
 from isimed.evaluation.run.plan import make_plan
-from isimed.evaluation.tasks.compare import components
 from isimed.explore.maps.compare_spaces import procrustes
+from isimed.explore.tables.components import leading_scores
 from isimed.models.card import Card
 
 
@@ -69,7 +69,7 @@ def compare(
 
 def aligned_maps(spaces: dict[str, Features]) -> dict[str, NDArray[np.float64]]:
     """(N, 2) leading components of every code, turned and scaled onto the first."""
-    maps = {name: components(code, 2) for name, (_, code) in spaces.items()}
+    maps = {name: leading_scores(code, 2)[0] for name, (_, code) in spaces.items()}
     first = next(iter(maps.values()))
     return {name: procrustes(first, points).coordinates for name, points in maps.items()}
 

@@ -1,6 +1,5 @@
 """Task `compare`: how alike are the spaces of two checkpoints on the same crops?"""
 
-import numpy as np
 from numpy.typing import NDArray
 
 from isimed.evaluation.context.context import Context
@@ -9,6 +8,7 @@ from isimed.evaluation.context.outcome import Outcome
 from isimed.evaluation.statistics.bootstrap import Figure, jackknife
 from isimed.evaluation.tasks.task import BODY, Task
 from isimed.explore.maps.compare_spaces import linear_cka, neighbour_overlap, procrustes
+from isimed.explore.tables.components import leading_scores
 from isimed.models.checkpoint import Checkpoint
 
 NEIGHBOURS = 10
@@ -26,7 +26,7 @@ def likeness(a: Features, b: Features, subject: NDArray) -> dict[str, Figure]:
     ``cka``, ``code_cka``; ``neighbour_overlap`` of the codes; ``procrustes`` disparity of their three leading
     components.
     """
-    scores = [components(code, 3) for _, code in (a, b)]
+    scores = [leading_scores(code, 3)[0] for _, code in (a, b)]
 
     def statistic(rows: NDArray) -> dict[str, float]:
         return {
@@ -37,13 +37,6 @@ def likeness(a: Features, b: Features, subject: NDArray) -> dict[str, Figure]:
         }
 
     return jackknife(subject, statistic, blocks=5)
-
-
-def components(x: NDArray, count: int) -> NDArray[np.float64]:
-    """(N, count) scores on the leading principal components."""
-    x = np.asarray(x, dtype=np.float64)
-    u, s, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
-    return u[:, :count] * s[:count]
 
 
 TASK = Task(

@@ -18,6 +18,7 @@ from isimed.evaluation.statistics.ridge import out_of_fold
 from isimed.evaluation.tasks.task import BODY, Group, Task
 from isimed.evaluation.tasks.worst import add_places, worst_rows
 from isimed.explore.maps.axes import axis_correlation, match_axes
+from isimed.explore.tables.components import leading_scores
 from isimed.explore.tables.store import AXES
 from isimed.models.checkpoint import Checkpoint
 
@@ -120,9 +121,7 @@ def component_figures(
         ``pc_r_*``, ``pc_r_within_*`` and ``pcs_r_*`` figures, and the matrix of |r| (components x axes) with the
         shares of variance.
     """
-    centred = np.asarray(codes, dtype=np.float64) - np.mean(codes, axis=0, dtype=np.float64)
-    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
-    scores = left[:, :COMPONENTS] * singular[:COMPONENTS]
+    scores, share = leading_scores(codes, COMPONENTS)
     matrix = np.abs(axis_correlation(scores, position))
     matched = list(enumerate(match_axes(matrix).tolist()))
 
@@ -137,11 +136,10 @@ def component_figures(
         all_three = np.abs(axis_correlation(together[rows], position[rows]))
         return single(rows, "pc_r") | {f"pcs_r_{name}": float(all_three[i, i]) for i, name in enumerate(AXES)}
 
-    share = np.square(singular) / max(float(np.square(singular).sum()), 1e-30)
     details = {
         "abs_r": np.round(matrix, 3).tolist(),
         "axes": list(AXES),
-        "variance": [round(float(s), 4) for s in share[:COMPONENTS]],
+        "variance": [round(float(s), 4) for s in share],
         "matched": {AXES[a]: c + 1 for a, c in matched},
     }
     names = [name for name in np.unique(subject) if (subject == name).sum() >= FEWEST]

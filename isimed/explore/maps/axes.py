@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from isimed.explore.tables.components import leading_directions
+
 FOLDS = 5
 RIDGE = 1e-6
 CHUNK = 100_000
@@ -41,8 +43,8 @@ def body_correlation(position: ArrayLike) -> NDArray[np.float64]:
     """
     true = np.asarray(position, dtype=np.float64)
     centred = true - true.mean(axis=0)
-    _, directions = np.linalg.eigh(centred.T @ centred)
-    r = axis_correlation(centred @ directions[:, ::-1], centred)
+    _, directions = leading_directions(centred.T @ centred, centred.shape[1])
+    r = axis_correlation(centred @ directions.T, centred)
     return r * axis_signs(r)[:, None]
 
 

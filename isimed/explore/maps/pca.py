@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
-from scipy.linalg import eigh
 
 from isimed.core.errors import InputError
 from isimed.core.files import new_folder, read_in, write_file
 from isimed.core.progress import Progress, Say, silent
 from isimed.explore.maps.axes import axis_correlation, axis_signs
+from isimed.explore.tables.components import leading_directions
 from isimed.explore.tables.store import Table, TableInfo, read_info
 from isimed.models.card import versions
 
@@ -134,8 +134,7 @@ def fit_map(
     (say or silent)("Fitting PCA")
     mean, covariance = _moments(vectors, rows, count, progress)
     kept = min(components, count - 1, len(mean))
-    values, directions = eigh(covariance, subset_by_index=[len(mean) - kept, len(mean) - 1])
-    values, directions = np.clip(values[::-1], 0, None), directions[:, ::-1].T
+    values, directions = leading_directions(covariance, kept)
     total = max(float(np.trace(covariance)), np.finfo(float).tiny)
     info = MapInfo(
         source=source,

@@ -47,8 +47,40 @@ def principal_components(codes: NDArray[np.float32]) -> Components:
     some = codes[:: max(1, len(codes) // SAMPLE)]
     mean: NDArray[np.float32] = some.mean(axis=0, dtype=np.float32)
     centred = some - mean
-    _, vectors = np.linalg.eigh(centred.T @ centred)
-    directions = np.ascontiguousarray(vectors[:, ::-1][:, : min(COMPONENTS, len(some))].T, dtype=np.float32)
+    _, found = leading_directions(centred.T @ centred, min(COMPONENTS, len(some)))
+    directions = np.ascontiguousarray(found, dtype=np.float32)
     scores = codes @ directions.T
     scores -= directions @ mean
     return Components(mean, directions, scores)
+
+
+def leading_directions(scatter: NDArray, count: int) -> tuple[NDArray, NDArray]:
+    """Principal directions from a covariance, or any multiple of it: for more rows than fit into memory at once.
+
+    Args:
+        scatter: (D, D) symmetric.
+
+    Returns:
+        (count,) eigenvalues, the largest first and none below 0, and (count, D) orthonormal directions.
+    """
+    values, vectors = np.linalg.eigh(scatter)
+    return np.clip(values[::-1][:count], 0, None), vectors[:, ::-1][:, :count].T
+
+
+def leading_scores(rows: ArrayLike, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Principal components of some rows, by singular values in float64: for figures that are reported.
+
+    Args:
+        rows: (N, D).
+
+    Returns:
+        (N, count) scores, about the mean, and (count,) each one's share of the variance.
+
+    >>> scores, share = leading_scores([[0, 0], [3, 4], [6, 8]], 1)
+    >>> np.abs(scores).ravel().round(6).tolist(), share.round(6).tolist()
+    ([5.0, 0.0, 5.0], [1.0])
+    """
+    wide = np.asarray(rows, dtype=np.float64)
+    left, singular, _ = np.linalg.svd(wide - wide.mean(axis=0), full_matrices=False)
+    total = max(float(np.square(singular).sum()), np.finfo(float).tiny)
+    return left[:, :count] * singular[:count], np.square(singular[:count]) / total
