@@ -4,6 +4,7 @@ import streamlit as st
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.text import plain
 from isimed.data.cohorts.cohort import cohort_names
 from isimed.ui import state
 from isimed.ui.pages import page_file
@@ -28,7 +29,7 @@ if chest:
     try:
         state.make_demo_with_progress(state.CHEST)
     except InputError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
     else:
         st.session_state["cohort"] = state.CHEST
         st.rerun()
@@ -49,4 +50,4 @@ with right, st.container(border=True):
     st.page_link(page_file("evaluate"), label="Evaluate", icon=":material/monitoring:")
 
 patients = f"{len(cohort.subjects)} {'synthetic ' if cohort.synthetic else ''}patients"
-st.caption(f"Now open: **{cohort.name}**, {patients}, {cohort.modality}. {paths.RESEARCH_ONLY}")
+st.caption(f"Now open: **{plain(cohort.name)}**, {patients}, {plain(cohort.modality)}. {paths.RESEARCH_ONLY}")

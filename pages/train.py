@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from isimed.core.text import plain
 from isimed.data.cohorts.cohort import cohort_names
 from isimed.training.runs.folder import Run
 from isimed.ui.state import make_demo_with_progress
@@ -15,7 +16,7 @@ runs = Run.all()
 st.session_state.setdefault(VIEW, RUNS if runs else NEW)
 view = st.segmented_control("View", [NEW, RUNS], key=VIEW, label_visibility="collapsed", required=True)
 if problem := st.session_state.pop(PROBLEM, None):
-    st.error(problem)
+    st.error(plain(problem))
 
 if view == NEW:
     form, side = st.columns([5, 2], gap="large")

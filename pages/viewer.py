@@ -4,7 +4,11 @@ from dataclasses import replace
 
 import streamlit as st
 
+<<<<<<< HEAD
 from isimed.explore.search.query import Query
+=======
+from isimed.core.text import plain
+>>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
 from isimed.ui import state
 from isimed.ui.viewer import box, clicked, layers, matches, point_list, search, search_options, viewer_style
 
@@ -37,7 +41,7 @@ def overlays(volume: str, place_mm: search.Point) -> dict:
 
 
 with here:
-    viewer_style.line(f"Click any place in {volume_id}", help=clicked.HELP.format(edge_mm=edge_mm))
+    viewer_style.line(f"Click any place in {plain(volume_id)}", help=clicked.HELP.format(edge_mm=edge_mm))
     clicked.show(
         cohort, volume_id, point_mm, edge_mm, height=HEIGHT, overlays=overlays(volume_id, point_mm),
         boxes=box.boxes(table, volume_id),

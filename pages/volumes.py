@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from isimed.core.text import plain
 from isimed.ui import state
 from isimed.ui.volumes import panels
 from isimed.ui.volumes.import_panel import show_import
@@ -9,13 +10,13 @@ from isimed.ui.volumes.import_panel import show_import
 st.title("Volumes")
 cohort = state.choose_cohort()
 if said := st.session_state.pop("imported", None):
-    st.success(said, icon=":material/check_circle:")
+    st.success(plain(said), icon=":material/check_circle:")
 panels.show_cohorts()
 
 with st.expander("Add volumes", icon=":material/add:"):
     show_import()
 
-st.subheader(cohort.name)
+st.subheader(plain(cohort.name))
 report, thumbnails, split, cache = st.tabs(["Quality", "Pictures", "Split", "Prepared volumes"])
 with split:
     panels.show_split(cohort)

@@ -10,7 +10,11 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from isimed.core.errors import InputError
+<<<<<<< HEAD
 from isimed.core.progress import Progress, Say
+=======
+from isimed.core.text import plain
+>>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
 
 T = TypeVar("T")
 KEPT = 12
@@ -83,9 +87,9 @@ def _show(key: str) -> None:
     if work is None or (work.finished.is_set() and not work.error):
         st.rerun()
     elif work.error:
-        st.error(work.error)
+        st.error(plain(work.error))
         if st.button("Try again", key=f"again-{key}"):
             forget(key)
             st.rerun()
     else:
-        st.progress(work.share, f"{work.text}, once for this table…")
+        st.progress(work.share, f"{plain(work.text)}, once for this table…")

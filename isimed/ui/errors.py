@@ -5,6 +5,7 @@ import logging
 import streamlit as st
 
 from isimed.core.errors import InputError
+from isimed.core.text import plain
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +17,7 @@ def show_error(error: Exception) -> bool:
         True: the error has been shown (what ``st.App(on_script_error=...)`` wants to know).
     """
     if isinstance(error, InputError):
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
     else:
         log.error("A page raised %s", type(error).__name__, exc_info=error)
         st.error(

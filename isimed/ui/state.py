@@ -12,6 +12,7 @@ import streamlit as st
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
 from isimed.data.demo.virtual_patients import KINDS, make_demo
 from isimed.data.formats.volume import Volume
@@ -48,7 +49,7 @@ def choose_cohort() -> Cohort:
     st.session_state["cohort"] = st.query_params["cohort"] = name
     cohort = load_cohort(name)
     if cohort.synthetic:
-        st.sidebar.caption("Synthetic patients.", help=cohort.description)
+        st.sidebar.caption("Synthetic patients.", help=plain(cohort.description))
     return cohort
 
 
@@ -127,7 +128,7 @@ def scan(cohort: Cohort, volume_id: str) -> Volume:
     volume = _read(str(path), path.stat().st_mtime_ns, volume_id, cohort)
     for note in volume.notes:
         if getattr(note, "kind", "") == COARSER:
-            st.sidebar.caption(f"{volume_id}: {note}")
+            st.sidebar.caption(plain(f"{volume_id}: {note}"))
     return volume
 
 
@@ -211,7 +212,7 @@ def _show_embedding(key: str, info: TableInfo, shown: tuple[str, ...] | None) ->
         _embeddings().pop(key, None)
         st.rerun()
     elif work.error:
-        st.error(work.error)
+        st.error(plain(work.error))
         if st.button("Try again"):
             _embeddings().pop(key, None)
             st.rerun()

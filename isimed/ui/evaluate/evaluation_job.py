@@ -12,7 +12,11 @@ import streamlit as st
 from pydantic import ValidationError
 
 from isimed.core.errors import InputError
+<<<<<<< HEAD
 from isimed.core.files import write_file
+=======
+from isimed.core.text import plain
+>>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
 from isimed.data.cohorts.cohort import Cohort
 from isimed.evaluation.context.context import evaluations_dir
 from isimed.evaluation.results.result import Stored
@@ -109,17 +113,17 @@ def show(cohort: Cohort, kind: str) -> None:
         forget(cohort, kind)
         st.rerun()
     elif job.error:
-        st.warning(job.error)
+        st.warning(plain(job.error))
         if st.button("OK"):
             forget(cohort, kind)
             st.rerun()
     else:
         bar, button = st.columns([6, 1], vertical_alignment="center")
         bar.progress(
-            job.done / 100, f"{job.done} % · {job.what or 'loading networks and volumes, timing this machine'}"
+            job.done / 100, f"{job.done} % · {plain(job.what) or 'loading networks and volumes, timing this machine'}"
         )
         if job.takes:
-            st.caption(job.takes)
+            st.caption(plain(job.takes))
         if button.button("Stop", icon=":material/stop:", disabled=job.stop.is_set()):
             job.stop.set()
 

@@ -8,7 +8,11 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
+<<<<<<< HEAD
 from isimed.core.progress import Progress, Say, part_of
+=======
+from isimed.core.text import plain
+>>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
 from isimed.data.cohorts.cohort import Cohort
 from isimed.explore.maps.axes import body_correlation, match_axes
 from isimed.explore.maps.compare_spaces import linear_cka, neighbour_overlap, procrustes, same_crops
@@ -94,7 +98,7 @@ def chosen_panel(
     """What is chosen in the map: its crops as pictures, one of them in its scan, and counts; and what can be kept."""
     words, clear, names, files = st.columns([5, 1, 2, 2], vertical_alignment="center")
     if chosen is not None:
-        name = f": {chosen.name}" if chosen.name else ""
+        name = f": {plain(chosen.name)}" if chosen.name else ""
         words.markdown(f"**{len(chosen):,} chosen crop{'s' if len(chosen) > 1 else ''}{name}**")
         clear.button("Clear", icon=":material/close:", on_click=chosen_crops.choose, args=(table, []), width="stretch")
     with names.popover("Kept selections", icon=":material/bookmark:", width="stretch"):
@@ -136,7 +140,7 @@ def kept_panel(table: Table) -> None:
     for name, selection in kept.items():
         light, drop = st.columns([5, 1])
         light.button(
-            f"{name} ({len(selection):,})", key=f"light-{name}", width="stretch",
+            f"{plain(name)} ({len(selection):,})", key=f"light-{name}", width="stretch",
             on_click=chosen_crops.choose, args=(table, selection.rows), kwargs={"name": name},
         )  # fmt: skip
         drop.button("", icon=":material/delete:", key=f"drop-{name}", on_click=selections.forget, args=(table, name))
@@ -193,7 +197,7 @@ def compare_panel(cohort: Cohort, first: Checkpoint, table: Table, fitted: Map, 
         return
     ours, theirs = same_crops(table, other_table)
     if len(ours) < 10:
-        st.warning(f"{name} cuts other crops (spacing or grid differ): the two cannot be compared crop by crop.")
+        st.warning(f"{plain(name)} cuts other crops (spacing or grid differ): the two cannot be compared crop by crop.")
         return
     other_fitted, other = opened
     moved = procrustes(points.pcs[ours][:, :3], other.pcs[theirs][:, :3])
@@ -218,7 +222,7 @@ def compare_panel(cohort: Cohort, first: Checkpoint, table: Table, fitted: Map, 
     figure = plots.map_figure(panels, names=table.subject[rows], position=table.position[rows])
     st.plotly_chart(figure, theme=None, key="compare", config=plots.CONFIG)
     for column, which, label in zip(st.columns(2), (points, other), (first.name, name), strict=True):
-        column.markdown(f"**{label}**: PCs against the body's axes")
+        column.markdown(f"**{plain(label)}**: PCs against the body's axes")
         matrix = plots.matrix_figure(which.r, match_axes(which.r), height=200)
         column.plotly_chart(matrix, theme=None, key=f"matrix-{label}", config={"displayModeBar": False})
 

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from isimed.core.text import plain_html
 from isimed.explore.tables.store import AXES
 from isimed.ui.map.colours import ENDS, Colour
 
@@ -62,7 +63,7 @@ def map_figure(
         selected: indices of the points that are lit; the others turn grey. None lights all.
         same_scale: 1 mm is as long across as up.
     """
-    titles = [panel.title for panel in panels]
+    titles = [plain_html(panel.title) for panel in panels]
     figure = make_subplots(1, len(panels), subplot_titles=titles if any(titles) else None, horizontal_spacing=0.06)
     hover = _hover(names, position)
     for number, panel in enumerate(panels, start=1):
@@ -82,9 +83,9 @@ def map_figure(
             row=1,
             col=number,
         )
-        figure.update_xaxes(title_text=panel.labels[0], title_standoff=2, row=1, col=number)
+        figure.update_xaxes(title_text=plain_html(panel.labels[0]), title_standoff=2, row=1, col=number)
         anchor = {"scaleanchor": "x" if number == 1 else f"x{number}", "constrain": "domain"} if same_scale else {}
-        figure.update_yaxes(title_text=panel.labels[1], title_standoff=4, row=1, col=number, **anchor)
+        figure.update_yaxes(title_text=plain_html(panel.labels[1]), title_standoff=4, row=1, col=number, **anchor)
         figure.update_xaxes(constrain="domain", row=1, col=number)
     _legend(figure, panels[0].colour)
     figure.update_layout(dragmode="pan", **_look(height))  # Streamlit lets a point be clicked only while not drawing
@@ -115,7 +116,7 @@ def cloud_figure(
     figure.add_trace(_cloud(places[lit], marker, **_hover(names[lit], position[lit])))
     _legend(figure, colour, go.Scatter3d)
     axis = {"backgroundcolor": PANEL, "gridcolor": GRID, "color": TEXT, "showspikes": False}
-    scene = {f"{a}axis": axis | {"title": {"text": text}} for a, text in zip("xyz", labels, strict=True)}
+    scene = {f"{a}axis": axis | {"title": {"text": plain_html(text)}} for a, text in zip("xyz", labels, strict=True)}
     figure.update_layout(scene=scene | {"aspectmode": "data"}, **_look(height))
     margin = {"l": 0, "r": 0, "t": 10, "b": 10 if colour.legend else 80}
     return figure.update_layout(margin=margin, legend={"y": 0.93})  # the legend below the buttons
@@ -201,7 +202,7 @@ def _marker(colour: Colour, count: int, *, domain: Sequence[float], rows: NDArra
     if colour.legend:
         return marker
     low, high = colour.ends
-    title = f"{low}  ←  {colour.title}  →  {high}" if low else colour.title
+    title = plain_html(f"{low}  ←  {colour.title}  →  {high}" if low else colour.title)
     bar = {
         "orientation": "h", "thickness": 10, "len": min((domain[1] - domain[0]) * 0.92, 0.42), "x": sum(domain) / 2,
         "y": 0, "yref": "container", "yanchor": "bottom", "ypad": 4, "outlinewidth": 0, "nticks": 6,
@@ -215,7 +216,7 @@ def _hover(names: NDArray, position: NDArray) -> dict:
     whole = np.clip(np.rint(position), -32000, 32000).astype(np.int16)
     if len(names) > NAMED_POINTS:
         return {"customdata": whole, "hovertemplate": HOVER}
-    return {"customdata": whole, "text": names, "hovertemplate": "%{text}: " + HOVER}
+    return {"customdata": whole, "text": [plain_html(name) for name in names], "hovertemplate": "%{text}: " + HOVER}
 
 
 def _legend(figure: go.Figure, colour: Colour, trace: type[go.Scatter] | type[go.Scatter3d] = go.Scatter) -> None:
@@ -223,7 +224,7 @@ def _legend(figure: go.Figure, colour: Colour, trace: type[go.Scatter] | type[go
     nowhere: dict = {axis: [None] for axis in ("xyz" if trace is go.Scatter3d else "xy")}
     for name, shade in colour.legend:
         marker = {"color": shade, "size": 9}
-        figure.add_trace(trace(**nowhere, mode="markers", marker=marker, name=name, hoverinfo="skip"))
+        figure.add_trace(trace(**nowhere, mode="markers", marker=marker, name=plain_html(name), hoverinfo="skip"))
 
 
 def _small(values: NDArray) -> NDArray[np.float32]:

@@ -32,9 +32,9 @@ export default async (component) => {{
 """
 
 
-def routes() -> list[Route]:
-    """For ``st.App(routes=...)``: the viewer's JavaScript and CSS."""
-    return [Route(f"/{FILES_PATH}/{{digest}}/{{name}}", _viewer_file)]
+def routes(base: str = "") -> list[Route]:
+    """For ``st.App(routes=...)``: the viewer's JavaScript and CSS, below a base path such as "/lab"."""
+    return [Route(f"{base}/{FILES_PATH}/{{digest}}/{{name}}", _viewer_file)]
 
 
 async def _viewer_file(request: Request) -> Response:

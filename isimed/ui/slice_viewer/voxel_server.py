@@ -71,9 +71,9 @@ def publish(array: NDArray, key: str, session: str) -> str:
     return f"{VOXELS_PATH}/{registry.publish(array, key, session)}"
 
 
-def routes() -> list[Route]:
-    """For ``st.App(routes=...)``: voxels by token."""
-    return [Route(f"/{VOXELS_PATH}/{{token}}", _voxels)]
+def routes(base: str = "") -> list[Route]:
+    """For ``st.App(routes=...)``: voxels by token, below a base path such as "/lab"."""
+    return [Route(f"{base}/{VOXELS_PATH}/{{token}}", _voxels)]
 
 
 async def _voxels(request: Request) -> Response:

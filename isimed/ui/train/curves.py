@@ -7,6 +7,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from isimed.core.text import plain_html
+
 PANELS = {
     "loss": "Loss",
     "spearman": "Spearman, held-out patients",
@@ -35,7 +37,7 @@ def curves(runs: Mapping[str, Metrics]) -> go.Figure:
                 figure.add_scatter(
                     x=[x for x, _ in points],
                     y=[y for _, y in points],
-                    name=run_id if whole else term.replace("_", " "),
+                    name=plain_html(run_id if whole else term.replace("_", " ")),
                     legendgroup=run_id if whole else term,
                     showlegend=name == "loss",
                     mode="lines+markers" if len(points) < 30 else "lines",

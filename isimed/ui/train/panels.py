@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from isimed.core.errors import InputError
+from isimed.core.text import plain
 from isimed.data.cohorts.cohort import cohort_names
 from isimed.models.device import choose_device, free_memory
 from isimed.training.optimise.config import TrainConfig
@@ -36,7 +37,7 @@ def summary(config: TrainConfig | str) -> bool:
         True where it can start.
     """
     if isinstance(config, str):
-        st.error(config, icon=":material/error:")
+        st.error(plain(config), icon=":material/error:")
         return False
     there = config.on == "slurm"
     try:
@@ -45,16 +46,17 @@ def summary(config: TrainConfig | str) -> bool:
         check_pairs(cohort, config)
         device, why = _cluster(config) if there else choose_device(config.device)
     except InputError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         return False
     guess = estimate(config, training_volumes=len(cohort.subset(train)), device=device)
     st.markdown(
-        f"**{cohort.name}**: {len(cohort.volumes)} volumes of {len(cohort.subjects)} patients, {cohort.modality}, "
-        + (f"common frame {cohort.frame}." if cohort.frame else "no common frame.")
+        f"**{plain(cohort.name)}**: {len(cohort.volumes)} volumes of {len(cohort.subjects)} patients, "
+        + f"{plain(cohort.modality)}, "
+        + (f"common frame {plain(cohort.frame)}." if cohort.frame else "no common frame.")
     )
-    source = f"by {Path(config.split).name}" if config.split else f"drawn with seed {config.seed}"
+    source = f"by {plain(Path(config.split).name)}" if config.split else f"drawn with seed {config.seed}"
     st.markdown(f"**Split**: {len(train)} patients to train on, {len(held_out)} held out, {source}.")
-    st.markdown(f"**Device**: {device} ({why}).")
+    st.markdown(f"**Device**: {device} ({plain(why)}).")
     st.markdown(
         f"**Takes** about {in_words(guess.seconds)}: {guess.steps} steps of {guess.crops} crops, {guess.source}."
     )
@@ -175,7 +177,7 @@ def _run_panel(run: Run, compared: Sequence[Run], *, moving: bool) -> None:
 def _state(status: Status) -> None:
     left = f", {in_words(status.seconds_left)} left" if status.active and status.seconds_left else ""
     about = status.message or (f"on {status.device}" if status.device else "")
-    st.markdown(f":{COLOURS.get(status.state, 'gray')}-badge[{status.state}] {about}")
+    st.markdown(f":{COLOURS.get(status.state, 'gray')}-badge[{status.state}] {plain(about)}")
     if status.total_steps:
         text = f"Step {status.step} of {status.total_steps}, epoch {status.epoch + 1}{left}"
         st.progress(min(1.0, status.step / status.total_steps), text)
@@ -209,4 +211,4 @@ def _try(action: Callable[[Run], None], run: Run, said: str) -> None:
         action(run)
         st.toast(said)
     except InputError as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(plain(error), icon=":material/error:")

@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Preparation
@@ -72,7 +73,7 @@ def show_in_scan(cohort: Cohort, table: Table, chosen: Selection, row: int, edge
     markers = [Marker(table.centre_mm[other], colour=LIT) for other in others[:MARKERS]]
     more = f" (the first {MARKERS} of them are marked)" if len(others) > MARKERS else ""
     head, action = st.columns([5, 2], vertical_alignment="center")
-    head.markdown(f"**{volume}**, {_place(table.position[row])} · {len(others)} more chosen crops here{more}")
+    head.markdown(f"**{plain(volume)}**, {_place(table.position[row])} · {len(others)} more chosen crops here{more}")
     centre = table.centre_mm[row]
     if action.button("Open in the viewer", icon=":material/open_in_new:", width="stretch"):
         st.session_state["cursor"] = {"volume": volume, "mm": tuple(map(float, centre))}

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.search.query import Query
@@ -79,7 +80,7 @@ def _organ(query: Query, found: Sequence[Found]) -> str:
     name = (query.reference or query.cohort).organs.get(label, "").replace("_", " ")
     if not name:
         return "No labelled organ near. "
-    return f"**{name[0].upper()}{name[1:]}**, {count} of {sum(votes.values())} say. "
+    return f"**{plain(name[0].upper() + name[1:])}**, {count} of {sum(votes.values())} say. "
 
 
 def _position(mm: tuple[float, float, float]) -> str:

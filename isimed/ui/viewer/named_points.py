@@ -7,6 +7,8 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from isimed.core.text import plain_cell
+
 COLUMNS = ("name", "role", "cohort", "volume", "x_mm", "y_mm", "z_mm", "latent_distance", "uncertainty_mm")
 SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
@@ -53,7 +55,8 @@ def as_csv(points: Sequence[NamedPoint]) -> str:
         for place in point.places:
             figures = ["" if v is None else f"{v:.2f}" for v in (place.distance, place.uncertainty_mm)]
             mm = [f"{v:.3f}" for v in place.mm]
-            writer.writerow([point.name, place.role, point.cohort, place.volume, *mm, *figures])
+            names = [plain_cell(name) for name in (point.name, place.role, point.cohort, place.volume)]
+            writer.writerow([*names, *mm, *figures])
     return text.getvalue()
 
 

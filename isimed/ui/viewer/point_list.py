@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort
 from isimed.ui.slice_viewer import Marker
 from isimed.ui.viewer.named_points import NamedPoint, Place, as_csv, as_slicer_zip
@@ -37,7 +38,9 @@ def panel(cohort: Cohort, here: Place, found: Sequence[Found]) -> None:
         for number, point in enumerate(points):
             words, button = st.columns([5, 1], vertical_alignment="center")
             mm = ", ".join(f"{v:.1f}" for v in point.clicked.mm)
-            words.markdown(f"**{point.name}** · {point.clicked.volume} · {mm} mm · {len(point.found)} matches")
+            words.markdown(
+                f"**{plain(point.name)}** · {plain(point.clicked.volume)} · {mm} mm · {len(point.found)} matches"
+            )
             button.button(
                 "", icon=":material/delete:", key=f"forget-{number}", help="Forget", on_click=_drop, args=(point,)
             )

@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.tables.filters import Filter
@@ -24,7 +25,7 @@ def panel(cohort: Cohort, volume_id: str, volume: Prepared, point_mm: tuple[floa
         organ = _organ_at(volume, point_mm)
         name = cohort.organs.get(organ, "").replace("_", " ")
         same_organ = st.toggle(
-            f"Only crops labelled {name}" if name else "Only the same organ (click one first)",
+            f"Only crops labelled {plain(name)}" if name else "Only the same organ (click one first)",
             key="search_organ", disabled=not name,
         )  # fmt: skip
         has_tumour = any(entry.tumour for entry in cohort.volumes)

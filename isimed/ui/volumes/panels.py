@@ -8,6 +8,7 @@ import streamlit as st
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
 from isimed.data.cohorts.splits import PARTS, draw_split, read_split, split_path, write_split
 from isimed.data.prepared.cache import cache_size, delete_cache
@@ -100,9 +101,9 @@ def show_thumbnails(cohort: Cohort) -> None:
         _, arrays = facts_of(cohort, cohort.entry(volume), MemoryBudget())
         with columns[place % 3]:
             if arrays:
-                st.image(three_planes(arrays), caption=volume, width="stretch")
+                st.image(three_planes(arrays), caption=plain(volume), width="stretch")
             else:
-                st.caption(f"{volume}: not readable")
+                st.caption(f"{plain(volume)}: not readable")
     st.caption("Radiological convention: the patient's right (R) is on the left of the picture.")
 
 
@@ -130,7 +131,7 @@ def show_split(cohort: Cohort) -> None:
     if st.button("Save the split", icon=":material/save:"):
         write_split(cohort, dict(zip(edited["patient"], edited["part"], strict=True)))
         st.session_state.pop(key, None)
-        st.success(f"Saved: train with `--split {split_path(cohort)}`.")
+        st.success(f"Saved: train with {plain(f'--split {split_path(cohort)}')}.")
 
 
 def show_cache(cohort: Cohort) -> None:
