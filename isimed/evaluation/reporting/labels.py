@@ -5,7 +5,109 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+<<<<<<< HEAD
 import plotly.graph_objects as go
+=======
+from isimed.core.text import plain_cell
+
+GROUPS = {
+    "distance": "Distance, within patients",
+    "distance_between": "Distance, between patients",
+    "position": "Position from a linear map",
+    "landmarks": "Landmark transfer",
+    "landmarks_by_organ": "Landmark transfer by organ, median mm",
+    "landmarks_within_20mm_by_organ": "Landmarks within 20 mm, by organ",
+    "left_right_by_organ": "Left taken for right, by organ",
+    "probe": "Tumour in the crop, any voxel (the paper's question)",
+    "probe_near": "Tumour within 12 mm of the centre, same crops",
+    "probe_matched": "Tumour within 12 mm, healthy crops at the same places",
+    "organs": "Organ at the crop's centre",
+    "collapse": "Dimensions in use",
+    "robustness": "Position error under changes, median mm",
+    "robustness_full": "Position under changes, all figures",
+    "anomaly": "Tumour crops found without tumour labels, any voxel",
+    "anomaly_matched": "The same, healthy crops at the same places",
+    "segmentation": "Few-shot organ segmentation, Dice",
+    "segmentation_by_organ": "Five-shot Dice by organ",
+}
+FIGURES = {
+    "pearson": "Pearson r",
+    "spearman": "Spearman r",
+    "stress": "Kruskal stress",
+    "rmse_mm": "RMSE, mm",
+    "r2_sagittal": "R² sagittal",
+    "r2_coronal": "R² coronal",
+    "r2_axial": "R² axial",
+    "median_mm": "median, mm",
+    "mean_mm": "mean, mm",
+    "p95_mm": "95th percentile, mm",
+    "pc_r_sagittal": "|r| of one PC, sagittal",
+    "pc_r_coronal": "|r| of one PC, coronal",
+    "pc_r_axial": "|r| of one PC, axial",
+    "pc_r_within_sagittal": "|r| of one PC within patients, sagittal",
+    "pc_r_within_coronal": "|r| of one PC within patients, coronal",
+    "pc_r_within_axial": "|r| of one PC within patients, axial",
+    "pcs_r_sagittal": "r of three PCs together, sagittal",
+    "pcs_r_coronal": "r of three PCs together, coronal",
+    "pcs_r_axial": "r of three PCs together, axial",
+    "position_gap_auc": "AUC of the position gap",
+    "healthy_distance_auc": "AUC of the distance to healthy crops",
+    "dice_1_shot": "Dice, 1 labelled patient",
+    "dice_3_shot": "Dice, 3 labelled patients",
+    "dice_5_shot": "Dice, 5 labelled patients",
+    "coarse_median_mm": "median of the nearest crop, or of a control's map, mm",
+    "agreed_median_mm": "median of what all codes agree on, mm",
+    "within_5mm": "within 5 mm",
+    "within_10mm": "within 10 mm",
+    "within_20mm": "within 20 mm",
+    "left_right_confusion": "left-right confusion",
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "sensitivity_at_90": "sensitivity at 90 % specificity",
+    "knn_auc": "AUC, kNN",
+    "with_position_auc": "AUC, embedding + position",
+    "with_position_accuracy": "accuracy, embedding + position",
+    "share_positive": "share of positive crops",
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "rankme": "RankMe",
+    "effective_rank": "effective rank",
+    "participation_ratio": "participation ratio",
+    "dimensions_99": "dimensions at 99 % variance",
+    "share_99": "share of dimensions at 99 %",
+    "uniformity": "uniformity",
+    "alignment": "alignment",
+}
+PARENTS = {  # tables that stand folded under another
+    "landmarks_within_20mm_by_organ": "landmarks_by_organ",
+    "left_right_by_organ": "landmarks_by_organ",
+    "robustness_full": "robustness",
+}
+LIKENESS = {
+    "cka": "CKA of embeddings",
+    "code_cka": "CKA of codes",
+    "neighbour_overlap": "shared 10 nearest neighbours",
+    "procrustes": "Procrustes disparity",
+}
+CONTROLS = {
+    "untrained": "untrained network",
+    "position_only": "position only",
+    "mean_position": "mean position",
+    "intensity_histogram": "intensity histogram",
+    "body_box": "same place in the body box",
+    "affine_registration": "affine registration",
+}
+HEADLINES = (
+    ("distance", "spearman"),
+    ("distance", "rmse_mm"),
+    ("position", "median_mm"),
+    ("landmarks", "median_mm"),
+    ("probe", "auc"),
+    ("probe_matched", "auc"),
+    ("organs", "accuracy"),
+    ("collapse", "code_participation_ratio"),
+)
+>>>>>>> 0731732 (Names are text: tables, charts and the command line use the one module; tests)
 
 from isimed.evaluation.results import charts
 from isimed.evaluation.results.controls import column_label
@@ -111,5 +213,5 @@ def to_csv(result: Result) -> str:
     columns = ["name", "role", "group", "figure", "value", "low", "high", "n"]
     writer = csv.DictWriter(stream, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(rows(result))
+    writer.writerows({**row, "name": plain_cell(row["name"])} for row in rows(result))
     return stream.getvalue()

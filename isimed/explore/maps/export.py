@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
+from isimed.core.text import plain_cell
 from isimed.explore.maps.map_points import Points
 from isimed.explore.maps.pca import sample_rows
 from isimed.explore.tables.selection import organ_name
@@ -63,6 +64,9 @@ def crop_frame(
 
 
 def as_csv(frame: pd.DataFrame) -> bytes:
+    """One row a crop; no name is a formula to a spreadsheet."""
+    words = frame.select_dtypes(exclude="number").columns
+    frame = frame.assign(**{name: frame[name].map(plain_cell) for name in words})
     return frame.to_csv(index=False, float_format="%.6g").encode()
 
 

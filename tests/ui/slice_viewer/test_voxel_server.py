@@ -1,35 +1,16 @@
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 
 from isimed.ui.slice_viewer import files, voxel_server
 from isimed.ui.slice_viewer.voxel_server import VoxelRegistry
+from tests.ui.asgi import ask
 
 
 def get(path: str) -> SimpleNamespace:
-    """What the routes answer, without a server: status_code, headers, content."""
-    sent = []
-    scope = {
-        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
-        "headers": [(b"origin", b"http://elsewhere")], "http_version": "1.1", "scheme": "http", "root_path": "",
-    }  # fmt: skip
-
-    async def receive():
-        return {"type": "http.request", "body": b""}
-
-    async def send(message):
-        sent.append(message)
-
-    call = Starlette(routes=[*voxel_server.routes(), *files.routes()])(scope, receive, send)
-    with ThreadPoolExecutor(1) as pool:  # a loop of its own: browser tests keep one running in the main thread
-        pool.submit(asyncio.run, call).result()
-    content = b"".join(bytes(message.get("body", b"")) for message in sent[1:])
-    return SimpleNamespace(status_code=sent[0]["status"], headers=Headers(raw=sent[0]["headers"]), content=content)
+    return ask(Starlette(routes=[*voxel_server.routes(), *files.routes()]), path)
 
 
 def test_a_published_array_comes_back_as_its_little_endian_bytes():
