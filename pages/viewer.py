@@ -4,11 +4,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-<<<<<<< HEAD
-from isimed.explore.search.query import Query
-=======
 from isimed.core.text import plain
->>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
+from isimed.explore.search.query import Query
 from isimed.ui import state
 from isimed.ui.viewer import box, clicked, layers, matches, point_list, search, search_options, viewer_style
 

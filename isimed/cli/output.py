@@ -8,8 +8,7 @@ from typing import Any
 
 from isimed.core.errors import InputError
 from isimed.core.progress import Progress
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from isimed.core.text import plain_cell
 
 
 class bar:  # reads as a verb
@@ -54,8 +53,7 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.2f}"
-    text = str(value)
-    return "'" + text if text.startswith(FORMULA) else text
+    return str(value) if isinstance(value, int) else plain_cell(value)
 
 
 def writable(*files: str | None) -> None:

@@ -10,11 +10,8 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from isimed.core.errors import InputError
-<<<<<<< HEAD
 from isimed.core.progress import Progress, Say
-=======
 from isimed.core.text import plain
->>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
 
 T = TypeVar("T")
 KEPT = 12

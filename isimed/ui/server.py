@@ -37,6 +37,8 @@ POLICY = "; ".join(
         "frame-ancestors 'self'",
     ]
 )
+# A page's address ends in its name, or in "/" for the first one: its base is the server, behind any prefix too.
+BASE_SCRIPT = b'<script>window.__streamlit = {BACKEND_BASE_URL: new URL("./", location.href).href}</script>'
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",  # addresses of pages name patients
@@ -53,7 +55,7 @@ def routes() -> list[BaseRoute]:
 
 def middleware() -> list[Middleware]:
     """For ``st.App(middleware=...)``."""
-    return [Middleware(Guard, hosts=known_hosts())]
+    return [Middleware(Guard, hosts=known_hosts()), Middleware(KnownBase)]
 
 
 def known_hosts() -> tuple[str, ...]:
@@ -78,9 +80,7 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers[name] = value
+                MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
         if host in self._hosts:
@@ -90,6 +90,44 @@ class Guard:
         else:
             words = f"This server was not told that it is called {host!r}: start it with {HOSTS} set to that name."
             await PlainTextResponse(words, status_code=421)(scope, receive, send_guarded)
+
+
+class KnownBase:
+    """Tells Streamlit's page where its server is: else a link into a page asks below that page first, in vain."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start: Message | None = None
+
+        async def send_with_base(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start" and is_page(scope, MutableHeaders(scope=message)):
+                start = message  # its length changes
+            elif start is not None and message["type"] == "http.response.body":
+                body = message["body"].replace(b"<head>", b"<head>" + BASE_SCRIPT, 1)
+                headers = MutableHeaders(scope=start)
+                headers["Content-Length"] = str(int(headers["Content-Length"]) + len(body) - len(message["body"]))
+                await send(start)
+                await send({**message, "body": body})
+                start = None
+            else:
+                await send(message)
+
+        wanted = Headers(scope=scope).get("accept", "") if scope["type"] == "http" else ""
+        if "text/html" not in wanted:
+            await self._app(scope, receive, send)
+            return
+        plainly = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]  # to be read here
+        await self._app({**scope, "headers": plainly}, receive, send_with_base)
+
+
+def is_page(scope: Scope, headers: MutableHeaders) -> bool:
+    """Is this answer Streamlit's HTML, whole and uncompressed?"""
+    html = headers.get("content-type", "").startswith("text/html")
+    whole = "content-encoding" not in headers and "content-length" in headers
+    return scope["method"] == "GET" and html and whole
 
 
 def host_of(header: str) -> str:

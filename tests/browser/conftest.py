@@ -65,23 +65,25 @@ def foreign_hosts():
 
 @pytest.fixture(scope="module")
 def streamlit_server(browser, tmp_path_factory):
-    """A factory: ``streamlit_server("app.py", env={"ISIMED_HOME": ...})`` -> "http://127.0.0.1:port"."""
+    """A factory: ``streamlit_server("app.py", env={"ISIMED_HOME": ...})`` -> "http://127.0.0.1:port", below a base."""
     running = []
     folder = tmp_path_factory.mktemp("server")
 
-    def start(script: str | Path, env: dict[str, str] | None = None) -> str:
+    def start(script: str | Path, env: dict[str, str] | None = None, base: str = "") -> str:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         command = [sys.executable, "-m", "streamlit", "run", str(ROOT / script)]
         options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
+        options += ["--server.baseUrlPath", base] if base else []
         log = folder / f"server-{port}.log"
         environment = os.environ | {"PYTHONPATH": str(ROOT), "ISIMED_HOME": str(folder / "home")} | (env or {})
         with log.open("wb") as output:
             server = subprocess.Popen([*command, *options], cwd=ROOT, env=environment, stdout=output, stderr=output)
         running.append(server)
-        _wait_until_healthy(server, f"http://127.0.0.1:{port}", log)
-        return f"http://127.0.0.1:{port}"
+        address = f"http://127.0.0.1:{port}" + (f"/{base}" if base else "")
+        _wait_until_healthy(server, address, log)
+        return address
 
     yield start
     for server in running:

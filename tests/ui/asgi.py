@@ -7,12 +7,13 @@ from types import SimpleNamespace
 from starlette.datastructures import Headers
 
 
-def ask(app, path: str, *, host: str = "localhost", kind: str = "http") -> SimpleNamespace:
+def ask(app, path: str, *, host: str = "localhost", kind: str = "http", headers: dict | None = None) -> SimpleNamespace:
     """The answer to one request: status_code, headers, content; of a websocket the type of its first message."""
     sent = []
+    more = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     scope = {
         "type": kind, "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
-        "headers": [(b"origin", b"http://elsewhere"), (b"host", host.encode())], "http_version": "1.1",
+        "headers": [(b"origin", b"http://elsewhere"), (b"host", host.encode()), *more], "http_version": "1.1",
         "scheme": {"http": "http", "websocket": "ws"}[kind], "root_path": "", "subprotocols": [],
     }  # fmt: skip
 

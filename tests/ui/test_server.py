@@ -2,7 +2,7 @@
 
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from streamlit import config
 
@@ -65,3 +65,25 @@ def test_routes_stand_below_the_base_url(monkeypatch):
         "/lab/isimed/isimed/voxels",
         "/lab/isimed/isimed/viewer",
     }
+
+
+def test_a_page_learns_where_its_server_is():
+    page = "<!DOCTYPE html><html><head><title>x</title></head></html>"
+
+    async def app(scope, receive, send):
+        assert b"accept-encoding" not in dict(scope["headers"])
+        await HTMLResponse(page)(scope, receive, send)
+
+    accepts = {"accept": "text/html,*/*", "accept-encoding": "gzip"}
+    answer = ask(server.KnownBase(app), "/viewer", headers=accepts)
+    assert answer.content == page.encode().replace(b"<head>", b"<head>" + server.BASE_SCRIPT)
+    assert int(answer.headers["content-length"]) == len(answer.content)
+
+
+def test_what_is_no_page_is_left_as_it_is():
+    async def app(scope, receive, send):
+        assert b"accept-encoding" in dict(scope["headers"])
+        await PlainTextResponse("<head>")(scope, receive, send)
+
+    accepts = {"accept": "*/*", "accept-encoding": "gzip"}
+    assert ask(server.KnownBase(app), "/isimed/voxels/x", headers=accepts).content == b"<head>"

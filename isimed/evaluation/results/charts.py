@@ -5,6 +5,7 @@ from textwrap import wrap
 
 import plotly.graph_objects as go
 
+from isimed.core.text import plain_html
 from isimed.evaluation.results.controls import GREY, MUTED, base_name, column_label
 from isimed.evaluation.results.result import Measured, Result
 
@@ -25,7 +26,7 @@ def bars(
             chart.add_bar(
                 x=["<br>".join(wrap(text, 18)) for text in shown],
                 y=[figure.value for figure in shown.values()],
-                name=column_label(name),
+                name=chart_label(name),
                 marker_color=colour(result, name),
                 error_y=_reach(list(shown.values())),
                 hovertemplate="%{x}: %{y:.3f}<extra>%{fullData.name}</extra>",
@@ -48,8 +49,13 @@ def lines(
     for name in result.columns:
         if found := values(name):
             line = {"color": colour(result, name)}
-            chart.add_scatter(x=found[0], y=found[1], name=column_label(name), mode="lines", line=line)
+            chart.add_scatter(x=found[0], y=found[1], name=chart_label(name), mode="lines", line=line)
     return sized(chart.update_layout(title=title, xaxis_title=x, yaxis_title=y))
+
+
+def chart_label(name: str) -> str:
+    """A column's name as plotly shows it letter for letter."""
+    return plain_html(column_label(name))
 
 
 def colour(result: Result, name: str) -> str:

@@ -11,8 +11,8 @@ from scipy.spatial.distance import cdist, pdist
 from isimed.evaluation.context.common_frame import common_places
 from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.outcome import Outcome
-from isimed.evaluation.results.charts import colour, sized
-from isimed.evaluation.results.controls import GREY, column_label
+from isimed.evaluation.results.charts import chart_label, colour, sized
+from isimed.evaluation.results.controls import GREY
 from isimed.evaluation.results.numbers import number
 from isimed.evaluation.results.result import Result
 from isimed.evaluation.statistics.bootstrap import Figure, bootstrap_means
@@ -133,7 +133,7 @@ def scatter_chart(result: Result) -> list[go.Figure]:
     if not names:
         return []
     spearman = {name: result.of(name)["distance"]["spearman"].value for name in names}
-    titles = [f"{column_label(name)}<br>Spearman {number(value)}" for name, value in spearman.items()]
+    titles = [f"{chart_label(name)}<br>Spearman {number(value)}" for name, value in spearman.items()]
     chart = make_subplots(1, len(names), subplot_titles=titles, horizontal_spacing=0.07)
     for column, name in enumerate(names, start=1):
         x, y, place = pairs[name]["physical_mm"], pairs[name]["latent"], {"row": 1, "col": column}
@@ -164,7 +164,7 @@ def bins_chart(result: Result) -> list[go.Figure]:
             }
             line, median = {"color": colour(result, name)}, [b["median"] for b in bins]
             chart.add_scatter(
-                x=middle, y=median, name=column_label(name), mode="lines+markers", line=line, error_y=spread
+                x=middle, y=median, name=chart_label(name), mode="lines+markers", line=line, error_y=spread
             )
     if not top:
         return []

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from isimed.data.prepared.preprocess import Preparation
 from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.outcome import Outcome
-from isimed.evaluation.results.charts import lines, sized
-from isimed.evaluation.results.controls import column_label
+from isimed.evaluation.results.charts import chart_label, lines, sized
 from isimed.evaluation.results.result import Result
 from isimed.evaluation.statistics.bootstrap import Figure, bootstrap, bootstrap_means
 from isimed.evaluation.statistics.protocol import Protocol
@@ -181,7 +180,7 @@ def component_matrix(name: str, matrix: dict[str, Any]) -> go.Figure:
         colorscale=[[0, "#1d2631"], [1, "#3b9fd6"]],
         showscale=False,
     )
-    chart = go.Figure(heat).update_layout(title=f"{column_label(name)}<br><sup>|r| of components with axes</sup>")
+    chart = go.Figure(heat).update_layout(title=f"{chart_label(name)}<br><sup>|r| of components with axes</sup>")
     return sized(chart.update_yaxes(autorange="reversed"), height=280, top=60)
 
 

@@ -19,15 +19,9 @@ from isimed.ui.map.colours import ENDS, SCALE
 
 def show_comparison(result: Comparison, evaluation: Result | None) -> None:
     """Maps side by side, likeness, differences of figures, differing options."""
-<<<<<<< HEAD
     left_out = len(result.left_out)
     st.caption(
-        f"{len(result.position)} crops of {result.cohort.subjects} patients of {result.cohort.name}"
-=======
-    left_out, cohort = len(result["left_out"]), result["cohort"]
-    st.caption(
-        f"{len(result['position'])} crops of {cohort['subjects']} patients of {plain(cohort['name'])}"
->>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
+        f"{len(result.position)} crops of {result.cohort.subjects} patients of {plain(result.cohort.name)}"
         + (f" · {left_out} left out, on whom a checkpoint was trained or selected" if left_out else "")
         + f" · seed {result.seed} · {result.created[:10]} · research use only"
     )
@@ -58,23 +52,13 @@ def maps(result: Comparison, axis: int) -> go.Figure:
     """Leading two components of every code, turned onto the first, coloured by position."""
     names = list(result.maps)
     columns = min(3, len(names))
-<<<<<<< HEAD
-    chart = make_subplots(-(-len(names) // columns), columns, subplot_titles=names, horizontal_spacing=0.03)
+    titles = [plain_html(name) for name in names]
+    chart = make_subplots(-(-len(names) // columns), columns, subplot_titles=titles, horizontal_spacing=0.03)
     position = [row[axis] for row in result.position]
     marker = {"size": 4, "color": position, "coloraxis": "coloraxis"}
     for i, name in enumerate(names):
         x, y = zip(*result.maps[name], strict=True)
-        text = [f"{s}, {AXES[axis]} {p:.0f} mm" for s, p in zip(result.subject, position, strict=True)]
-=======
-    chart = make_subplots(
-        -(-len(names) // columns), columns, subplot_titles=[plain_html(name) for name in names], horizontal_spacing=0.03
-    )
-    position = [row[axis] for row in result["position"]]
-    marker = {"size": 4, "color": position, "coloraxis": "coloraxis"}
-    for i, name in enumerate(names):
-        x, y = zip(*result["maps"][name], strict=True)
-        text = [f"{plain_html(s)}, {AXES[axis]} {p:.0f} mm" for s, p in zip(result["subject"], position, strict=True)]
->>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
+        text = [f"{plain_html(s)}, {AXES[axis]} {p:.0f} mm" for s, p in zip(result.subject, position, strict=True)]
         chart.add_scattergl(
             x=x,
             y=y,

@@ -12,11 +12,8 @@ import streamlit as st
 from pydantic import ValidationError
 
 from isimed.core.errors import InputError
-<<<<<<< HEAD
 from isimed.core.files import write_file
-=======
 from isimed.core.text import plain
->>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
 from isimed.data.cohorts.cohort import Cohort
 from isimed.evaluation.context.context import evaluations_dir
 from isimed.evaluation.results.result import Stored

@@ -46,17 +46,10 @@ def _about(result: Result) -> None:
     parts = [result.who]
     if left_out:
         parts.append(f"{left_out} left out because a checkpoint was trained or selected on them")
-<<<<<<< HEAD
     parts += [f"protocol {result.protocol}", f"seed {result.seed}", result.created[:10]]
-    st.caption(" · ".join([*parts, result.limits]))
+    st.caption(plain(" · ".join([*parts, result.limits])))
     for note in result.notes[1:]:
-        st.caption(f"Note: {note}")
-=======
-    parts += [f"protocol {result['protocol']}", f"seed {result['seed']}", result["created"][:10]]
-    st.caption(plain(" · ".join([*parts, result["limits"]])))
-    for note in result["notes"][1:]:
         st.caption(f"Note: {plain(note)}")
->>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
 
 
 def _headlines(result: Result) -> None:
@@ -67,13 +60,8 @@ def _headlines(result: Result) -> None:
     for column, (group, figure, ours) in zip(st.columns(max(len(shown), 1)), shown, strict=False):
         column.metric(
             f"{_short(group)}: {labels.figure_label(figure)}",
-<<<<<<< HEAD
             number(ours.value),
-            help=f"{first}: {with_interval(ours)}, 95 % interval over patients.",
-=======
-            labels.number(ours[group][figure]["value"]),
-            help=f"{plain(first)}: {labels.with_interval(ours[group][figure])}, 95 % interval over patients.",
->>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
+            help=f"{plain(first)}: {with_interval(ours)}, 95 % interval over patients.",
         )
         beside = {text: result.figure(name, group, figure) for name, text in BESIDE.items()}
         column.caption(" · ".join(f"{text} {number(f.value)}" for text, f in beside.items() if f) or " ")
@@ -112,25 +100,15 @@ def worst_crops(result: Result, group: str, cohort: Cohort) -> None:
     cases = [case for case in cases if case.get("volume") in known]
     if not cases:
         return
-<<<<<<< HEAD
     edge = result.cards[name].crop_size * result.cards[name].preparation["spacing_mm"]
-    st.markdown(f"**Where {name} is most wrong**")
-=======
     st.markdown(f"**Where {plain(name)} is most wrong**")
->>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
     for column, case in zip(st.columns(6), cases, strict=False):
         picture = slice_picture(
             state.scan(cohort, case["volume"]), case["centre_mm"], edge_mm=edge, modality=cohort.modality
         )
         with column:
-<<<<<<< HEAD
-            st.image(picture, caption=f"{case['subject']} · {number(case['score'])} {case.get('unit', 'mm off')}")
-=======
-            st.image(
-                picture,
-                caption=f"{plain(case['subject'])} · {labels.number(case['score'])} {case.get('unit', 'mm off')}",
-            )
->>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
+            off = f"{number(case['score'])} {case.get('unit', 'mm off')}"
+            st.image(picture, caption=f"{plain(case['subject'])} · {off}")
             x, y, z = case["centre_mm"]
             if st.button(
                 "Open", key=f"{group}-{case['row']}", help=f"{plain(case['volume'])} at {x:g}, {y:g}, {z:g} mm"

@@ -8,11 +8,8 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
-<<<<<<< HEAD
 from isimed.core.progress import Progress, Say, part_of
-=======
 from isimed.core.text import plain
->>>>>>> 89dcb97 (Names are text: one module says how each is shown letter for letter; the server answers to known hosts and lets a page ask it alone)
 from isimed.data.cohorts.cohort import Cohort
 from isimed.explore.maps.axes import body_correlation, match_axes
 from isimed.explore.maps.compare_spaces import linear_cka, neighbour_overlap, procrustes, same_crops
