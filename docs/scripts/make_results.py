@@ -31,9 +31,9 @@ In parentheses: 95 % interval, patients drawn with replacement, all their crops 
 """
 TRAININGS = """## What the trainings cost
 
-Each row is one training of [train_table.py](scripts/train_table.py): the same backbone, crops, steps and split within a cohort,
-one option changed. A step of a method with two views computes twice as many crops as it counts. Validation is on the
-split's validation patients at the end; without a distance head its figures are of the embedding, not in mm. Rows
+Each row is one training of [train_table.py](scripts/train_table.py): the same backbone, crops, steps and split within a
+cohort, one option changed. A step of a method with two views computes twice as many crops as it counts. Validation is
+on the split's validation patients at the end; without a distance head its figures are of the embedding, not in mm. Rows
 on a GPU shared it with up to eight others (alone: [trials](trials.md)).
 """
 ABLATIONS = """## Ablations on {cohort}
