@@ -1,6 +1,5 @@
 """Where DICOM slices lie: one stack out of many frames, its affine, and what is odd about it."""
 
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,44 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isimed.core.errors import InputError
+from isimed.data.formats.dicom_frames import APART, Frame, one_geometry, one_volume, without_repeats
 from isimed.data.formats.dicom_series import number, read_header, text
 from isimed.data.formats.reading import Note, reason
 
 TAGS = [
     "SOPInstanceUID", "Rows", "Columns", "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient",
-    "PixelSpacing", "SliceThickness", "AcquisitionNumber", "TemporalPositionIdentifier", "EchoNumbers", "ImageType",
-    "DiffusionBValue", "AcquisitionTime", "TriggerTime", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
+    "PixelSpacing", "SliceThickness", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *APART,
 ]  # fmt: skip
-APART = (
-    "TemporalPositionIdentifier", "EchoNumbers", "DiffusionBValue", "AcquisitionNumber", "TriggerTime",
-    "AcquisitionTime", "ImageType",
-)  # fmt: skip
-SAME_PLACE_MM = 1e-3
 TILT_DEGREES = 0.5
 UNEVEN_SHARE = 0.02
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One slice: where it is stored and where it lies (L P S mm, as in DICOM)."""
-
-    path: Path
-    index: int
-    sop: str
-    position: NDArray[np.float64]
-    row: NDArray[np.float64]
-    column: NDArray[np.float64]
-    spacing: tuple[float, float]
-    thickness: float
-    size: tuple[int, int]
-    marks: tuple[str, ...]
-    scales_differ: bool = False
-
-    @property
-    def normal(self) -> NDArray[np.float64]:
-        return np.cross(self.row, self.column)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +59,7 @@ def frames_of(path: Path) -> list[Frame]:
             return _enhanced(path, header)
         if number(header, "NumberOfFrames", 1) > 1:
             raise InputError(f"{path} does not say where its frames lie: export it as single slices or enhanced DICOM.")
-        return [_frame(path, 0, header, header, header, header, header)]
+        return [_frame(path, 0, header, header, header, header, marks=_marks([header]))]
     except InputError:
         raise
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
@@ -113,11 +85,22 @@ def _enhanced(path: Path, header: Any) -> list[Frame]:
             _frame(
                 path, index, header,
                 macro(group, "PlanePositionSequence"), macro(group, "PlaneOrientationSequence"),
-                macro(group, "PixelMeasuresSequence"), macro(group, "FrameContentSequence") or {},
+                macro(group, "PixelMeasuresSequence"),
+                marks=_marks([*_items(group), *_items(shared[0]), header]),
                 scales_differ=len(scales) > 1,
             )
         )  # fmt: skip
     return frames
+
+
+def _items(group: Any) -> list[Any]:
+    """The first item of each of a group's sequences: where enhanced files keep what others keep at the top."""
+    return [element.value[0] for element in group if element.VR == "SQ" and element.value] if group else []
+
+
+def _marks(holders: list[Any]) -> tuple[str, ...]:
+    """What `APART` says of a frame, from the first of some holders that has it."""
+    return tuple(next((found for holder in holders if (found := text(holder, tag))), "") for tag in APART)
 
 
 def _frame(
@@ -127,8 +110,8 @@ def _frame(
     place: Any,
     plane: Any,
     measures: Any,
-    content: Any,
     *,
+    marks: tuple[str, ...],
     scales_differ: bool = False,
 ) -> Frame:
     for holder, tag in (
@@ -158,7 +141,7 @@ def _frame(
         spacing=(columns_apart, rows_apart),
         thickness=float(measures.get("SliceThickness") or 0) or 1.0,
         size=(number(header, "Columns", 0), number(header, "Rows", 0)),
-        marks=tuple(text(content, tag) or text(header, tag) for tag in APART),
+        marks=marks,
         scales_differ=scales_differ,
     )
 
@@ -174,8 +157,8 @@ def make_stack(frames: list[Frame], *, where: str, channel: int | None) -> tuple
         InputError: no single volume comes out of the slices.
     """
     notes: list[Note] = []
-    frames = _one_geometry(_without_repeats(frames, notes), notes)
-    frames = _one_volume(frames, where, channel)
+    frames = one_geometry(without_repeats(frames, notes), notes)
+    frames = one_volume(frames, where=where, channel=channel, notes=notes)
     normal = frames[0].normal
     frames.sort(key=lambda frame: float(frame.position @ normal))
     positions = np.array([frame.position @ normal for frame in frames])
@@ -195,63 +178,6 @@ def make_stack(frames: list[Frame], *, where: str, channel: int | None) -> tuple
     affine[:3, 2] = step
     affine[:3, 3] = first.position
     return Stack(frames, LPS_TO_RAS @ affine, positions, targets), tuple(notes)
-
-
-def _without_repeats(frames: list[Frame], notes: list[Note]) -> list[Frame]:
-    kept: dict[Any, Frame] = {}
-    for frame in frames:
-        kept.setdefault((frame.sop, frame.index) if frame.sop else (frame.path, frame.index), frame)
-    if len(kept) < len(frames):
-        notes.append(Note(f"{len(frames) - len(kept)} slices are there twice: each was used once.", "duplicate slices"))
-    return list(kept.values())
-
-
-def _one_geometry(frames: list[Frame], notes: list[Note]) -> list[Frame]:
-    """Keep the largest group of slices with one orientation, pixel size and matrix (the rest is often a scout)."""
-
-    def key(frame: Frame) -> tuple:
-        return (*np.round(frame.row, 3), *np.round(frame.column, 3), *np.round(frame.spacing, 4), *frame.size)
-
-    chosen = Counter(key(frame) for frame in frames).most_common(1)[0][0]
-    kept = [frame for frame in frames if key(frame) == chosen]
-    if len(kept) < len(frames):
-        others = len(frames) - len(kept)
-        notes.append(Note(f"{others} slices of another orientation or size were left out.", "slices left out"))
-    return kept
-
-
-def _one_volume(frames: list[Frame], where: str, channel: int | None) -> list[Frame]:
-    """All frames, or those of one volume where a series holds several at the same places."""
-    if not _overlapping(frames):
-        return frames
-    for mark in range(len(APART)):
-        groups: dict[str, list[Frame]] = defaultdict(list)
-        for frame in frames:
-            groups[frame.marks[mark]].append(frame)
-        if len(groups) < 2 or any(_overlapping(group) for group in groups.values()):
-            continue
-        names = sorted(groups, key=_natural)
-        if channel is None or not 0 <= channel < len(names):
-            raise InputError(
-                f"{where} holds {len(names)} volumes at the same place ({APART[mark]} {', '.join(names[:4])}): "
-                f"choose one with --channel 0 to {len(names) - 1}."
-            )
-        return groups[names[channel]]
-    raise InputError(
-        f"{where} holds two volumes under one series UID, and nothing tells them apart: export them apart."
-    )
-
-
-def _overlapping(frames: list[Frame]) -> bool:
-    along = np.sort([frame.position @ frames[0].normal for frame in frames])
-    return bool(len(along) > 1 and np.diff(along).min() < SAME_PLACE_MM)
-
-
-def _natural(name: str) -> tuple[float, str]:
-    try:
-        return float(name), name
-    except ValueError:
-        return float("inf"), name
 
 
 def _targets(positions: NDArray, where: str, notes: list[Note]) -> NDArray | None:

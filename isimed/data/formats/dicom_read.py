@@ -138,23 +138,30 @@ def _decode(frame: Frame) -> NDArray:
             raise InputError(f"{path} promises far more pixels than it can hold: export it again.")
         if frame.scales_differ:
             raise InputError(f"{path} is compressed and scales each frame otherwise: export it without compression.")
+        return _decompressed(data, path, syntax)
     except InputError:
         raise
     except MemoryError:
         raise
     except Exception as error:  # pydicom raises many types on damaged files
         raise InputError(f"{path} is a damaged DICOM file ({reason(error)}): export it again.") from None
-    return _decompressed(path, syntax)
 
 
-def _decompressed(path: Path, syntax: UID) -> NDArray:
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(path))
-    try:
-        planes = sitk.GetArrayFromImage(reader.Execute())
-    except RuntimeError:
-        raise InputError(f"{path} cannot be decompressed ({syntax.name}): export it without compression.") from None
+def _decompressed(data: Dataset, path: Path, syntax: UID) -> NDArray:
+    """Real values by GDCM. It turns MONOCHROME1 over, as a screen has to, but values mean the same either way."""
+    with tempfile.TemporaryDirectory(prefix="isimed-") as folder:
+        plain = path
+        if data.get("PhotometricInterpretation") == "MONOCHROME1":
+            data.PhotometricInterpretation = "MONOCHROME2"
+            plain = Path(folder) / "slice.dcm"
+            data.save_as(plain)
+        reader = sitk.ImageFileReader()
+        reader.SetImageIO("GDCMImageIO")
+        reader.SetFileName(str(plain))
+        try:
+            planes = sitk.GetArrayFromImage(reader.Execute())
+        except RuntimeError:
+            raise InputError(f"{path} cannot be decompressed ({syntax.name}): export it without compression.") from None
     return planes[None] if planes.ndim == 2 else planes
 
 

@@ -1,6 +1,7 @@
 """Finding DICOM series: which files of a folder belong together, and what each series is."""
 
 import logging
+import struct
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -18,10 +19,10 @@ from isimed.data.formats.walk import folder_stamp, walk_files
 
 TAGS = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "Modality", "StudyDate",
-    "SeriesNumber", "SeriesDescription", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
+    "SeriesNumber", "SeriesDescription", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "ImageType",
+    "PhotometricInterpretation",
 ]  # fmt: skip
 NOT_SCANS = ("SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "SR", "PR", "KO", "REG", "FID", "RWV", "DOC")
-DICOM_SUFFIXES = (".dcm", ".ima", ".dicom", "")
 FEWEST_SLICES = 3
 
 logging.getLogger("pydicom").setLevel(logging.ERROR)
@@ -120,14 +121,14 @@ def read_header(path: Path, tags: list[str]) -> Any | None:
         with path.open("rb") as file:
             start = file.read(132)
         dicom = start[128:] == b"DICM"
-        if not dicom and (path.suffix.lower() not in DICOM_SUFFIXES or not _bare_dicom(start)):
+        if not dicom and not _bare_dicom(start):
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags, force=not dicom)
             for tag in tags:
                 header.get(tag)  # values are decoded when first asked for: let damage show here
-            return header
+            return header if dicom or len(header) else None
     except PermissionError:
         raise InputError(f"{path} cannot be read: ask for read permission.") from None
     except InvalidDicomError:
@@ -150,8 +151,13 @@ def number(header: Any, tag: str, default: int) -> int:
 
 
 def _bare_dicom(start: bytes) -> bool:
-    """Old files begin with their first element: group 8, little endian."""
-    return start[:2] == b"\x08\x00" and start[2:4] in (b"\x00\x00", b"\x01\x00", b"\x05\x00", b"\x08\x00", b"\x16\x00")
+    """Old files begin with their first element: of group 8, or of the file's own group 2, little endian or big."""
+    return any(
+        start[:4] == struct.pack(f"{order}HH", group, element)
+        for order in "<>"
+        for group, elements in ((8, (0, 1, 5, 8, 0x12, 0x16, 0x18)), (2, (0, 1, 2)))
+        for element in elements
+    )
 
 
 def _series(uid: str, members: list[tuple[Path, Any]]) -> Series:
@@ -184,6 +190,10 @@ def _problem(series: Series, headers: list[Any]) -> str:
             return f"{where} mixes {word} ({', '.join(found[:4])}) under one series UID: export the scans apart."
     if any(number(header, "SamplesPerPixel", 1) > 1 for header in headers):
         return f"{where} holds RGB colours, not a scan's grey values: export the original series."
+    if any(text(header, "PhotometricInterpretation").startswith("PALETTE") for header in headers):
+        return f"{where} holds colours of a palette, not a scan's grey values: export the original series."
+    if any("MOSAIC" in text(header, "ImageType").upper() for header in headers):
+        return f"{where} is a Siemens MOSAIC, all slices tiled in one picture: convert it with dcm2niix, import that."
     if series.slices < FEWEST_SLICES:
         return f"{where} has {series.slices} slices, too few for a volume: it is probably a scout, leave it out."
     return ""

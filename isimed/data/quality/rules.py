@@ -22,7 +22,8 @@ CUT_FACE = 0.05
 NOTE_SEVERITY = {
     "label elsewhere": "error",
     "label unreadable": "error",
-    "missing slices": "warning",
+    "missing slices": "error",
+    "slices left out": "error",
     "uneven spacing": "warning",
     "slice positions": "warning",
     "gantry tilt": "warning",

@@ -200,7 +200,7 @@ class TestWhatMakesNoVolume:
         uid = generate_uid()
         write_dicom(tmp_path / "s" / "a", blob(), SeriesInstanceUID=uid)
         write_dicom(tmp_path / "s" / "b", blob(seed=1), SeriesInstanceUID=uid)
-        with pytest.raises(InputError, match="two volumes under one series UID"):
+        with pytest.raises(InputError, match="under one series UID, and nothing tells"):
             read_volume(tmp_path / "s")
 
     def test_two_acquisitions_can_be_chosen(self, tmp_path: Path) -> None:
