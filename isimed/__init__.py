@@ -4,24 +4,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from isimed.data.cohorts.cohort import Cohort as Cohort
+    from isimed.data.cohorts.importing import import_cohort as import_cohort
     from isimed.data.formats.volume import read_volume as read_volume
+    from isimed.data.prepared.preprocess import prepare as prepare
+    from isimed.evaluation.run.evaluate import evaluate as evaluate
+    from isimed.explore.one_scan.label import label_scan as label_scan
+    from isimed.explore.one_scan.where import where as where
+    from isimed.explore.search.everywhere import locate as locate
     from isimed.explore.tables.embed import embed as embed
+    from isimed.explore.tables.embed import embed_cohort as embed_cohort
+    from isimed.explore.tables.store import Table as Table
     from isimed.models.checkpoint import load_checkpoint as load_checkpoint
     from isimed.training.optimise.methods import method as method
 
 __version__ = "0.1.0"
-__all__ = ["embed", "load_checkpoint", "method", "read_volume"]
 
 _WHERE = {
-    "read_volume": "isimed.data.formats.volume",
-    "load_checkpoint": "isimed.models.checkpoint",
+    "Cohort": "isimed.data.cohorts.cohort",
+    "Table": "isimed.explore.tables.store",
     "embed": "isimed.explore.tables.embed",
+    "embed_cohort": "isimed.explore.tables.embed",
+    "evaluate": "isimed.evaluation.run.evaluate",
+    "import_cohort": "isimed.data.cohorts.importing",
+    "label_scan": "isimed.explore.one_scan.label",
+    "load_checkpoint": "isimed.models.checkpoint",
+    "locate": "isimed.explore.search.everywhere",
     "method": "isimed.training.optimise.methods",
+    "prepare": "isimed.data.prepared.preprocess",
+    "read_volume": "isimed.data.formats.volume",
+    "where": "isimed.explore.one_scan.where",
 }
+__all__ = [*_WHERE]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the few public functions when they are first used: ``import isimed`` stays instant."""
+    """Import the public functions when they are first used: ``import isimed`` stays instant."""
     if name in _WHERE:
         return getattr(import_module(_WHERE[name]), name)
     raise AttributeError(f"module 'isimed' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*_WHERE, "__version__"]

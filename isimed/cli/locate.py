@@ -1,5 +1,6 @@
 """One place in every other patient."""
 
+import json
 from typing import TYPE_CHECKING
 
 from isimed.cli.output import bar, print_csv
@@ -17,32 +18,32 @@ def add(commands: Commands) -> None:
     )
     locate.add_argument("--checkpoint", required=True, help="name, run id, folder or `untrained`")
     locate.add_argument("--volume", required=True, help="the volume that the point lies in")
+    locate.add_argument("--reference", metavar="COHORT", help="look in this cohort instead of the volume's own")
+    locate.add_argument("--json", action="store_true", help="print JSON for scripts; null where there is no place")
     locate.add_argument("--coarse", action="store_true", help="leave out the last step, which compares voxels")
     locate.add_argument("--mm", required=True, type=finite, nargs=3, metavar=("X", "Y", "Z"), help="scanner mm, RAS+")
     locate.add_argument("--step-mm", type=length_mm, help=STEP_HELP)
 
 
 def run(options: Options) -> None:
-    from isimed.data.cohorts.cohort import Cohort
-    from isimed.data.prepared.cache import prepared
-    from isimed.data.prepared.preprocess import Prepared
-    from isimed.explore.search.locate import locate_everywhere
-    from isimed.explore.search.retrieve import code_at
-    from isimed.explore.tables.embed import checkpoint_for, embed_cohort
+    from isimed.explore.search.everywhere import locate
 
-    cohort = Cohort.load(options.cohort)
-    checkpoint = checkpoint_for(options.checkpoint, cohort)
-
-    def volume(name: str) -> Prepared:
-        return prepared(cohort, cohort.entry(name), checkpoint.card.preparation)
-
-    code = code_at(checkpoint, volume(options.volume), options.mm)  # a wrong place is said before the long work
-    with bar("crop", f"Embedding with {checkpoint.name}") as progress:
-        table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, progress=progress)
-    found = locate_everywhere(
-        table, volume, code, options.volume, options.mm, refine=not options.coarse, round_trip=True
-    )
-    print_csv(HEADER, map(row, found))
+    with bar("crop", f"Embedding with {options.checkpoint}") as progress:
+        found = locate(
+            options.cohort,
+            options.checkpoint,
+            options.volume,
+            options.mm,
+            reference=options.reference,
+            refine=not options.coarse,
+            round_trip=True,
+            step_mm=options.step_mm,
+            progress=progress,
+        )
+    if options.json:
+        print(json.dumps([dict(zip(HEADER, row(place), strict=True)) for place in found], ensure_ascii=False))
+    else:
+        print_csv(HEADER, map(row, found))
 
 
 def row(found: "Location") -> tuple[object, ...]:
