@@ -28,6 +28,8 @@ What was measured, whatever came out. Written by `python -m docs.scripts.make_re
 and its baseline: [evaluation](evaluation.md). Trainings, also those that did not help: [trials](trials.md).
 
 In parentheses: 95 % interval, patients drawn with replacement, all their crops with them.
+These are percentiles of the draws, which isimed no longer shows: for few patients, as the 5 of `brain-flair`, they are
+[too narrow](evaluation.md).
 """
 TRAININGS = """## What the trainings cost
 

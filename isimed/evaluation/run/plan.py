@@ -21,6 +21,7 @@ from isimed.evaluation.context.outcome import Outcome
 from isimed.evaluation.context.subjects import Chosen, choose_subjects
 from isimed.evaluation.run.registry import find_tasks
 from isimed.evaluation.sampling.sample import CROPS_A_VOLUME
+from isimed.evaluation.statistics.intervals import FEWEST
 from isimed.evaluation.statistics.protocol import find_protocol
 from isimed.evaluation.tasks.landmarks import GRID_STEP_MM
 from isimed.evaluation.tasks.task import Sample, Task
@@ -89,7 +90,12 @@ class Plan:
     @property
     def notes(self) -> list[str]:
         """What a reader must know about who is measured."""
-        return [*[f"{name}: {reason}" for name, reason in self.lacking.items()], *self.chosen.notes]
+        few = f"Fewer than {FEWEST} patients are measured: figures stand without intervals."
+        return [
+            *[f"{name}: {reason}" for name, reason in self.lacking.items()],
+            *self.chosen.notes,
+            *([few] if len(self.chosen.used) < FEWEST else []),
+        ]
 
     def sentence(self) -> str:
         """What it takes, who is left out and why, before it starts."""

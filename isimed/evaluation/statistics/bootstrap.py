@@ -1,5 +1,6 @@
 """Figures with a 95 % interval over patients: patients are drawn with replacement, all their crops with them."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from isimed.evaluation.statistics.intervals import ANY, Range, jackknife_interval, range_of, t_interval
+
 DRAWS = 500
-LEVEL = (2.5, 97.5)
 Statistic = Callable[[NDArray[np.intp]], Mapping[str, float]]
 
 
@@ -23,12 +25,19 @@ class Figure:
             the same draws of patients, so that draws of two checkpoints can be subtracted.
         left_out: (B,) its values without one block of patients each, where drawing twice makes no sense; the same
             patients give the same blocks.
+        who: a digest of the patients' names: figures of other patients are never paired, however many they are.
+        bounds: the values that it can have.
+        rests_on: how many patients its interval rests on, where fewer than ``n`` tell anything (those who have the
+            rarer class).
     """
 
     value: float
     n: int
     draws: NDArray[np.float64] | None = None
     left_out: NDArray[np.float64] | None = None
+    who: str = ""
+    bounds: Range = ANY
+    rests_on: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """``{value, low, high, n}``; None where a number makes no sense."""
@@ -36,33 +45,53 @@ class Figure:
         return {"value": _number(self.value), "low": _number(low), "high": _number(high), "n": self.n}
 
     def interval(self) -> tuple[float, float]:
+        """95 %, over patients; NaN where there are too few of them."""
         if self.left_out is not None:
-            count = len(self.left_out)
-            spread = 1.96 * np.sqrt((count - 1) / count * np.square(self.left_out - self.left_out.mean()).sum())
-            return float(self.value - spread), float(self.value + spread)
-        kept = self.draws[np.isfinite(self.draws)] if self.draws is not None else np.empty(0)
-        if len(kept) < 20:
+            return jackknife_interval(self.value, self.left_out)
+        if self.draws is None:
             return float("nan"), float("nan")
-        low, high = np.percentile(kept, LEVEL)
-        return float(low), float(high)
+        return t_interval(self.value, self.draws, self.n if self.rests_on is None else self.rests_on, self.bounds)
 
     def pack(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
-        return {"value": _number(self.value), "n": self.n, "draws": _list(self.draws), "left_out": _list(self.left_out)}
+        return {
+            "value": _number(self.value),
+            "n": self.n,
+            "draws": _list(self.draws),
+            "left_out": _list(self.left_out),
+            "who": self.who,
+            "bounds": [_number(end) for end in self.bounds],
+            "rests_on": self.rests_on,
+        }
 
     @classmethod
     def unpack(cls, packed: Mapping[str, Any]) -> "Figure":
-        return cls(_float(packed["value"]), packed["n"], _array(packed["draws"]), _array(packed["left_out"]))
+        low, high = packed["bounds"]
+        return cls(
+            _float(packed["value"]),
+            packed["n"],
+            _array(packed["draws"]),
+            _array(packed["left_out"]),
+            packed["who"],
+            (-np.inf if low is None else low, np.inf if high is None else high),
+            packed["rests_on"],
+        )
 
 
 def bootstrap(
-    subjects: ArrayLike, statistic: Statistic, *, draws: int | None = None, seed: int = 0
+    subjects: ArrayLike,
+    statistic: Statistic,
+    *,
+    draws: int | None = None,
+    seed: int = 0,
+    rests_on: int | None = None,
 ) -> dict[str, Figure]:
     """Figures of rows (crops), with intervals over patients.
 
     Args:
         subjects: (N,) the patient of each row.
         statistic: row numbers -> name -> value; called once with all rows and once a draw.
+        rests_on: how many patients tell anything, where not all of them do.
 
     Returns:
         name -> Figure, ``n`` the number of patients.
@@ -75,17 +104,32 @@ def bootstrap(
         for chosen in drawn_patients(len(names), draws=draws, seed=seed):
             for name, number in statistic(np.concatenate([rows[i] for i in chosen])).items():
                 found[name].append(number)
+    who = _who(names)
     return {
-        name: Figure(float(value[name]), len(names), np.array(found[name]) if found[name] else None) for name in value
+        name: Figure(
+            float(value[name]),
+            len(names),
+            np.array(found[name]) if found[name] else None,
+            bounds=range_of(name),
+            who=who,
+            rests_on=rests_on,
+        )
+        for name in value
     }
 
 
 def bootstrap_means(
-    subjects: Sequence[str], rows: Sequence[Mapping[str, float]], *, draws: int | None = None, seed: int = 0
+    subjects: Sequence[str],
+    rows: Sequence[Mapping[str, float]],
+    *,
+    draws: int | None = None,
+    seed: int = 0,
+    bounds: Range | None = None,
 ) -> dict[str, Figure]:
     """Means over patients of figures that each volume has by itself (a patient's volumes are averaged first).
 
-    A volume without a figure holds NaN; ``n`` counts the patients that have it.
+    A volume without a figure holds NaN; ``n`` counts the patients that have it. ``bounds``: the values that all these
+    figures can have, by default what their names say.
     """
     names, codes = np.unique(np.asarray(subjects), return_inverse=True)
     chosen = drawn_patients(len(names), draws=draws, seed=seed)
@@ -99,37 +143,44 @@ def bootstrap_means(
         means = np.where(has, total / np.maximum(count, 1), 0.0)
         value = float(means.sum() / has.sum()) if has.any() else float("nan")
         drawn = means[chosen].sum(axis=1) / np.where(has[chosen].any(axis=1), has[chosen].sum(axis=1), np.nan)
-        found[key] = Figure(value, int(has.sum()), drawn if has.sum() > 1 else None)
+        ends = range_of(key) if bounds is None else bounds
+        found[key] = Figure(value, int(has.sum()), drawn if has.sum() > 1 else None, who=_who(names[has]), bounds=ends)
     return found
 
 
 def jackknife(subjects: ArrayLike, statistic: Statistic, *, blocks: int = 10) -> dict[str, Figure]:
     """Figures whose value depends on the number of distinct crops (ranks): drawing twice would lower them.
 
-    Leaves out one block of patients at a time; interval ``value +- 1.96 s``,
-    ``s^2 = (B - 1) / B * sum (v_b - mean v)^2`` (Efron and Tibshirani 1993, chapter 11).
+    Leaves out one block of patients at a time (Efron and Tibshirani 1993, chapter 11).
     """
     names, codes = np.unique(np.asarray(subjects), return_inverse=True)
     value = statistic(np.arange(len(codes)))
     count = min(blocks, len(names))
     if count < 2:
-        return {name: Figure(float(v), len(names)) for name, v in value.items()}
+        return {name: Figure(float(v), len(names), who=_who(names)) for name, v in value.items()}
     left_out = [statistic(np.flatnonzero(codes % count != block)) for block in range(count)]
     return {
-        name: Figure(float(v), len(names), left_out=np.array([part[name] for part in left_out]))
+        name: Figure(float(v), len(names), left_out=np.array([part[name] for part in left_out]), who=_who(names))
         for name, v in value.items()
     }
 
 
 def difference(a: Figure, b: Figure) -> Figure:
     """``a - b`` on the same patients, paired draw by draw (block by block); no interval where they do not pair."""
-    same = a.n == b.n
+    same = a.who == b.who
+    rests_on = [figure.n if figure.rests_on is None else figure.rests_on for figure in (a, b)]
     return Figure(
         a.value - b.value,
         min(a.n, b.n),
         _gap(a.draws, b.draws) if same else None,
         _gap(a.left_out, b.left_out) if same else None,
+        who=a.who if same else "",
+        rests_on=min(rests_on),
     )
+
+
+def _who(names: NDArray) -> str:
+    return hashlib.sha256("\0".join(map(str, names)).encode()).hexdigest()[:12]
 
 
 def _gap(a: NDArray | None, b: NDArray | None) -> NDArray | None:

@@ -14,6 +14,16 @@ def auc(labels: NDArray, scores: NDArray) -> float:
     return float((rankdata(scores)[positive].sum() - n * (n + 1) / 2) / (n * m))
 
 
+def patients_of_both(labels: NDArray, subject: NDArray) -> int:
+    """How many patients have crops of the rarer class: an AUC is no better known than that class.
+
+    >>> patients_of_both(np.array([True, False, False, False]), np.array(["a", "a", "b", "c"]))
+    1
+    """
+    positive = np.asarray(labels, dtype=bool)
+    return min(len(np.unique(subject[positive])), len(np.unique(subject[~positive])))
+
+
 def average_precision(labels: NDArray, scores: NDArray) -> float:
     """``sum (R_k - R_(k-1)) P_k`` over distinct thresholds; NaN without positives."""
     positive = np.asarray(labels, dtype=bool)

@@ -12,7 +12,7 @@ from isimed.evaluation.context.outcome import Outcome
 from isimed.evaluation.statistics.bootstrap import Figure, bootstrap
 from isimed.evaluation.statistics.protocol import Protocol, folds
 from isimed.evaluation.statistics.ridge import out_of_fold
-from isimed.evaluation.statistics.scores import auc
+from isimed.evaluation.statistics.scores import auc, patients_of_both
 from isimed.evaluation.tasks.task import MATCHED, TUMOUR, Group, Task
 from isimed.evaluation.tasks.tumour_samples import SAMPLED, blocks_of, too_few, tumour_samples
 from isimed.models.checkpoint import Checkpoint
@@ -106,7 +106,12 @@ def anomaly_figures(
     }
     if place is not None:
         scores["with_position_auc"] = _healthy_distance([features, place], tumour, groups, protocol, seed=seed)
-    return bootstrap(subject, lambda rows: {k: auc(tumour[rows], v[rows]) for k, v in scores.items()}, seed=seed)
+    return bootstrap(
+        subject,
+        lambda rows: {k: auc(tumour[rows], v[rows]) for k, v in scores.items()},
+        seed=seed,
+        rests_on=patients_of_both(tumour, subject),
+    )
 
 
 def _healthy_distance(

@@ -10,7 +10,7 @@ from isimed.evaluation.sampling.places import place_features
 from isimed.evaluation.statistics.bootstrap import Figure, bootstrap
 from isimed.evaluation.statistics.logistic import linear_probe, neighbour_probe
 from isimed.evaluation.statistics.protocol import Protocol
-from isimed.evaluation.statistics.scores import auc, binary_figures
+from isimed.evaluation.statistics.scores import auc, binary_figures, patients_of_both
 from isimed.evaluation.tasks.task import MATCHED, TUMOUR, Group, Task
 from isimed.evaluation.tasks.tumour_samples import SAMPLED, blocks_of, too_few, tumour_samples
 from isimed.evaluation.tasks.worst import add_places, worst_rows
@@ -103,7 +103,10 @@ def probe_figures(
     labels = np.asarray(labels, dtype=bool)
     linear = linear_probe(features, labels, groups, protocol, seed=seed)
     found = bootstrap(
-        subject, lambda rows: binary_figures(labels[rows], linear.scores[rows], linear.fold[rows]), seed=seed
+        subject,
+        lambda rows: binary_figures(labels[rows], linear.scores[rows], linear.fold[rows]),
+        seed=seed,
+        rests_on=patients_of_both(labels, subject),
     )
     if with_neighbours:
         voted = neighbour_probe(features if near is None else near, labels, groups, protocol, seed=seed)
@@ -122,7 +125,7 @@ def _auc_alone(labels: NDArray, scores: NDArray, fold: NDArray, subject: NDArray
         found = [auc(part[here == f], value[here == f]) for f in np.unique(here)]
         return {"auc": float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")}
 
-    return bootstrap(subject, statistic, seed=seed)["auc"]
+    return bootstrap(subject, statistic, seed=seed, rests_on=patients_of_both(labels, subject))["auc"]
 
 
 SHOWN = ("auc", "average_precision", "sensitivity_at_90")

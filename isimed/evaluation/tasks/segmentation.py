@@ -14,6 +14,7 @@ from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.outcome import Outcome
 from isimed.evaluation.statistics.bootstrap import Figure, bootstrap_means
+from isimed.evaluation.statistics.intervals import SHARE
 from isimed.evaluation.tasks.task import Group, Task
 from isimed.models.checkpoint import Checkpoint
 from isimed.models.encoder import Encoder
@@ -122,10 +123,10 @@ def few_shot_dice(
         rows = [_dice_a_volume(search, y, features[i], labels[i], bodies[i], names) for i in measured]
         owners = [subjects[i] for i in measured]
         figures[f"dice_{count}_shot"] = bootstrap_means(
-            owners, [{"m": float(np.nanmean(list(r.values())))} for r in rows]
+            owners, [{"m": float(np.nanmean(list(r.values())))} for r in rows], bounds=SHARE
         )["m"]
         if count == max(s for s in shots if s <= len(labelled)):
-            by_organ = bootstrap_means(owners, rows)
+            by_organ = bootstrap_means(owners, rows, bounds=SHARE)
     return figures, by_organ
 
 

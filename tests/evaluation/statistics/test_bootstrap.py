@@ -46,8 +46,7 @@ def test_a_patient_without_a_figure_is_left_out_of_its_mean() -> None:
     assert (found["x"].n, found["y"].n) == (3, 1)
     more = bootstrap_means(["a", "b", "c", "d"], rows)
     assert (more["y"].value, more["y"].n) == (6, 2)
-    low, high = more["y"].interval()
-    assert (low, high) == (5, 7)
+    assert np.isnan(more["y"].interval()).all()  # of two patients nobody knows how patients differ
     nobody = bootstrap_means(["a", "b"], [{"x": np.nan}, {"x": np.nan}])["x"]
     assert nobody.to_json() == {"value": None, "low": None, "high": None, "n": 0}
 
@@ -69,6 +68,33 @@ def test_paired_difference_is_tighter_than_either_interval() -> None:
     assert 0.9 < low < high < 1.1
 
 
+def test_figures_of_other_patients_are_never_paired_however_many_they_are() -> None:
+    values = np.arange(8.0)
+    ours, theirs, again = ([f"{letter}{i}" for i in range(8)] for letter in ("a", "b", "a"))
+    for measure in (
+        lambda names: bootstrap(names, lambda rows: {"x": values[rows].mean()})["x"],
+        lambda names: jackknife(names, lambda rows: {"x": values[rows].mean()})["x"],
+        lambda names: bootstrap_means(names, [{"x": value} for value in values])["x"],
+    ):
+        assert np.isnan(difference(measure(ours), measure(theirs)).interval()).all()
+        assert np.isfinite(difference(measure(ours), measure(again)).interval()).all()
+    one_missing = [[{"x": np.nan if i == missing else 1.0 * i} for i in range(8)] for missing in (0, 1)]
+    first, second = (bootstrap_means(ours, rows)["x"] for rows in one_missing)
+    assert first.n == second.n == 7
+    assert np.isnan(difference(first, second).interval()).all()
+
+
+def test_an_auc_rests_on_the_patients_of_the_rarer_class() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.uniform(0.6, 0.8, 20)
+    all_tell, few_tell = (
+        bootstrap([f"S{i}" for i in range(20)], lambda rows: {"auc": values[rows].mean()}, rests_on=count)["auc"]
+        for count in (None, 4)
+    )
+    assert np.ptp(few_tell.interval()) > 1.4 * np.ptp(all_tell.interval())
+    assert few_tell.n == all_tell.n == 20
+
+
 def test_draws_are_the_same_for_the_same_patients() -> None:
     assert (drawn_patients(7, seed=3) == drawn_patients(7, seed=3)).all()
     assert (drawn_patients(7, seed=3) != drawn_patients(7, seed=4)).any()
@@ -79,8 +105,11 @@ def test_packing_keeps_everything_to_six_digits() -> None:
     back = Figure.unpack(figure.pack())
     assert back.value == 1.5
     np.testing.assert_array_equal(back.draws, figure.draws)
-    blocks = Figure(1.0, 2, left_out=np.array([0.5, 1.5]))
-    assert Figure.unpack(blocks.pack()).interval() == blocks.interval() == pytest.approx((1 - 0.98, 1 + 0.98))
+    blocks = Figure(1.0, 4, left_out=np.array([0.5, 1.5, 0.5, 1.5]), who="them", bounds=(0.0, np.inf), rests_on=3)
+    again = Figure.unpack(blocks.pack())
+    half = 3.18245 * np.sqrt(3 / 4 * 4 * 0.25)  # t with 3 degrees of freedom
+    assert again.interval() == blocks.interval() == pytest.approx((1 - half, 1 + half), rel=1e-5)
+    assert (again.who, again.bounds, again.rests_on) == ("them", (0.0, np.inf), 3)
 
 
 def test_jackknife_of_a_mean_is_the_standard_error() -> None:
