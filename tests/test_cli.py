@@ -155,6 +155,22 @@ def test_a_list_option_takes_repeats_and_several_values(cohort: Cohort, capsys: 
     assert {"distance", "position", "collapse"} <= set(result["checkpoints"]["untrained"])
 
 
+def test_details_have_a_file_of_their_own(cohort: Cohort, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    asked = ["evaluate", str(cohort.root), "--checkpoint", "untrained", "--task", "distance", "--crops", "4"]
+    assert main([*asked, "--json", str(tmp_path / "all.json")]) == 0
+    files = [str(tmp_path / name) for name in ("figures.json", "details.json")]
+    assert main([*asked, "--json", files[0], "--details", files[1]]) == 0
+    both, figures, details = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("all", "figures", "details"))
+    assert figures["checkpoints"] == both["checkpoints"]
+    assert figures["details"] == {}
+    assert details["details"] == both["details"]
+    assert details["details"]["untrained"]["distance"]["bins"]
+    assert details["cohort"] == both["cohort"]
+    assert set(both) == set(figures)
+    capsys.readouterr()
+    assert main([*asked, "--json", files[0], "--details", str(tmp_path / "no" / "where.json")]) == 2
+
+
 def command(arguments: list[str], **environment: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "isimed", *arguments],

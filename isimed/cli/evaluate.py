@@ -25,6 +25,8 @@ def add(commands: Commands) -> None:
     )
     evaluate.add_argument("--dry-run", action="store_true", help="only say how many crops and minutes it would take")
     evaluate.add_argument("--json", metavar="FILE", help="write the result here and print its tables instead")
+    about = "write details for charts and paired differences here, and leave them out of the JSON"
+    evaluate.add_argument("--details", metavar="FILE", help=about)
     evaluate.add_argument("--html", metavar="FILE", help="also write a self-contained report")
 
 
@@ -50,12 +52,14 @@ def run(options: Options) -> None:
     if options.dry_run:
         print(make_plan(cohort, load_all(cohort, options.checkpoint), **asked).sentence())
         return
-    writable(options.json, options.html)
+    writable(options.json, options.details, options.html)
     with bar("%", "Evaluating") as progress:
         result = evaluate(cohort, options.checkpoint, **asked, progress=progress, say=say)
-    text = result.to_json()
-    if options.json:
-        write_file(Path(options.json), text + "\n")
     if options.html:
         write_html(result, Path(options.html))
-    print(to_text(result) if options.json else text)
+    if options.details:
+        write_file(Path(options.details), result.only_details().to_json(indent=None) + "\n")
+        result = result.without_details()
+    if options.json:
+        write_file(Path(options.json), result.to_json() + "\n")
+    print(to_text(result) if options.json else result.to_json())

@@ -111,6 +111,14 @@ class Result(Stored):
     created: str
     limits: str
 
+    def without_details(self) -> "Result":
+        """The same without what is large: details and differences, which only charts and comparisons read."""
+        return self.model_copy(update={"details": {}, "differences": {}})
+
+    def only_details(self) -> "Details":
+        """What ``without_details`` leaves out, and of which result it is."""
+        return Details(cohort=self.cohort, created=self.created, details=self.details, differences=self.differences)
+
     @property
     def columns(self) -> list[str]:
         """Checkpoints, then the controls that hold figures, the most telling ones first."""
@@ -149,6 +157,15 @@ class Result(Stored):
                 for name, found in figures.items():
                     if found.value is not None:
                         yield pair, group, name, found
+
+
+class Details(Stored):
+    """The large part of a result, in a file of its own: ``evaluate --details``."""
+
+    cohort: MeasuredCohort
+    created: str
+    details: dict[str, dict[str, Any]]
+    differences: dict[str, Groups]
 
 
 class Comparison(Stored):
