@@ -232,7 +232,7 @@ def _leave_out_unreadable(plan: Plan, progress: Progress | None) -> None:
         try:
             if item.volume in gone:
                 plan.items[place] = replace(item, role=LEFT_LABELS, why=f"Its image {item.volume} cannot be used.")
-            elif not item.series and not item.files:
+            elif not item.path.is_dir():
                 plan.items[place] = _with_checked_header(item)
         except InputError as error:
             role = SKIPPED if item.role == IMAGE else LEFT_LABELS

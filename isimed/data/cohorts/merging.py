@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import LABELS
 from isimed.data.cohorts.layouts.names import stem
 from isimed.data.cohorts.plan import Plan, Planned
 from isimed.data.formats.volume import read_volume
@@ -20,8 +21,7 @@ def merge_structures(plan: Plan, volumes: Sequence[dict[str, Any]], folder: Path
     Raises:
         InputError: masks of one volume lie on different grids, or one cannot be read.
     """
-    merged = [item for item in plan.items if item.series is None and len(item.files) > 1 and item.volume]
-    merged = [item for item in merged if item.role in ("organs", "tumour")]
+    merged = [item for item in plan.items if item.role in LABELS and item.path.is_dir()]
     if not merged:
         return
     names = sorted({stem(file) for item in merged if item.role == "organs" for file in item.files})

@@ -7,6 +7,7 @@ import streamlit as st
 
 from isimed.core.errors import InputError
 from isimed.core.progress import Progress
+from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.cohorts.importing import forget_plan, name_from, plan_import, write_plan
 from isimed.data.cohorts.layouts.names import REGIONS
@@ -80,7 +81,7 @@ def _confirm(plan: Plan, key: str) -> None:
     plan = plan.corrected(_table(plan, key)) if not plan.manifest else plan
     _counts(plan)
     for notice in plan.notices:
-        st.info(_text(notice), icon=":material/info:")
+        st.info(plain(notice), icon=":material/info:")
     name_column, copy_column, go_column, no_column = st.columns([3, 2, 1.5, 1.5], vertical_alignment="bottom")
     name = name_column.text_input("Name", key=f"{key}-name", placeholder=_name(plan, key))
     copy = copy_column.toggle("Copy the files", key=f"{key}-copy", disabled=key == "upload", value=key == "upload")
@@ -92,7 +93,7 @@ def _confirm(plan: Plan, key: str) -> None:
         _forget()
         cohort = Cohort.load(manifest)
         st.session_state["cohort"] = cohort.name
-        st.session_state["imported"] = _text(cohort.description)
+        st.session_state["imported"] = cohort.description
         st.rerun()
 
 
@@ -129,16 +130,11 @@ def _counts(plan: Plan) -> None:
         f"{maps} label maps",
         f"{left} files left out",
     ]
-    st.markdown(f"Recognised as {_text('; '.join(plan.said))}: **{', '.join(text)}**.")
+    st.markdown(f"Recognised as {plain('; '.join(plan.said))}: **{', '.join(text)}**.")
 
 
 def _name(plan: Plan, key: str) -> str:
     return "upload" if key == "upload" else name_from(plan.source)
-
-
-def _text(text: str) -> str:
-    """Names are text, never markup."""
-    return "".join(f"\\{character}" if character in "\\`*_{}[]()#+-.!$:|~<>" else character for character in text)
 
 
 def _forget() -> None:

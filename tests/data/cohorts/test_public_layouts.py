@@ -454,3 +454,15 @@ def test_label_maps_never_share_an_image_in_silence(tmp_path: Path) -> None:
     cohort, plan = imported(tmp_path)
     assert [(bool(entry.organs), bool(entry.tumour)) for entry in cohort.volumes] == [(False, True), (True, False)]
     assert "has no image" in why(plan, "p9_mask.nii.gz")
+
+
+def test_voxels_beside_a_header_belong_to_it(tmp_path: Path) -> None:
+    sitk.WriteImage(sitk.GetImageFromArray(blob().T), str(tmp_path / "p1.mhd"))
+    sitk.WriteImage(sitk.GetImageFromArray(MASK.T), str(tmp_path / "p1_seg.mhd"))
+    text(tmp_path / "other.raw")
+    cohort, plan = imported(tmp_path)
+    assert [item.parts for item in plan.items if item.role == "image"] == [(tmp_path / "p1.mhd", tmp_path / "p1.raw")]
+    assert {item.path.name for item in plan.left_out} == {"other.raw"}
+    assert cohort.volumes[0].organs
+    copied = Cohort.load(import_cohort(tmp_path, name="copied", copy=True))
+    assert copied.read(copied.volumes[0]).shape == SHAPE

@@ -1,6 +1,7 @@
 """Recognising how a folder is laid out: each reader takes what it knows, wherever it lies, and passes on the rest."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from isimed.data.cohorts.layouts.datasets import autopet, brats, decathlon, nnun
 from isimed.data.cohorts.layouts.dicom import dicom_tree
 from isimed.data.cohorts.layouts.files import plain
 from isimed.data.cohorts.plan import IMAGE, METADATA, SKIPPED, Plan, Planned
+from isimed.data.formats.dispatch import ITK
 from isimed.data.formats.walk import walk_files
 
 LAYOUTS: dict[str, Reader] = {
@@ -72,7 +74,7 @@ def recognise(source: Path, root: Path | None = None, *, layout: str = "auto", c
             )
             claims[-1].items += beside
         else:
-            claims += reader(base, rest, channel)
+            claims += [_with_voxels(claim, set(rest)) for claim in reader(base, rest, channel)]
         taken = {part for claim in claims for item in claim.items for part in item.parts}
         rest = [file for file in rest if file not in taken]
     _gather(plan, claims)
@@ -96,6 +98,19 @@ def _beside_dicom(claims: Sequence[Claim], rest: Sequence[Path]) -> list[Planned
     return [Planned(file, SKIPPED, why) for file in volumes_of(rest)]
 
 
+def _with_voxels(claim: Claim, there: set[Path]) -> Claim:
+    """The claim with the files beside a header that hold its voxels (.mhd and .raw), each of them once."""
+    used = {part for item in claim.items for part in item.parts}
+    for place, item in enumerate(claim.items):
+        if item.files or not item.path.name.lower().endswith(ITK.suffixes):
+            continue
+        with suppress(InputError):  # said when headers are checked
+            beside = [file for file in ITK.files(item.path, None) if file in there and file not in used]
+            used |= set(beside)
+            claim.items[place] = replace(item, files=(item.path, *beside)) if beside else item
+    return claim
+
+
 def _gather(plan: Plan, claims: Sequence[Claim]) -> None:
     several = len([claim for claim in claims if any(item.role == IMAGE for item in claim.items)]) > 1
     names: set[str] = set()
@@ -116,7 +131,7 @@ def _gather(plan: Plan, claims: Sequence[Claim]) -> None:
                 item = replace(item, volume=name)
             elif item.volume:
                 item = replace(item, volume=new.get(item.volume, item.volume))
-            if item.path in used and not item.files:
+            if item.path in used and not (item.series or item.path.is_dir()):
                 item = replace(item, role=SKIPPED, why="Named twice; the first counts.")
                 continue
             used.add(item.path)
