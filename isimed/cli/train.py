@@ -10,6 +10,7 @@ from isimed.cli.parser import Commands, Options, Parser
 from isimed.core.errors import InputError
 from isimed.training.optimise.config import Option, TrainConfig, options
 from isimed.training.optimise.methods import METHODS
+from isimed.training.optimise.presets import PRESETS, preset_options
 
 
 def add(commands: Commands) -> None:
@@ -20,10 +21,10 @@ def run(options: Options) -> None:
     from pydantic import ValidationError
 
     from isimed.core.sharding import launched
-    from isimed.data.cohorts.cohort import find_manifest
-    from isimed.training.optimise.methods import find_method
+    from isimed.data.cohorts.cohort import Cohort
     from isimed.training.runs import jobs
     from isimed.training.runs.folder import read_config
+    from isimed.training.runs.preflight import preflight
     from isimed.training.runs.worker import create_together, execute
 
     given = {name: getattr(options, name) for name in TrainConfig.model_fields if getattr(options, name) is not None}
@@ -31,14 +32,19 @@ def run(options: Options) -> None:
         given = read_config(options.config).model_dump(mode="json") | given
     if "cohort" not in given:
         raise InputError("train needs a cohort: give its name, the path of a dataset.json, or --config.")
+    if options.preset:
+        cohort = Cohort.load(given["cohort"])
+        spacing_mm = float(given.get("spacing_mm", TrainConfig.model_fields["spacing_mm"].default))
+        preset = preset_options(options.preset, common_frame=cohort.frame is not None, spacing_mm=spacing_mm)
+        given = given | {name: value for name, value in preset.items() if getattr(options, name) is None}
     try:
         config = TrainConfig.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
         raise InputError(f"{option} {first.get('input')}: {first['msg']}.") from None
-    find_manifest(config.cohort)
-    find_method(config.method)
+    for warning in preflight(config).warnings:
+        print(f"isimed: {warning}", file=sys.stderr)
     if config.on == "slurm":
         run = jobs.submit(config)
         print(json.dumps({"run": run.id, "state": jobs.status(run).state, "slurm_job": run.job["slurm_job"]}))
@@ -64,6 +70,8 @@ def run(options: Options) -> None:
 def _add_options(parser: Parser) -> None:
     parser.add_argument("cohort", nargs="?", help=TrainConfig.model_fields["cohort"].description)
     parser.add_argument("--config", type=Path, help="YAML of options, as a run's config.yaml; options here win")
+    about = "every option as the paper has it, or as its authors' code has it: docs/paper.md; options here win"
+    parser.add_argument("--preset", choices=list(PRESETS), help=about)
     for option in options():
         if option.name != "cohort":
             parser.add_argument("--" + option.name.replace("_", "-"), metavar=option.name.upper(), help=_help(option))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from isimed.core.errors import InputError
@@ -19,10 +19,8 @@ def write_tensors(file: Path, state: Mapping[str, Tensor], *, half: bool = False
     Raises:
         OSError: the file cannot be written whole.
     """
-    try:
-        save_file({name: _stored(tensor, half=half) for name, tensor in state.items()}, file)
-    except SafetensorError as error:
-        raise OSError(str(error)) from error
+    # safetensors' own writer makes files that nobody else may read, whatever the umask says
+    file.write_bytes(save({name: _stored(tensor, half=half) for name, tensor in state.items()}))
 
 
 def read_weights(file: Path, card: Card) -> Encoder:

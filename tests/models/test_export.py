@@ -1,5 +1,7 @@
 """What is passed on names no patient, can be read by colleagues, and is still known to have seen its patients."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,14 @@ def test_evaluation_leaves_out_training_patients_that_are_called_otherwise(old: 
     chosen = choose_subjects(other, [card])
     assert chosen.used == ["S3", "S4"]
     assert chosen.left_out == ["S0", "S1", "S2"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no mode bits")
+def test_an_exported_checkpoint_is_readable_as_the_umask_says(old: Path, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        folder = export_checkpoint(old, tmp_path / "out", description="")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o750
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o640}

@@ -88,6 +88,24 @@ def test_form_is_the_config_and_start_gives_it_away(page: AppTest, monkeypatch: 
     assert page.selectbox(key="train_run").value == Run.all()[0].id
 
 
+def test_a_preset_fills_the_form_and_what_is_changed_after_it_counts(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted: list[TrainConfig] = []
+    monkeypatch.setattr(jobs, "submit", lambda config: submitted.append(config) or Run.create(config))
+    page.run()
+    page.number_input(key="train.spacing_mm").set_value(2.0).run()
+    page.selectbox(key="train_preset").set_value("paper-bt").run()
+    assert page.number_input(key="train.volumes_per_step").value == 64
+    assert page.selectbox(key="train.scaling").value == "percentiles"
+    page.number_input(key="train.epochs").set_value(3).run()
+    page.button[0].click().run()
+    assert not page.exception
+    (config,) = submitted
+    assert (config.method, config.schedule, config.epochs) == ("isimed-bt", "exponential", 3)
+    assert config.barlow_twins_weight == 4.0  # the authors' 10,000 beside voxels of 2 mm
+
+
 def test_a_method_of_ones_own_is_typed_in_checked_and_started(
     page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,10 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 Penalty = Literal["l2", "huber", "smooth-l1"]
 Pairs = Literal["within", "across"]
+Scaling = Literal["auto", "window", "percentiles"]
 
 
 def _option(
@@ -48,6 +50,32 @@ class TrainConfig(BaseModel):
     spacing_mm: float = _option(3.0, "Edge of a voxel after resampling, mm.", group="Data", unit="mm", gt=0, le=20)
     crop_size: int = _option(
         32, "Edge of a crop, voxels.", group="Data", unit="voxels", advanced=True, ge=32, le=128, multiple_of=8
+    )
+
+    scaling: Scaling = _option(
+        "auto",
+        "What becomes -1 to 1: a window of Hounsfield units, percentiles of each scan (the paper's, on CT too), or "
+        "auto: the window for CT, percentiles for all else.",
+        group="Data",
+        advanced=True,
+    )
+    window_low_hu: float = _option(
+        -1000.0, "Hounsfield units that become -1, where scaling is a window.", group="Data", unit="HU", advanced=True
+    )
+    window_high_hu: float = _option(
+        1500.0, "Hounsfield units that become 1, where scaling is a window.", group="Data", unit="HU", advanced=True
+    )
+    percentile_low: float = _option(
+        5.0, "Percentile of a scan that becomes -1.", group="Data", unit="%", advanced=True, ge=0, lt=100
+    )
+    percentile_high: float = _option(
+        95.0, "Percentile of a scan that becomes 1.", group="Data", unit="%", advanced=True, gt=0, le=100
+    )
+    foreground_above: float | None = _option(
+        None,
+        "Voxels above this value are body; by default -500 HU for CT, 0 for all else.",
+        group="Data",
+        advanced=True,
     )
 
     epochs: int = _option(50, "Passes over the training patients.", group="Batches", unit="epochs", gt=0)
@@ -199,6 +227,14 @@ class TrainConfig(BaseModel):
         advanced=True,
         ge=0.1,
     )
+
+    @field_validator("window_high_hu", "percentile_high")
+    @classmethod
+    def _above_the_low_end(cls, high: float, info: ValidationInfo) -> float:
+        low = info.data.get(str(info.field_name).replace("high", "low"))
+        if low is not None and high <= low:
+            raise PydanticCustomError("range", "has to be above {low}", {"low": f"{low:g}"})
+        return high
 
     def steps_per_epoch(self, volumes: int) -> int:
         """As few steps as show every training volume once, none with more than ``volumes_per_step`` of them."""

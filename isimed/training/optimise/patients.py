@@ -1,9 +1,14 @@
 """Who is trained on and who is held out."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from isimed.core.errors import InputError
-from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.cohorts.splits import read_parts, split_subjects
-from isimed.data.cohorts.suspicions import refuse_unfit
+from isimed.data.cohorts.suspicions import out_of_frame, refuse_unfit
+from isimed.data.prepared.preprocess import Prepared
 from isimed.training.optimise.config import TrainConfig
 
 
@@ -24,6 +29,25 @@ def choose_patients(cohort: Cohort, config: TrainConfig) -> tuple[list[str], lis
         raise InputError(f"{config.split} names no training patient of {cohort.name}: check that they match.")
     refuse_unfit(cohort, {"training": chosen[0], "validation": chosen[1]})
     return chosen[0], chosen[1]
+
+
+def check_frame(cohort: Cohort, config: TrainConfig, entries: Sequence[Entry], volumes: Sequence[Prepared]) -> None:
+    """Distances between patients are millimetres only where the volumes do lie in the frame that is declared.
+
+    Raises:
+        InputError: pairs across patients, one of whose volumes lies elsewhere than the others.
+    """
+    if config.pairs != "across":
+        return
+    centres = {entry.id: volume.box_centre_mm for entry, volume in zip(entries, volumes, strict=True)}
+    sizes = {
+        entry.id: volume.spacing * np.array(volume.image.shape) for entry, volume in zip(entries, volumes, strict=True)
+    }
+    for name, away in out_of_frame(centres, sizes).items():
+        raise InputError(
+            f"{name} of {cohort.name} lies {away:.0f} mm from where the others lie, though dataset.json declares the "
+            f'common frame "{cohort.frame}": register it, or use --pairs within.'
+        )
 
 
 def check_pairs(cohort: Cohort, config: TrainConfig) -> None:

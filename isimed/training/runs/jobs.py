@@ -7,6 +7,7 @@ worker that has to wait for the device waits by itself (`queue`, or SLURM's), an
 
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,9 @@ from isimed.core.files import write_json
 from isimed.training.optimise.allocator import KEPT_MEMORY
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.runs import slurm
-from isimed.training.runs.folder import Run, Status
+from isimed.training.runs.folder import Run
+from isimed.training.runs.preflight import preflight
+from isimed.training.runs.status import Status
 
 GONE_WITHIN_S = 22.0
 
@@ -86,9 +89,20 @@ def _seems_at_work(run: Run, said: Status) -> bool:
 
 
 def submit(config: TrainConfig) -> Run:
-    """Make a run and start it in the background."""
+    """Make a run and start it in the background.
+
+    Raises:
+        InputError: it cannot start; no run is left behind.
+    """
+    if config.on == "slurm":
+        slurm.require()
+    preflight(config)
     run = Run.create(config)
-    start(run)
+    try:
+        start(run)
+    except InputError:
+        shutil.rmtree(run.folder, ignore_errors=True)
+        raise
     return run
 
 

@@ -68,6 +68,16 @@ def available() -> bool:
     return shutil.which("sbatch") is not None
 
 
+def require() -> None:
+    """Refuse where this machine cannot give jobs to a SLURM.
+
+    Raises:
+        InputError: there is no SLURM here.
+    """
+    if not available():
+        raise InputError("There is no SLURM here (no sbatch): log in to the cluster, or train with --on here.")
+
+
 def submit(run: Run) -> str:
     """Queue a job that works on a run: one process a node, or one a GPU.
 
@@ -77,8 +87,7 @@ def submit(run: Run) -> str:
     Raises:
         InputError: there is no SLURM here, or it refuses the job.
     """
-    if not available():
-        raise InputError("There is no SLURM here (no sbatch): log in to the cluster, or train with --on here.")
+    require()
     try:
         import submitit
     except ImportError:

@@ -34,11 +34,13 @@ from isimed.models.device import choose_device, device_key
 from isimed.training.optimise import engine
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.optimise.loop import Trainer
-from isimed.training.optimise.patients import check_pairs, choose_patients
+from isimed.training.optimise.patients import check_frame, check_pairs, choose_patients
+from isimed.training.optimise.recipe import preparation_for
 from isimed.training.optimise.validation import validation_figures
 from isimed.training.runs.device_queue import Cancelled, try_lock, turn
 from isimed.training.runs.failures import failures_in_words
 from isimed.training.runs.folder import Run
+from isimed.training.runs.preflight import preflight
 from isimed.training.runs.resume import restore, save_state
 from isimed.training.runs.run_log import Report, RunLog, describe
 from isimed.training.runs.status import Status
@@ -100,7 +102,12 @@ def execute(run: Run, *, report: Report | None = None) -> Status:
 
 
 def create_together(config: TrainConfig) -> Run:
-    """A new run; under torchrun the first process makes it and the others are told which."""
+    """A new run; under torchrun the first process makes it and the others are told which.
+
+    Raises:
+        InputError: it cannot start; no run is left behind.
+    """
+    preflight(config)
     fabric = engine.make_fabric(config)
     folder = str(Run.create(config).folder) if fabric.is_global_zero else ""
     return Run(fabric.broadcast(folder))
@@ -110,11 +117,12 @@ def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, log: RunLog, stop: 
     cohort = Cohort.load(config.cohort)
     check_pairs(cohort, config)
     train_subjects, held_out_subjects = choose_patients(cohort, config)
-    preparation = Preparation.for_modality(cohort.modality, spacing_mm=config.spacing_mm)
+    preparation = preparation_for(config, cohort.modality)
     volumes, held_out = _prepared(cohort, preparation, [train_subjects, held_out_subjects], fabric, log)
     parts = {"training": train_subjects, "validation": held_out_subjects}
     digests = digests_of(cohort, cohort.subset(train_subjects + held_out_subjects))
     refuse_unfit(cohort, parts, digests)
+    check_frame(cohort, config, cohort.subset(train_subjects), volumes)
     trainer = Trainer(config, volumes, fabric=fabric)
     card = _card(run, trainer, cohort, preparation, train_subjects, held_out_subjects)
     if log.writes:

@@ -9,14 +9,16 @@ import streamlit as st
 from pydantic import ValidationError
 
 from isimed.core.errors import InputError
+from isimed.core.text import plain
 from isimed.data.cohorts.cohort import cohort_names
 from isimed.data.cohorts.splits import split_path
 from isimed.training.optimise.config import Option, TrainConfig, options
 from isimed.training.optimise.methods import METHODS, find_method
+from isimed.training.optimise.presets import PRESETS, preset_options
 from isimed.training.runs import slurm
 from isimed.ui.state import load_cohort
 
-DRAFT, SPLIT_SEEN = "train_draft", "train_split_seen"
+DRAFT, SPLIT_SEEN, PRESET = "train_draft", "train_split_seen", "train_preset"
 COLUMNS = (("Data", "Batches"), ("Loss", "Augmentation"), ("Optimiser", "Run"))
 CLUSTER = "Cluster"  # shown where SLURM is
 LABELS = {  # where the option's name does not say it to a person
@@ -25,6 +27,12 @@ LABELS = {  # where the option's name does not say it to a person
     "spacing_mm": "Spacing, mm",
     "mm_per_unit": "Code scale, mm",
     "clip_norm": "Largest gradient norm",
+    "scaling": "Intensities",
+    "window_low_hu": "Window from, HU",
+    "window_high_hu": "Window to, HU",
+    "percentile_low": "Percentile from, %",
+    "percentile_high": "Percentile to, %",
+    "foreground_above": "Body above",
     "on": "Where to work",
     "gpus": "GPUs a node",
     "hours": "Time limit, h",
@@ -34,6 +42,7 @@ LEFT_EMPTY = {
     "limit": "all",
     "split": "drawn at random",
     "threads": "all",
+    "foreground_above": "by modality",
     "partition": "default",
 }
 
@@ -45,9 +54,19 @@ def config_form() -> TrainConfig | str:
         The config, or a sentence about what is wrong with it.
     """
     st.session_state.setdefault(DRAFT, {})
-    cohort, method, name = st.columns(3)
+    cohort, method, preset, name = st.columns(4)
     with cohort:
         _cohort()
+    with preset:
+        st.selectbox(
+            "Preset",
+            list(PRESETS),
+            key=PRESET,
+            index=None,
+            placeholder="none",
+            on_change=_take_preset,
+            help="Fill the form as the paper has it, or as its authors' code has it; change after that what you like.",
+        )
     by_name = {option.name: option for option in options()}
     with method:
         wanted = _method(by_name["method"])
@@ -57,7 +76,7 @@ def config_form() -> TrainConfig | str:
         chosen = find_method(wanted)
     except InputError as error:
         return str(error)
-    st.caption(chosen.description)
+    st.caption(plain(chosen.description))
     for column, groups in zip(st.columns(len(COLUMNS)), COLUMNS, strict=True):
         for group in groups:
             with column:
@@ -71,6 +90,20 @@ def config_form() -> TrainConfig | str:
     except ValidationError as error:
         first = error.errors()[0]
         return f"{_words(str(first['loc'][0]))}: {first['msg']}."
+
+
+def _take_preset() -> None:
+    """Put a preset's options into the form. A callback."""
+    draft, name = st.session_state[DRAFT], st.session_state[PRESET]
+    if not name:
+        return
+    try:
+        framed = load_cohort(draft.get("cohort", "")).frame is not None
+    except InputError:  # which the page says
+        framed = False
+    spacing_mm = draft.get("spacing_mm", TrainConfig.model_fields["spacing_mm"].default)
+    for option, value in preset_options(name, common_frame=framed, spacing_mm=spacing_mm).items():
+        draft[option] = st.session_state[_key(option)] = value
 
 
 def fill_form(config: TrainConfig) -> None:

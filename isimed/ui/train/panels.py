@@ -11,10 +11,10 @@ from isimed.core.text import plain
 from isimed.data.cohorts.cohort import cohort_names
 from isimed.models.device import choose_device, free_memory
 from isimed.training.optimise.config import TrainConfig
-from isimed.training.optimise.patients import check_pairs, choose_patients
 from isimed.training.runs import jobs
 from isimed.training.runs.estimate import estimate, in_words
 from isimed.training.runs.folder import Run
+from isimed.training.runs.preflight import preflight
 from isimed.training.runs.status import Status
 from isimed.ui.state import load_cohort
 from isimed.ui.train.curves import HELP, curves
@@ -42,20 +42,21 @@ def summary(config: TrainConfig | str) -> bool:
     there = config.on == "slurm"
     try:
         cohort = load_cohort(config.cohort)
-        train, held_out = choose_patients(cohort, config)
-        check_pairs(cohort, config)
+        ready = preflight(config, cohort)
         device, why = _cluster(config) if there else choose_device(config.device)
     except InputError as error:
         st.error(plain(error), icon=":material/error:")
         return False
-    guess = estimate(config, training_volumes=len(cohort.subset(train)), device=device)
+    for warning in ready.warnings:
+        st.warning(plain(warning), icon=":material/warning:")
+    guess = estimate(config, training_volumes=len(cohort.subset(ready.train)), device=device)
     st.markdown(
         f"**{plain(cohort.name)}**: {len(cohort.volumes)} volumes of {len(cohort.subjects)} patients, "
         + f"{plain(cohort.modality)}, "
         + (f"common frame {plain(cohort.frame)}." if cohort.frame else "no common frame.")
     )
     source = f"by {plain(Path(config.split).name)}" if config.split else f"drawn with seed {config.seed}"
-    st.markdown(f"**Split**: {len(train)} patients to train on, {len(held_out)} held out, {source}.")
+    st.markdown(f"**Split**: {len(ready.train)} patients to train on, {len(ready.held_out)} held out, {source}.")
     st.markdown(f"**Device**: {device} ({plain(why)}).")
     st.markdown(
         f"**Takes** about {in_words(guess.seconds)}: {guess.steps} steps of {guess.crops} crops, {guess.source}."

@@ -15,6 +15,7 @@ from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.models.checkpoint import load_checkpoint
 from isimed.training.optimise import loop
+from isimed.training.optimise.methods import find_method
 from isimed.training.runs import jobs, worker
 from isimed.training.runs.folder import Run, read_config
 from isimed.training.runs.run_log import describe
@@ -211,4 +212,6 @@ def test_pairs_across_need_a_common_frame(cohort: Cohort) -> None:
 def test_config_of_older_runs_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("cohort: demo-train\nmethod: isimed\nname: demo-brain\nsplit: null\nnoise: 0.05\nthreads: 2\n")
-    assert read_config(path).views == 1
+    config = read_config(path)
+    assert (config.scaling, config.noise) == ("auto", 0.05)
+    assert find_method(config.method).full_views(config) == 1
