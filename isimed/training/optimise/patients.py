@@ -39,10 +39,9 @@ def check_frame(cohort: Cohort, config: TrainConfig, entries: Sequence[Entry], v
     """
     if config.pairs != "across":
         return
-    centres = {entry.id: volume.box_centre_mm for entry, volume in zip(entries, volumes, strict=True)}
-    sizes = {
-        entry.id: volume.spacing * np.array(volume.image.shape) for entry, volume in zip(entries, volumes, strict=True)
-    }
+    pairs = list(zip(entries, volumes, strict=True))
+    centres = {entry.id: volume.box_centre_mm for entry, volume in pairs}
+    sizes = {entry.id: volume.spacing * np.array(volume.image.shape) for entry, volume in pairs}
     for name, away in out_of_frame(centres, sizes).items():
         raise InputError(
             f"{name} of {cohort.name} lies {away:.0f} mm from where the others lie, though dataset.json declares the "
