@@ -17,7 +17,7 @@ from scipy import stats
 Range = tuple[float, float]
 Scale = Callable[[NDArray], NDArray]
 
-FEWEST = 4  # patients: below, nothing is known about how patients differ
+FEWEST = 3  # patients: of two, an interval would be 12 times their spread and say nothing
 FEWEST_DRAWS = 20
 ANY: Range = (-np.inf, np.inf)
 SHARE: Range = (0.0, 1.0)
@@ -44,7 +44,7 @@ def range_of(name: str) -> Range:
 
 
 def t_interval(value: float, draws: NDArray, patients: int, bounds: Range = ANY) -> tuple[float, float]:
-    """``back(scale(value) +- t s sqrt(n / (n - 1)))``, s the spread of the draws on the scale; NaN where n is below 4.
+    """``back(scale(value) +- t s sqrt(n / (n - 1)))``, s the spread of the draws on the scale; NaN where n is below 3.
 
     Where draws reach an end, which no scale can show, the percentiles of the draws are taken, at levels widened to
     ``Phi(-+ t sqrt(n / (n - 1)))`` (Hesterberg, The American Statistician 2015, "expanded percentile interval").
@@ -74,7 +74,7 @@ def t_interval(value: float, draws: NDArray, patients: int, bounds: Range = ANY)
 
 
 def jackknife_interval(value: float, left_out: NDArray) -> tuple[float, float]:
-    """``value +- t s``, t with B - 1 degrees of freedom; NaN where B is below 4.
+    """``value +- t s``, t with B - 1 degrees of freedom; NaN where B is below 3.
 
     ``s^2 = (B - 1) / B sum (v_b - mean v)^2`` of the values without one of B blocks each.
     """

@@ -28,8 +28,8 @@ def test_where_draws_reach_the_end_the_interval_does_not_pass_it() -> None:
     assert t_interval(1.0, np.ones(100), 6, SHARE) == (1.0, 1.0)
 
 
-@pytest.mark.parametrize("patients", [1, 2, 3])
-def test_of_fewer_than_four_patients_there_is_no_interval(patients: int) -> None:
+@pytest.mark.parametrize("patients", [1, 2])
+def test_of_fewer_than_three_patients_there_is_no_interval(patients: int) -> None:
     assert np.isnan(t_interval(1.0, np.linspace(0.5, 1.5, 100), patients)).all()
 
 
