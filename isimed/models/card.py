@@ -27,7 +27,8 @@ class Card(BaseModel):
 
     Attributes:
         region: which part of the body it was trained on, as one says "it shows the body ...".
-        sequence: the kind of scan within the modality, as FLAIR. licence: of the weights and of what made them.
+        sequence: the kind of scan within the modality, as FLAIR.
+        licence: of the weights and of what made them.
     """
 
     model_config = ConfigDict(extra="allow")

@@ -28,7 +28,8 @@ class Planned:
         volume: the name of the volume that it is, or whose label map it is.
         patient, modality, region, sequence, session, study: of an image; empty where they are not known.
         channel: which image of a 4D file.
-        series: SeriesInstanceUID, where ``path`` is a folder. title: that series in one line.
+        series: SeriesInstanceUID, where ``path`` is a folder.
+        title: that series in one line.
         files: all files that it consists of; ``path`` alone where empty.
     """
 
@@ -59,9 +60,11 @@ class Plan:
     Attributes:
         source: what the user gave: a folder, a file or a zip.
         root: the folder that was looked through: ``source``, or where the zip was unpacked.
-        layouts: what was recognised, by name; said: the same for a person.
+        layouts: what was recognised, by name.
+        said: the same for a person.
         items: every file, once.
-        organs: label -> name. tumour: what the tumour maps' values mean.
+        organs: label -> name.
+        tumour: what the tumour maps' values mean.
         notices: what was chosen or guessed.
         manifest: isimed's own, where ``source`` has one: it is taken as it is.
     """

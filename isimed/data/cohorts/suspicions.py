@@ -20,7 +20,8 @@ class Suspicion:
     """Several names that may be one patient's.
 
     Attributes:
-        subjects: the names. why: what suggests it, for the middle of a sentence.
+        subjects: the names.
+        why: what suggests it, for the middle of a sentence.
         certain: whether it is more than a likeness of names: the same voxels.
         volume: one of theirs, to show.
     """

@@ -17,13 +17,17 @@ from isimed.models.card import Card, trained_on
 
 @dataclass(frozen=True)
 class Chosen:
-    """Attributes:
-    used: patients to measure, in the cohort's order. left_out: patients that a checkpoint has seen.
-    seen: patients that are measured although a checkpoint was trained on them (asked for by name).
-    chosen_on: patients that are measured although a training chose its best epoch on them (asked for by name or
-    part); no weight was fitted to them.
-    namesakes: patients with the ids of others, of a cohort of another name, on whom a checkpoint was trained or
-    selected; they may be the same people. elsewhere: the names of these cohorts.
+    """Which patients are measured, and what checkpoints know of them.
+
+    Attributes:
+        used: patients to measure, in the cohort's order.
+        left_out: patients that a checkpoint has seen.
+        seen: patients that are measured although a checkpoint was trained on them (asked for by name).
+        chosen_on: patients that are measured although a training chose its best epoch on them (asked for by name or
+            part); no weight was fitted to them.
+        namesakes: patients with the ids of others, of a cohort of another name, on whom a checkpoint was trained or
+            selected; they may be the same people.
+        elsewhere: the names of these cohorts.
     """
 
     used: list[str]

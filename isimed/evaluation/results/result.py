@@ -52,9 +52,12 @@ class Split(Stored):
 
 
 class Patients(Stored):
-    """Attributes:
-    used: the measured patients. left_out: those that a checkpoint was trained or selected on.
-    seen, chosen_on, namesakes: measured although a checkpoint may know them, see ``context.subjects``.
+    """Who was measured, and who was left out.
+
+    Attributes:
+        used: the measured patients.
+        left_out: those that a checkpoint was trained or selected on.
+        seen, chosen_on, namesakes: measured although a checkpoint may know them, see ``context.subjects``.
     """
 
     used: list[str]
@@ -174,7 +177,9 @@ class Comparison(Stored):
     Attributes:
         left_out: patients that a checkpoint was trained or selected on.
         pairs: ``"a | b"`` -> figure.
-        maps: name -> (N, 2), each turned onto the first. position: (N, 3) mm. subject: (N,).
+        maps: name -> (N, 2), each turned onto the first.
+        position: (N, 3) mm.
+        subject: (N,).
         options: a row an option that differs, a column a checkpoint.
     """
 

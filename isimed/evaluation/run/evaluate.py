@@ -47,7 +47,8 @@ def evaluate(
         protocol: ``strict`` or ``paper``.
         seed: draws crops, folds and resampled patients.
         subjects: exactly these patients, also those that were seen in training.
-        split: JSON file that lists patients by part. parts: which of them; ``validation`` keeps patients on whom
+        split: JSON file that lists patients by part.
+        parts: which of them; ``validation`` keeps patients on whom
             a training chose its best epoch.
         limit: at most so many patients, drawn with the seed.
         crops: of a volume, in the samples ``body`` and ``tumour``; the other samples keep their proportion.

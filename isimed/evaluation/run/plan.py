@@ -37,7 +37,8 @@ class Part:
     """One task of one network, of one control, or of a pair of networks.
 
     Attributes:
-        role: ``checkpoint``, ``control`` or ``pair``. name: the column it stands in.
+        role: ``checkpoint``, ``control`` or ``pair``.
+        name: the column it stands in.
         measure, of: ``measure(context, *of)`` makes the outcome.
         file: where the outcome is kept.
         crops: about how many crops it embeds that no part before it does; 0 where the outcome is kept.
@@ -68,8 +69,11 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Attributes:
-    parts: in the order of work. lacking: task -> why it cannot measure the cohort, or some patients of it.
+    """What an evaluation will do, part by part.
+
+    Attributes:
+        parts: in the order of work.
+        lacking: task -> why it cannot measure the cohort, or some patients of it.
     """
 
     context: Context

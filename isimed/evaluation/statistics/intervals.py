@@ -50,7 +50,8 @@ def t_interval(value: float, draws: NDArray, patients: int, bounds: Range = ANY)
     ``Phi(-+ t sqrt(n / (n - 1)))`` (Hesterberg, The American Statistician 2015, "expanded percentile interval").
 
     Args:
-        value: the figure on all patients. draws: (B,) on resampled patients, NaN where it could not be computed.
+        value: the figure on all patients.
+        draws: (B,) on resampled patients, NaN where it could not be computed.
         patients: how many patients the figure rests on.
         bounds: the values that the figure can have.
 

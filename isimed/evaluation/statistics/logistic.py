@@ -19,8 +19,11 @@ NEIGHBOURS = 20
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """Attributes:
-    scores: (N,) of the positive class, or (N, C) a class. fold: (N,) which fold's model gave it.
+    """What a classifier says of crops it was not fitted to.
+
+    Attributes:
+        scores: (N,) of the positive class, or (N, C) a class.
+        fold: (N,) which fold's model gave it.
     """
 
     scores: NDArray[np.float64]
@@ -39,7 +42,8 @@ def linear_probe(
     """L2 logistic regression on standardised features; its strength is chosen on the protocol's folds.
 
     Args:
-        features: (N, D). labels: (N,) bool, or 0 .. C - 1.
+        features: (N, D).
+        labels: (N,) bool, or 0 .. C - 1.
         groups: (N,) what must not be parted.
         decides: choose the strength by macro F1 of the classes, not by AUC; always so with three and more classes.
     """

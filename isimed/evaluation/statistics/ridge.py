@@ -14,7 +14,8 @@ class Ridge:
     """Least squares with penalty ``alpha * |w|^2`` on standardised features, targets centred.
 
     Args:
-        features: (N, D) training features. targets: (N, T).
+        features: (N, D) training features.
+        targets: (N, T).
     """
 
     def __init__(self, features: NDArray, targets: NDArray) -> None:

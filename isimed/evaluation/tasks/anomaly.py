@@ -91,7 +91,9 @@ def anomaly_figures(
     standardised features; it needs to know which reference crops are healthy, not what a tumour looks like.
 
     Args:
-        features: (N, D). position: (N, 3) mm. tumour: (N,) bool.
+        features: (N, D).
+        position: (N, 3) mm.
+        tumour: (N,) bool.
         groups: (N,) what folds must not part.
         appearance: (N, E) what position is predicted from, if not ``features``. A control that has no image gives
             a constant: the prediction is the mean place, the gap how far from it a crop lies.

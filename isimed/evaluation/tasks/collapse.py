@@ -42,7 +42,9 @@ def collapse_outcome(
     """Ranks of the embedding (1024) and of the code (512, prefix ``code_``), intervals by jackknife over patients.
 
     Args:
-        embeddings: (N, D). codes: (N, K). subject: (N,).
+        embeddings: (N, D).
+        codes: (N, K).
+        subject: (N,).
         views: two (M, D) embeddings of the same crops, one of them changed a little; gives ``alignment``.
         seen: (M,) patients of the views.
     """

@@ -51,7 +51,8 @@ def distance_outcome(
     frame that patients share, also between patients (group ``distance_between``).
 
     Args:
-        codes: (N, D) in mm. centres_mm: (N, 3) scanner mm.
+        codes: (N, D) in mm.
+        centres_mm: (N, 3) scanner mm.
         volume, subject: (N,) whose crop it is.
         common_mm: (N, 3) places in a common frame, NaN where a crop has none.
     """

@@ -124,7 +124,8 @@ def landmark_outcome(
 
     Args:
         found_mm: (T, 3) where each transfer ended, scanner mm of its target.
-        places: a volume's landmarks. subjects: a volume's patient.
+        places: a volume's landmarks.
+        subjects: a volume's patient.
         before_mm: earlier steps of the search by name, (T, 3) each; adds ``<name>_median_mm``.
     """
     true = np.stack([places[t.target][t.name] for t in transfers])

@@ -68,7 +68,8 @@ def position_outcome(
     Args:
         features: (N, D) embeddings (or what a control has instead).
         position: (N, 3) mm from the centre of the body's box: sagittal, coronal, axial.
-        subject: (N,) patient. codes: (N, K) for the principal components; None leaves them out.
+        subject: (N,) patient.
+        codes: (N, K) for the principal components; None leaves them out.
     """
     predicted = out_of_fold(features, position, subject, protocol, seed=seed)
     figures = position_figures(predicted, position, subject, seed=seed)

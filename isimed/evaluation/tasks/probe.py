@@ -91,7 +91,9 @@ def probe_figures(
     """Does the crop contain tumour? AUC, average precision, sensitivity at 90 % specificity.
 
     Args:
-        features: (N, D). labels: (N,) bool. subject: (N,) patient, for folds and intervals.
+        features: (N, D).
+        labels: (N,) bool.
+        subject: (N,) patient, for folds and intervals.
         groups: (N,) what folds must not part, if more than the patient (blocks of matched patients).
         place: (N, P) features of the crop's position; adds ``with_position_auc``, of both together.
         near: (N, F) what nearest neighbours are sought in, if not ``features``.

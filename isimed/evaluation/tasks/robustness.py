@@ -49,8 +49,11 @@ def robustness_outcome(
     """Position regression fitted on unchanged crops, applied to changed crops of patients it was not fitted on.
 
     Args:
-        features: (N, D) of unchanged crops. position: (N, 3) mm. subject: (N,).
-        changed: name -> (M, D) features of the changed crops. rows: (M,) which of the N they are.
+        features: (N, D) of unchanged crops.
+        position: (N, 3) mm.
+        subject: (N,).
+        changed: name -> (M, D) features of the changed crops.
+        rows: (M,) which of the N they are.
 
     Returns:
         Group ``robustness``: median error in mm a change. Group ``robustness_full``: all of `position` a change,

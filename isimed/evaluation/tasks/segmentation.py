@@ -103,7 +103,8 @@ def few_shot_dice(
     """Per-voxel nearest neighbours: label the first ``max(shots)`` volumes, measure on the others.
 
     Args:
-        features: a (F, X, Y, Z) array a volume. labels: (X, Y, Z) organ numbers on the same grid.
+        features: a (F, X, Y, Z) array a volume.
+        labels: (X, Y, Z) organ numbers on the same grid.
         bodies: (X, Y, Z) bool, where voxels are classified.
         subjects: a volume's patient; the labelled volumes must be of other patients than the measured ones.
 

@@ -36,9 +36,10 @@ class Group:
 
     Attributes:
         unit: of the figures in the bar chart.
-        bars: figures that share the bar chart, those of one unit; empty: all of them.
+        bars: figures that share the bar chart, those of one unit; all of them where there are none.
         parent: the group that this table stands folded under, or empty.
-        rows: charts that have a row of their own, above the bars. beside: charts beside the bars.
+        rows: charts that have a row of their own, above the bars.
+        beside: charts beside the bars.
     """
 
     label: str

@@ -49,7 +49,8 @@ class Transferred:
     """Where T transfers end, scanner mm of their targets.
 
     Attributes:
-        refined: (T, 3) after the voxels were compared. before: earlier steps by name, (T, 3) each.
+        refined: (T, 3) after the voxels were compared.
+        before: earlier steps by name, (T, 3) each.
     """
 
     refined: NDArray[np.float64]

@@ -58,7 +58,8 @@ def linear_cka(first: ArrayLike, second: ArrayLike) -> float:
     Network Representations Revisited, arXiv 1905.00414.
 
     Args:
-        first: (N, D). second: (N, E).
+        first: (N, D).
+        second: (N, E).
 
     Raises:
         ValueError: the numbers of rows differ.
@@ -76,7 +77,8 @@ def neighbour_overlap(
     """Mean share of a crop's k nearest neighbours that are the same in both spaces, 0 to 1; chance is k / N.
 
     Args:
-        first: (N, D). second: (N, E).
+        first: (N, D).
+        second: (N, E).
         queries: rows to ask; all by default. Their neighbours are sought among all rows.
 
     Raises:

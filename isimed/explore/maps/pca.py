@@ -65,7 +65,8 @@ class Map:
     """A fitted PCA.
 
     Attributes:
-        mean: (D,) float32. components: (K, D) float32, orthonormal rows.
+        mean: (D,) float32.
+        components: (K, D) float32, orthonormal rows.
         folder: where it is kept; None for tables that are only in memory.
     """
 

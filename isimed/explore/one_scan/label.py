@@ -85,7 +85,8 @@ def rough_labels(
     Args:
         table: with the scan and the reference scans in it, see ``isimed.explore.tables.joined.Joined``.
         volumes: id -> prepared volume, those of the references with ``organs``.
-        scan: the scan's id in the table. references: the ids of the labelled scans.
+        scan: the scan's id in the table.
+        references: the ids of the labelled scans.
         progress: called with (reference scans done, in all).
 
     Returns:

@@ -75,8 +75,10 @@ class Profile:
         features: (M, K) of the sample's crops.
         slope: (K, 3), features @ slope: where in the body, in mm along sagittal, coronal, axial, up to a constant that
             is the same for all scans, whatever their field of view.
-        organ: (L,) labels that the training scans have. organ_place: (L, 3) where they are, in the same mm.
-        crop_misfits: (Q,) sorted quantiles over crops of fitting scans; scan_misfits: (S,) sorted, a fitting scan each.
+        organ: (L,) labels that the training scans have.
+        organ_place: (L, 3) where they are, in the same mm.
+        crop_misfits: (Q,) sorted quantiles over crops of fitting scans.
+        scan_misfits: (S,) sorted, a fitting scan each.
     """
 
     info: ProfileInfo

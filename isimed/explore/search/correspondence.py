@@ -31,7 +31,8 @@ class Correspondence:
 
     Attributes:
         matrix: (4, 3): target mm = [source mm, 1] @ matrix.
-        places_mm: (M, 3) source mm of the pairs it was fitted to. misses_mm: (M,) how far each pair is off.
+        places_mm: (M, 3) source mm of the pairs it was fitted to.
+        misses_mm: (M,) how far each pair is off.
     """
 
     matrix: NDArray[np.float64]

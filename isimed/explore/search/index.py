@@ -53,7 +53,8 @@ class Index:
         """Squared distances and rows of the (at most) k nearest codes, nearest first.
 
         Args:
-            query: (D,). allowed: (N,) which rows may be found; all by default.
+            query: (D,).
+            allowed: (N,) which rows may be found; all by default.
         """
         rows = self._candidates(query, k, allowed)
         squared = self._squared(rows, query)

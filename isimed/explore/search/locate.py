@@ -198,7 +198,9 @@ def interpolate(
     """Where a code lies between the crops of a volume: a weighted linear fit code -> mm around the best matches.
 
     Args:
-        codes: (N, D). centres_mm: (N, 3). query: (D,).
+        codes: (N, D).
+        centres_mm: (N, 3).
+        query: (D,).
         step: distance of neighbouring crops in mm; the answer stays within it of the matches' box.
 
     Returns:

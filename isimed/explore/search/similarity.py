@@ -18,7 +18,8 @@ def similarity_map(table: Table, code: ArrayLike, volume: str, target: Prepared,
 
     Args:
         code: (D,) of the crop that is looked for.
-        volume: the target's id in the table; target, scan: the same volume, prepared and as shown.
+        volume: the target's id in the table.
+        target, scan: the same volume, prepared and as shown.
 
     Returns:
         (X, Y, Z) over the scan's field of view at about 4 mm, in the code's unit (mm with a distance head); NaN

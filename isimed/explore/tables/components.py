@@ -17,7 +17,8 @@ class Components:
     """Leading principal components of codes.
 
     Attributes:
-        mean: (D,). directions: (K, D), orthonormal.
+        mean: (D,).
+        directions: (K, D), orthonormal.
         scores: (N, K) of every row of the table.
     """
 

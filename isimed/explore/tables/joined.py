@@ -13,7 +13,8 @@ class Joined(Table):
     The reference's volumes and patients are called ``COHORT/ID``: the same id in two cohorts is two patients.
 
     Args:
-        own: the table of what is looked at. reference: of what is looked up.
+        own: the table of what is looked at.
+        reference: of what is looked up.
 
     Raises:
         InputError: they are of different networks or grids, or of the same cohort.

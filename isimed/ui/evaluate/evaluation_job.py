@@ -28,8 +28,13 @@ class Stopped(Exception):
 
 @dataclass(eq=False)
 class Job:
-    """Attributes:
-    done: percent. what: the part at work. takes: what all of it takes. error: one sentence, or empty.
+    """An evaluation at work in the background.
+
+    Attributes:
+        done: percent.
+        what: the part at work.
+        takes: what all of it takes.
+        error: one sentence, or empty.
     """
 
     done: int = 0

@@ -28,7 +28,8 @@ class Colour:
     Attributes:
         title: what they mean, with the unit.
         values: (N,) numbers; of categories, which step of the scale.
-        scale: as of plotly. low, high: the values at its ends.
+        scale: as of plotly.
+        low, high: the values at its ends.
         ends: words for the ends of the scale, may be "".
         legend: (name, "#rrggbb") of the categories; empty for continuous colours, which get a colour bar.
     """

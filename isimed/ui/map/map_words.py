@@ -15,7 +15,8 @@ def said_of(
 
     Args:
         kind: of map, as in ``map_view.MAPS``.
-        rows: how many pass the filter. shown: how many of them are drawn.
+        rows: how many pass the filter.
+        shown: how many of them are drawn.
     """
     info = fitted.info
     vectors = "codes (512 numbers whose distances are mm)" if table.info.in_mm else "codes"

@@ -36,7 +36,8 @@ class Panel:
     """One map of the same crops.
 
     Attributes:
-        places: (N, 2) coordinates. labels: of the horizontal and the vertical axis, with the unit.
+        places: (N, 2) coordinates.
+        labels: of the horizontal and the vertical axis, with the unit.
         colour: of the N points.
         title: over the panel.
     """
@@ -59,7 +60,8 @@ def map_figure(
     """One map, or several side by side; point i is the same crop in each, so a lasso works in any.
 
     Args:
-        names: (N,) patients, for the hover. position: (N, 3) mm, for the hover.
+        names: (N,) patients, for the hover.
+        position: (N, 3) mm, for the hover.
         selected: indices of the points that are lit; the others turn grey. None lights all.
         same_scale: 1 mm is as long across as up.
     """
@@ -128,7 +130,10 @@ def axes_figure(
     """PC1-3 against the three positions with r, as in the paper's Fig. 2b (arXiv 2410.16947); matched pairs stand out.
 
     Args:
-        components: (N, 3). position: (N, 3) mm. r: (3, 3) over all rows. matched: (3,) component of each axis.
+        components: (N, 3).
+        position: (N, 3) mm.
+        r: (3, 3) over all rows.
+        matched: (3,) component of each axis.
         unit: of the components, as ", mm".
     """
     titles = [f"r = {r[pc, axis]:+.2f}" for pc in range(3) for axis in range(3)]

@@ -42,7 +42,8 @@ def point_map(
     """Show one map, or several side by side; point i is the same crop in each.
 
     Args:
-        names: (N,) patients, for the hover. position: (N, 3) mm, for the hover.
+        names: (N,) patients, for the hover.
+        position: (N, 3) mm, for the hover.
         key: the element's key, as of any Streamlit widget.
         selected: indices of the points that are lit; the others turn grey. None lights all.
         same_scale: 1 mm is as long across as up.

@@ -16,9 +16,11 @@ class Claim:
     """Files that belong together, each in its role.
 
     Attributes:
-        layout: its name. said: what was recognised, for a person.
+        layout: its name.
+        said: what was recognised, for a person.
         items: the files.
-        organs: label -> name. tumour: what the tumour maps' values mean.
+        organs: label -> name.
+        tumour: what the tumour maps' values mean.
         notices: what was chosen, or left out.
     """
 

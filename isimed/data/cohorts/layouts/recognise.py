@@ -51,7 +51,8 @@ def recognise(source: Path, root: Path | None = None, *, layout: str = "auto", c
     """What a folder (or a single file) holds, every file in a role.
 
     Args:
-        source: what the user gave. root: where it was unpacked, if it is an archive.
+        source: what the user gave.
+        root: where it was unpacked, if it is an archive.
 
     Raises:
         InputError: there is no such layout, nothing of it here, or a ``dataset.json`` is damaged.
