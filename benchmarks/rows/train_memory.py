@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from benchmarks.lib.app_server import ROOT
 from benchmarks.lib.race import Measured, Ratio, Setting
 from isimed.data.cohorts.cohort import Cohort
-from isimed.training.optimise.allocator import KEPT_MEMORY
+from isimed.training.optimise.allocator import ALLOCATOR_SETTINGS
 
 TITLE = "Pretraining, memory kept"
 AGAINST = "the same steps in a process with the system's own settings"
@@ -21,11 +21,11 @@ STEPS = 3
 
 
 def measure(setting: Setting) -> Measured:
-    plain = {name: value for name, value in os.environ.items() if name not in KEPT_MEMORY}
+    plain = {name: value for name, value in os.environ.items() if name not in ALLOCATOR_SETTINGS}
     told: dict[str, list[dict[str, float]]] = {"kept": [], "plain": []}
     for turn in range(1 if setting.quick else 3):
         for name in ("kept", "plain") if turn % 2 else ("plain", "kept"):
-            told[name].append(_process(setting, plain | KEPT_MEMORY if name == "kept" else plain))
+            told[name].append(_process(setting, plain | ALLOCATOR_SETTINGS if name == "kept" else plain))
     kept, other = ([one["crops_per_second"] for one in told[name]] for name in ("kept", "plain"))
     facts = {
         f"share of CPU time in the system, {name}": round(max(one["system"] for one in told[name]), 2) for name in told

@@ -23,6 +23,11 @@ def barlow_twins_loss(first: Tensor, second: Tensor, *, off_diagonal: float = OF
 
     Raises:
         ValueError: shapes differ, or fewer than two rows.
+
+    >>> import torch
+    >>> view = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
+    >>> round(float(barlow_twins_loss(view, view)), 3), round(float(barlow_twins_loss(view, -view)), 3)
+    (0.125, 6.125)
     """
     if first.shape != second.shape or first.ndim != 2 or len(first) < 2:
         raise ValueError(f"two (N, D) tensors with N >= 2 are needed, got {tuple(first.shape)}, {tuple(second.shape)}")

@@ -26,12 +26,18 @@ def dino_loss(
         student: (N, K) logits of each view, the teacher's views first and in the same order.
         teacher: (N, K) logits of the full-size views.
         centre: (K,) running mean of the teacher's logits.
+        student_temperature: of the student's softmax, above 0.
+        teacher_temperature: of the teacher's, lower: it is the surer of the two.
 
     Returns:
         A scalar, log K where the student knows nothing.
 
     Raises:
         ValueError: there is no pair of different views.
+
+    >>> nothing = torch.zeros(1, 8)
+    >>> round(float(dino_loss([nothing, nothing], [nothing], torch.zeros(8))), 4)  # log 8
+    2.0794
     """
     if not teacher or len(student) < 2:
         raise ValueError(
@@ -50,5 +56,17 @@ def dino_loss(
 
 @torch.no_grad()
 def next_centre(centre: Tensor, teacher: Sequence[Tensor], *, momentum: float = CENTRE_MOMENTUM) -> Tensor:
-    """``momentum · centre + (1 - momentum) · mean of the teacher's logits``; without it all outputs become one."""
+    """``momentum · centre + (1 - momentum) · mean of the teacher's logits``; without it all outputs become one.
+
+    Args:
+        centre: (K,) running mean so far.
+        teacher: (N, K) logits of each full-size view.
+        momentum: how much of the mean is kept, 0 to 1.
+
+    Returns:
+        (K,) new running mean.
+
+    >>> next_centre(torch.zeros(2), [torch.tensor([[10.0, 20.0]])])
+    tensor([1., 2.])
+    """
     return momentum * centre + (1 - momentum) * torch.cat(list(teacher)).mean(dim=0)

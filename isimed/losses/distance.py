@@ -24,6 +24,9 @@ def pairwise_distances(points: Tensor, pairs: tuple[Tensor, Tensor]) -> Tensor:
 
     Returns:
         (P,) distances in the unit of ``points``.
+
+    >>> pairwise_distances(torch.tensor([[0.0, 0.0], [3.0, 4.0]]), (torch.tensor([0]), torch.tensor([1])))
+    tensor([5.])
     """
     squared = (points[pairs[0]] - points[pairs[1]]).square().sum(dim=1)
     apart = squared > 0
@@ -38,6 +41,9 @@ def pairs_within(groups: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns:
         Two (P,) index tensors.
+
+    >>> pairs_within(torch.tensor([0, 1, 0]))
+    (tensor([0]), tensor([2]))
     """
     same = (groups[:, None] == groups[None, :]).triu(diagonal=1)
     first, second = same.nonzero(as_tuple=True)
@@ -52,6 +58,9 @@ def pairs_across(groups: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns:
         Two (N (N - 1) / 2,) index tensors.
+
+    >>> pairs_across(torch.tensor([0, 1, 0]))
+    (tensor([0, 0, 1]), tensor([1, 2, 2]))
     """
     first, second = torch.triu_indices(len(groups), len(groups), offset=1, device=groups.device)
     return first, second
@@ -70,6 +79,11 @@ def distance_loss(codes: Tensor, centres_mm: Tensor, pairs: tuple[Tensor, Tensor
 
     Returns:
         A scalar near one at the start of a training; ``l2`` is in units of (100 mm)².
+
+    >>> centres_mm = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 250.0]])
+    >>> codes = torch.tensor([[0.0], [50.0]])  # 200 mm too near
+    >>> distance_loss(codes, centres_mm, pairs_within(torch.tensor([0, 0])))
+    tensor(4.)
     """
     latent = pairwise_distances(codes / LOSS_UNIT_MM, pairs)
     physical = pairwise_distances(centres_mm / LOSS_UNIT_MM, pairs)
@@ -82,7 +96,11 @@ def invariance_loss(first: Tensor, second: Tensor) -> Tensor:
     Source: the invariance term of APE, Anatomical Positional Embeddings, arXiv 2409.10291.
 
     Args:
-        first, second: (N, D) codes in mm.
+        first: (N, D) codes in mm of one view.
+        second: (N, D) of the other.
+
+    >>> invariance_loss(torch.zeros(2, 3), torch.tensor([[100.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+    tensor(0.5000)
     """
     return ((first - second) / LOSS_UNIT_MM).square().sum(dim=1).mean()
 
@@ -94,5 +112,8 @@ def regression_loss(codes: Tensor, positions_mm: Tensor, *, penalty: str = "l2")
         codes: (N, 3) in mm.
         positions_mm: (N, 3) mm from the centre of the body's box.
         penalty: as in `distance_loss`.
+
+    >>> regression_loss(torch.zeros(1, 3), torch.tensor([[0.0, 0.0, 300.0]]))
+    tensor(3.)
     """
     return PENALTIES[penalty](codes / LOSS_UNIT_MM, positions_mm / LOSS_UNIT_MM)

@@ -27,6 +27,10 @@ def vicreg_terms(first: Tensor, second: Tensor) -> dict[str, Tensor]:
 
     Raises:
         ValueError: shapes differ, or fewer than two rows.
+
+    >>> view = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    >>> {name: round(float(term), 3) for name, term in vicreg_terms(view, view).items()}
+    {'invariance': 0.0, 'variance': 0.495, 'covariance': 0.0}
     """
     if first.shape != second.shape or first.ndim != 2 or len(first) < 2:
         raise ValueError(f"two (N, D) tensors with N >= 2 are needed, got {tuple(first.shape)}, {tuple(second.shape)}")
@@ -39,7 +43,17 @@ def vicreg_terms(first: Tensor, second: Tensor) -> dict[str, Tensor]:
 
 
 def vicreg_loss(terms: Mapping[str, Tensor]) -> Tensor:
-    """Sum of `vicreg_terms` with the paper's weights 25, 25, 1."""
+    """Sum of `vicreg_terms` with the paper's weights 25, 25, 1.
+
+    Args:
+        terms: ``invariance``, ``variance`` and ``covariance``.
+
+    Returns:
+        A scalar.
+
+    >>> vicreg_loss({name: torch.tensor(1.0) for name in WEIGHTS})
+    tensor(51.)
+    """
     return torch.stack([weight * terms[name] for name, weight in WEIGHTS.items()]).sum()
 
 

@@ -69,6 +69,31 @@ def test_pairs() -> None:
     torch.testing.assert_close(pairwise_distances(points, pairs_across(groups)), expected)
 
 
+def test_pairs_within_belong_together_wherever_a_volumes_crops_stand() -> None:
+    first, second = pairs_within(torch.tensor([2, 0, 2, 1, 0]))
+    assert list(zip(first.tolist(), second.tolist(), strict=True)) == [(0, 2), (1, 4)]
+    assert len(pairs_within(torch.tensor([0, 1, 2]))[0]) == 0
+
+
+@pytest.mark.parametrize(("penalty", "turns_at_mm"), [("huber", 100.0), ("smooth-l1", 10.0)])
+def test_a_penalty_turns_linear_where_it_says(penalty: str, turns_at_mm: float) -> None:
+    pairs = pairs_within(torch.zeros(2))
+
+    def loss(wrong_mm: float) -> float:
+        codes = torch.tensor([[0.0], [100.0 + wrong_mm]])
+        return float(distance_loss(codes, torch.tensor([[0.0, 0, 0], [100, 0, 0]]), pairs, penalty=penalty))
+
+    inside, beyond = 0.8 * turns_at_mm, 3 * turns_at_mm
+    assert loss(inside) / loss(inside / 2) == pytest.approx(4, rel=1e-3)  # a square
+    assert (loss(beyond + 5) - loss(beyond)) == pytest.approx(loss(beyond + 10) - loss(beyond + 5), rel=1e-2)  # a line
+
+
+def test_pairs_are_taken_together_in_a_mean() -> None:
+    centres = torch.tensor([[0.0, 0, 0], [100, 0, 0], [0, 200, 0]])
+    pairs = pairs_within(torch.zeros(3))
+    assert distance_loss(torch.zeros(3, 2), centres, pairs) == pytest.approx((1 + 4 + 5) / 3)
+
+
 def test_invariance_and_regression_by_hand() -> None:
     first = torch.tensor([[0.0, 0.0], [100.0, 0.0]])
     assert invariance_loss(first, first + torch.tensor([100.0, 200.0])) == pytest.approx(5.0)
@@ -111,6 +136,16 @@ def test_ntxent_of_what_cannot_be_told_apart() -> None:
 # VICReg and DINO, by hand
 
 
+def test_vicreg_is_its_definition() -> None:
+    first, second = two_views(rows=9, size=4)
+    terms = vicreg_terms(first, second)
+    spread = [(1 - (view.var(0) + 1e-4).sqrt()).clamp(min=0).mean() for view in (first, second)]
+    assert terms["variance"] == pytest.approx(float(sum(spread) / 2), rel=1e-5)
+    covariances = [torch.cov(view.T).fill_diagonal_(0).square().sum() / 4 for view in (first, second)]
+    assert terms["covariance"] == pytest.approx(float(sum(covariances)), rel=1e-4)
+    assert terms["invariance"] == pytest.approx(float((first - second).square().mean()), rel=1e-5)
+
+
 def test_vicreg_by_hand() -> None:
     first = torch.tensor([[1.0, 2.0], [-1.0, -2.0]])
     second = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
@@ -148,6 +183,36 @@ def test_dino_centre_follows_and_teacher_gets_no_gradient() -> None:
     dino_loss([student, student], [teacher], torch.zeros(4)).backward()
     assert teacher.grad is None
     assert student.grad is not None
+
+
+@pytest.mark.parametrize("loss", [barlow_twins_loss, lambda a, b: vicreg_loss(vicreg_terms(a, b))])
+def test_two_rows_are_enough_and_one_is_not(loss) -> None:
+    first, second = two_views(rows=2)
+    assert torch.isfinite(loss(first, second))
+    with pytest.raises(ValueError, match="N >= 2"):
+        loss(first[:1], second[:1])
+
+
+@pytest.mark.parametrize("loss", [barlow_twins_loss, ntxent_loss, vicreg_terms])
+def test_views_are_rows_of_features(loss) -> None:
+    for shape in ((4,), (4, 3, 2)):
+        with pytest.raises(ValueError, match="tensors"):
+            loss(torch.ones(shape), torch.ones(shape))
+
+
+def test_a_feature_that_never_changes_costs_barlow_twins_one_and_is_finite() -> None:
+    first, second = two_views(size=3)
+    first[:, 0] = second[:, 0] = 5.0
+    alone = barlow_twins_loss(first[:, 1:], second[:, 1:])
+    assert barlow_twins_loss(first, second) == pytest.approx(float(alone) + 1, rel=1e-5)
+
+
+def test_dino_needs_two_views_of_the_student_and_one_of_the_teacher() -> None:
+    logits = torch.zeros(3, 4)
+    for student, teacher in (([logits], [logits]), ([logits, logits], [])):
+        with pytest.raises(ValueError, match="two views of the student"):
+            dino_loss(student, teacher, torch.zeros(4))
+    assert dino_loss([logits, logits], [logits], torch.zeros(4)) == pytest.approx(math.log(4))
 
 
 def vicreg(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

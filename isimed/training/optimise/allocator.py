@@ -5,7 +5,7 @@ glibc's own settings (https://sourceware.org/glibc/manual/latest/html_node/Memor
 process starts; other systems ignore them. What they are worth is measured by the benchmarks' row ``train_memory``.
 """
 
-KEPT_MEMORY = {
+ALLOCATOR_SETTINGS = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),

@@ -20,7 +20,7 @@ import psutil
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import write_json
-from isimed.training.optimise.allocator import KEPT_MEMORY
+from isimed.training.optimise.allocator import ALLOCATOR_SETTINGS
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.runs import slurm
 from isimed.training.runs.folder import Run
@@ -139,7 +139,7 @@ def _start_process(run: Run) -> None:
     code = str(paths.PACKAGE.parent)
     path = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
     home = str(paths.home().resolve())
-    environment = KEPT_MEMORY | os.environ | {"PYTHONPATH": path, "ISIMED_HOME": home}
+    environment = ALLOCATOR_SETTINGS | os.environ | {"PYTHONPATH": path, "ISIMED_HOME": home}
     command = [sys.executable, "-m", "isimed.training.runs.worker", str(run.folder.resolve())]
     try:
         with (run.folder / "train.log").open("ab") as log:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from isimed.core import paths
 from isimed.core.errors import InputError
-from isimed.training.optimise.allocator import KEPT_MEMORY
+from isimed.training.optimise.allocator import ALLOCATOR_SETTINGS
 from isimed.training.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def submit(run: Run) -> str:
         setup=[
             f"export PYTHONPATH={shlex.quote(path)}",
             f"export ISIMED_HOME={shlex.quote(str(paths.home().resolve()))}",
-            *(f"export {name}=${{{name}:-{value}}}" for name, value in KEPT_MEMORY.items()),
+            *(f"export {name}=${{{name}:-{value}}}" for name, value in ALLOCATOR_SETTINGS.items()),
         ],
         additional_parameters={"requeue": True},
         **{name: value for name, value in wishes.items() if value is not None},

@@ -13,7 +13,7 @@ import pytest
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
-from isimed.training.optimise.allocator import KEPT_MEMORY
+from isimed.training.optimise.allocator import ALLOCATOR_SETTINGS
 from isimed.training.runs import jobs
 from isimed.training.runs.folder import Run
 from isimed.training.runs.status import Status
@@ -47,7 +47,7 @@ def test_two_runs_of_a_server_that_is_killed(cohort: Cohort) -> None:
     os.kill(server.pid, signal.SIGKILL)
     server.communicate()
     jobs.wait(first, "running", seconds=LONG)
-    assert KEPT_MEMORY.items() <= jobs.process(first).environ().items()
+    assert ALLOCATOR_SETTINGS.items() <= jobs.process(first).environ().items()
     with pytest.raises(InputError, match="already"):
         jobs.start(first)
     with pytest.raises(InputError, match="only a stopped, failed or dead run"):
