@@ -63,7 +63,11 @@ def autopet(root: Path, files: Sequence[Path], channel: Channel) -> list[Claim]:
     for file in files:
         if file.name.lower() in (*AUTOPET_FILES.values(), "ct.nii.gz", "seg.nii.gz"):
             studies[file.parent][file.name.lower()] = file
-    studies = {folder: names for folder, names in studies.items() if AUTOPET_FILES["CT"] in names}
+    studies = {
+        folder: names
+        for folder, names in studies.items()
+        if AUTOPET_FILES["CT"] in names and folder != root and not is_role_folder(folder.name)
+    }
     if not studies:
         return []
     wanted = choice(channel, list(AUTOPET_FILES), "CT")
