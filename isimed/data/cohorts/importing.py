@@ -21,6 +21,7 @@ from isimed.data.cohorts.layouts.names import stem
 from isimed.data.cohorts.layouts.recognise import recognise
 from isimed.data.cohorts.merging import merge_structures
 from isimed.data.cohorts.plan import IMAGE, LEFT_LABELS, SKIPPED, Plan, Planned
+from isimed.data.cohorts.suspicions import alike
 from isimed.data.formats.archive import unzip
 from isimed.data.formats.dicom_series import scan_folder
 from isimed.data.formats.dispatch import format_of
@@ -99,6 +100,8 @@ def plan_import(
             left = plan.left_out
             raise InputError(left[0].why if left else f"{path} holds no volumes to import: check the path.")
         _guess_modalities(plan)
+        for names in alike(dict.fromkeys(item.patient for item in plan.images)):
+            plan.notices.append(f"{' and '.join(names)} may be one patient: if so, give them one name.")
         plan.manifest = own_manifest(path) if layout == "auto" else None
     except BaseException:
         if root != path:

@@ -14,6 +14,7 @@ from isimed.data.quality.facts import Facts
 from isimed.data.quality.orientation import likely_turned
 
 SMALLEST_BODY_MM = 40
+SMALLEST_VIEW_MM = 48  # half a crop of 32 voxels of 3 mm
 LARGEST_BODY_MM = (800, 600, 2200)
 SPACING_MM = (0.05, 15.0)
 UNLIKE_COHORT = 1.67
@@ -64,7 +65,9 @@ def volume_findings(facts: Facts, cohort: Cohort) -> list[Finding]:
         return found
     _size_findings(facts, add)
     if facts.body_fraction == 0:
-        add("error", "no body", "No voxel is above the body's threshold: check the cohort's modality.")
+        size = min(facts.field_of_view_mm)
+        why = "the field of view is too small" if size < SMALLEST_BODY_MM else f"check the modality, {cohort.modality}"
+        add("error", "no body", f"The body was not found: {why}.")
     if cohort.modality.upper().startswith("CT") and facts.intensity["p1"] > -300:
         low, high = facts.intensity["min"], facts.intensity["max"]
         add("warning", "intensity", f"Values from {low:g} to {high:g} hold no air: they may not be Hounsfield units.")
@@ -91,6 +94,9 @@ def volume_findings(facts: Facts, cohort: Cohort) -> list[Finding]:
 
 def _size_findings(facts: Facts, add) -> None:
     spacing = " × ".join(f"{value:.3g}" for value in facts.spacing_mm)
+    view = " × ".join(f"{value:.0f}" for value in facts.field_of_view_mm)
+    if min(facts.field_of_view_mm) < SMALLEST_VIEW_MM:
+        add("warning", "small", f"A field of view of {view} mm is smaller than the crops of most checkpoints.")
     if min(facts.spacing_mm) < SPACING_MM[0] or max(facts.spacing_mm) > SPACING_MM[1]:
         add("warning", "spacing", f"Voxels of {spacing} mm are unusual: check the header's spacing.")
     body = " × ".join(f"{value:.0f}" for value in facts.body_mm)

@@ -466,3 +466,9 @@ def test_voxels_beside_a_header_belong_to_it(tmp_path: Path) -> None:
     assert cohort.volumes[0].organs
     copied = Cohort.load(import_cohort(tmp_path, name="copied", copy=True))
     assert copied.read(copied.volumes[0]).shape == SHAPE
+
+
+def test_a_patient_under_two_names_is_hinted_at(tmp_path: Path) -> None:
+    scans(tmp_path, "PAT01/ct.nii.gz", "pat01/ct.nii.gz", "b/ct.nii.gz")
+    _, plan = imported(tmp_path)
+    assert "PAT01 and pat01 may be one patient: if so, give them one name." in plan.notices

@@ -218,3 +218,11 @@ def test_a_frame_that_the_volumes_do_not_share_is_an_error(tmp_path: Path, array
     assert [one.volume for one in found] == ["P2"]
     assert "304 mm" in found[0].message
     assert "frame" not in {one.kind for one in check_cohort(cohort_of(tmp_path, arrays, {"P2": away})).findings}
+
+
+def test_a_scan_smaller_than_a_crop_is_said(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    arrays["thumb"] = body(7, (20, 20, 20))
+    report = check_cohort(cohort_of(tmp_path, arrays, {"thumb": matrix(0.5)}))
+    said = " ".join(finding.message for finding in report.findings if finding.volume == "thumb")
+    assert "10 × 10 × 10 mm is smaller than the crops" in said
+    assert "check the modality" not in said
