@@ -12,8 +12,6 @@ from isimed.data.formats.itk_header import META_SUFFIXES, NRRD_SUFFIXES
 from isimed.data.formats.nifti import NIFTI_SUFFIXES, nifti_header, read_nifti
 from isimed.data.formats.reading import Raw, refuse_missing
 
-VOLUME_SUFFIXES = (*NIFTI_SUFFIXES, *NRRD_SUFFIXES, *META_SUFFIXES)
-
 
 class Format(NamedTuple):
     """How files of one format are read.
@@ -43,7 +41,7 @@ def format_of(path: Path) -> Format:
         return DICOM
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty: copy or export it again.")
-    for known in (NIFTI, ITK):
+    for known in BY_SUFFIX:
         if name.endswith(known.suffixes):
             return known
     if _is_bare_dicom(path):
@@ -109,3 +107,5 @@ NIFTI = Format(
 )
 ITK = Format((*NRRD_SUFFIXES, *META_SUFFIXES), _read_itk, _itk_shape, _itk_files)
 DICOM = Format((), _read_dicom, _dicom_shape, _dicom_files)
+BY_SUFFIX = (NIFTI, ITK)  # a new format is a row here
+VOLUME_SUFFIXES = tuple(suffix for known in BY_SUFFIX for suffix in known.suffixes)
