@@ -18,11 +18,11 @@ from isimed.core.errors import InputError
 from isimed.data.formats.label_map import KIND, as_labels
 from isimed.data.formats.reading import Note
 from isimed.data.formats.volume import Volume, apply_affine
+from isimed.data.prepared.body import find_body, unpadded
 from isimed.data.prepared.geometry import check_overlap, upright
 
 CT_FOREGROUND_HU = -500.0
 SLAB = 32
-WITHIN_A_SLICE = ndimage.generate_binary_structure(3, 1) * np.array([0, 1, 0])  # neighbours, of an axial slice only
 
 
 class Preparation(BaseModel):
@@ -101,9 +101,10 @@ def prepare(volume: Volume, preparation: Preparation, *, labels: Mapping[str, Vo
     for name, label in maps.items():
         notes += [note for note in label.notes if getattr(note, "kind", "") == KIND]
         notes += check_overlap(label, volume, name=name)
-    volume = upright(finite(volume, notes), notes)
+    volume = unpadded(finite(volume, notes), above=preparation.foreground_above, notes=notes)
+    volume = upright(volume, notes)
     image, affine = resample(volume, preparation.spacing_mm)
-    body = body_mask(image, above=preparation.foreground_above)
+    image, body = find_body(image, above=preparation.foreground_above, notes=notes)
     if not body.any():
         raise InputError(
             f"{volume.name} has no voxel above {preparation.foreground_above:g}: "
@@ -180,31 +181,6 @@ def resample_labels(labels: Volume, affine: NDArray, shape: tuple[int, ...]) -> 
         values, to_label[:3, :3], offset=to_label[:3, 3], output_shape=shape, order=0, cval=0
     )
     return np.asarray(found)
-
-
-def body_mask(image: NDArray, *, above: float) -> NDArray[np.bool_]:
-    """The largest connected piece of voxels above a value, with its cavities filled slice by slice.
-
-    Filling in axial slices keeps lungs and sinuses (open to the outside only in 3D) inside the body.
-    """
-    parts, count = ndimage.label(image > above)  # not a number is not above
-    if count == 0:
-        return np.zeros(image.shape, dtype=bool)
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    mask = parts == sizes.argmax()
-    del parts  # four times the mask, and another of its size is to come
-    return _fill_slices(mask)
-
-
-def _fill_slices(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Holes of each axial slice filled: what is no body and does not reach the slice's edge.
-
-    All slices are labelled at once, by a neighbourhood that stays within them.
-    """
-    ground = np.pad(~mask, ((1, 1), (1, 1), (0, 0)), constant_values=True)
-    parts, _ = ndimage.label(ground, WITHIN_A_SLICE)
-    return (parts != parts[0, 0])[1:-1, 1:-1]
 
 
 def _scale(image: NDArray[np.float32], preparation: Preparation, *, name: str) -> tuple[NDArray, float]:

@@ -14,8 +14,9 @@ from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.formats.volume import Volume, apply_affine
 from isimed.data.prepared.array_store import open_arrays, write_arrays
+from isimed.data.prepared.body import find_body, unpadded
 from isimed.data.prepared.memory import MemoryBudget, working_bytes
-from isimed.data.prepared.preprocess import Preparation, body_mask, finite, resample
+from isimed.data.prepared.preprocess import Preparation, finite, resample
 from isimed.data.prepared.source import source_stamp, voxel_digest
 from isimed.data.quality.label_facts import LabelFacts, measure_labels, three
 from isimed.data.quality.thumbnails import planes
@@ -89,8 +90,9 @@ def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray]]:
         raise InputError(f"{volume.name} holds no finite voxel: export it again.")
     volume = finite(volume, notes)
     above = Preparation.for_modality(modality).foreground_above
+    volume = unpadded(volume, above=above, notes=notes)
     coarse, affine = resample(volume, COARSE_MM)
-    body = body_mask(coarse, above=above)
+    coarse, body = find_body(coarse, above=above, notes=notes)
     low, middle, high = np.percentile(coarse, (1, 50, 99))
     facts = Facts(
         id="",

@@ -33,6 +33,8 @@ NOTE_SEVERITY = {
     "intensity": "warning",
     "label mismatch": "warning",
     "label values": "warning",
+    "body": "warning",
+    "no background": "warning",
 }
 
 

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from isimed.core.errors import InputError
 from isimed.data.formats.volume import Volume, apply_affine, read_volume
-from isimed.data.prepared.preprocess import Preparation, body_mask, prepare, resample
+from isimed.data.prepared.preprocess import Preparation, prepare, resample
 from tests.data.make import affine, blob, write_nifti
 
 CT = Preparation.for_modality("CT")
@@ -165,32 +165,3 @@ def test_constant_and_empty_are_refused() -> None:
         prepare(Volume(np.full((9, 9, 9), -1000, np.int16), affine()), CT)
     with pytest.raises(InputError, match="constant"):
         prepare(Volume(np.full((9, 9, 9), 7, np.int16), affine()), Preparation())
-
-
-class TestBody:
-    """Air inside the body is body; air around it is not, nor is a second piece."""
-
-    def test_lungs_are_body_also_where_they_open_to_the_outside_in_another_slice(self) -> None:
-        chest = np.full((30, 32, 20), -1000.0, np.float32)
-        chest[4:26, 5:27, 2:18] = 40
-        chest[8:13, 10:20, 5:20] = -850  # a lung, open at the top, where it leaves the body
-        chest[16:20, 12:14, 8] = -990  # a cavity of one slice
-        body = body_mask(chest, above=-500)
-        expected = np.zeros(chest.shape, bool)
-        expected[4:26, 5:27, 2:18] = True
-        np.testing.assert_array_equal(body, expected)
-
-    def test_what_opens_to_the_air_within_a_slice_is_not_body(self) -> None:
-        neck = np.full((20, 20, 6), -1000.0, np.float32)
-        neck[4:16, 4:16] = 40
-        neck[9:11, :10, 3] = -1000  # a gap from the front, in one slice
-        body = body_mask(neck, above=-500)
-        assert not body[9:11, :10, 3].any()
-        assert body[9:11, 4:10, 2].all()
-
-    def test_the_largest_piece_alone_is_body(self) -> None:
-        scan = np.full((30, 30, 10), -1000.0, np.float32)
-        scan[5:20, 5:20] = 40
-        scan[25:28, 2:28] = 100  # the table
-        body = body_mask(scan, above=-500)
-        assert body.sum() == 15 * 15 * 10
