@@ -40,12 +40,28 @@ def _centre(gram):
 def test_neighbours_survive_turning_and_not_shuffling():
     assert neighbour_overlap(X, X @ TURN) == pytest.approx(1, abs=0.01)
     assert neighbour_overlap(X, X[rng.permutation(120)]) < 0.3
-    assert neighbour_overlap(X, X, queries=[0, 5]) == 1
+
+
+def test_shared_neighbours_are_those_counted_by_hand():
+    flat = X[:, :2]  # a space that is like X in part
+
+    def nearest(space, query, count):
+        away = np.linalg.norm(space - space[query], axis=1)
+        away[query] = np.inf
+        return set(np.argsort(away)[:count])
+
+    shares = [len(nearest(X, query, 7) & nearest(flat, query, 7)) / 7 for query in range(len(X))]
+    assert 0 < np.mean(shares) < 0.7
+    assert neighbour_overlap(X, flat, neighbours=7) == pytest.approx(np.mean(shares))
+    best, worst = int(np.argmax(shares)), int(np.argmin(shares))
+    for queries in ([best], [worst], [worst, best]):
+        by_hand = np.mean([shares[query] for query in queries])
+        assert neighbour_overlap(X, flat, neighbours=7, queries=queries) == pytest.approx(by_hand)
 
 
 def test_a_point_is_never_its_own_neighbour_among_duplicates():
-    twins = np.repeat(X[:20], 2, axis=0)
-    assert neighbour_overlap(twins, twins, neighbours=1) == 1
+    twins, elsewhere = (np.repeat(points, 2, axis=0) for points in (X[:20], rng.normal(size=(20, 6))))
+    assert neighbour_overlap(twins, elsewhere, neighbours=1) == 1  # in both spaces a point's nearest is its twin
 
 
 def test_shapes_must_agree():
