@@ -90,6 +90,7 @@ class Result(Stored):
         checkpoints, controls: name -> group -> figure; a control that was not measured is empty.
         differences: ``"a - b"`` -> group -> figure, paired over the same patients.
         likeness: ``"a | b"`` -> figure: how alike the spaces of two checkpoints are.
+        intervals: ``t``, or ``percentiles`` in results of version 0.1.0, too narrow where patients are few.
         notes: what a reader must know.
         details: name -> task -> what charts need.
         seconds: name -> task -> seconds.
@@ -100,6 +101,7 @@ class Result(Stored):
     protocol: str
     seed: int
     crops: int = 32
+    intervals: str = "percentiles"
     versions: dict[str, str] = Field(default_factory=dict)
     checkpoints: dict[str, Groups]
     controls: dict[str, Groups]

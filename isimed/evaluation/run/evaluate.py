@@ -97,6 +97,7 @@ def evaluate(
         protocol=protocol,
         seed=seed,
         crops=crops,
+        intervals="t",
         versions=versions(),
         checkpoints={name: _figures(found) for name, found in of.items()},
         controls={name: {} for name in CONTROLS} | {name: _figures(found) for name, found in controls.items()},

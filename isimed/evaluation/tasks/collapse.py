@@ -142,7 +142,7 @@ TASK = Task(
             "Dimensions in use",
             unit="dimensions",
             bars=("rankme", "code_rankme", "participation_ratio", "code_participation_ratio"),
-            beside=(spectrum_charts,),
+            rows=(spectrum_charts,),
         )
     },
     figures={

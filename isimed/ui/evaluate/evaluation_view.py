@@ -48,6 +48,8 @@ def _about(result: Result) -> None:
         parts.append(f"{left_out} left out because a checkpoint was trained or selected on them")
     parts += [f"protocol {result.protocol}", f"seed {result.seed}", result.created[:10]]
     st.caption(plain(" · ".join([*parts, result.limits])))
+    if result.intervals != "t":
+        st.caption("Note: these intervals are of version 0.1.0, too narrow where patients are few. Measure again.")
     for note in result.notes[1:]:
         st.caption(f"Note: {plain(note)}")
 
