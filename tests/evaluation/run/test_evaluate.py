@@ -354,7 +354,7 @@ def test_report_and_csv(five: Cohort, embedded: list[int], load: Callable, tmp_p
     assert "<good>" not in outside.replace("\\u003cgood\\u003e", "")
     for word in ("strict", "seed 0", "Research use only", five.fingerprint, "scikit-learn", "S0, S1"):
         assert word in outside
-    assert "http" not in outside
+    assert "://" not in outside
     text = labels.to_text(result).splitlines()
     assert text[0].startswith("5 patients of small, protocol strict, seed 0")
     columns = text.index("Distance, within patients") + 1
