@@ -46,7 +46,8 @@ class Bounded(nn.Module):
     ``relu(s x + t) = s max(x, -t/s) + t`` for ``s > 0``, and the same with ``min`` for ``s < 0``.
 
     Attributes:
-        low, high: (1, C, 1, 1, 1), infinite where there is no bound.
+        low: (1, C, 1, 1, 1), minus infinity where there is no bound.
+        high: (1, C, 1, 1, 1), infinity where there is no bound.
     """
 
     low: Tensor
