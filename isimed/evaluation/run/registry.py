@@ -1,38 +1,38 @@
-"""The table of tasks, in the order in which they are measured and shown."""
+"""The table of tasks, in the order in which they are measured and shown.
 
+A task is a file of ``evaluation/tasks`` that ends in ``TASK = Task(...)``: to have such a file is to be in the table.
+"""
+
+import pkgutil
 from collections.abc import Sequence
+from importlib import import_module
 
 from isimed.core.errors import InputError
-from isimed.evaluation.tasks import (
-    anomaly,
-    collapse,
-    compare,
-    distance,
-    landmarks,
-    organs,
-    position,
-    probe,
-    robustness,
-    segmentation,
-)
+from isimed.evaluation import tasks
 from isimed.evaluation.tasks.task import Group, Task
 
 ALL = "all"
-TASKS: dict[str, Task] = {
-    module.TASK.name: module.TASK
-    for module in (
-        distance,
-        position,
-        landmarks,
-        probe,
-        organs,
-        collapse,
-        robustness,
-        anomaly,
-        segmentation,
-        compare,
-    )
-}
+ORDER = (  # new ones come after these
+    "distance",
+    "position",
+    "landmarks",
+    "probe",
+    "organs",
+    "collapse",
+    "robustness",
+    "anomaly",
+    "segmentation",
+    "compare",
+)
+
+
+def _place(task: Task) -> int:
+    return ORDER.index(task.name) if task.name in ORDER else len(ORDER)
+
+
+_modules = [import_module(f"{tasks.__name__}.{file.name}") for file in pkgutil.iter_modules(tasks.__path__)]
+_found = [module.TASK for module in _modules if hasattr(module, "TASK")]
+TASKS: dict[str, Task] = {task.name: task for task in sorted(_found, key=_place)}
 GROUPS: dict[str, Group] = {name: group for task in TASKS.values() for name, group in task.groups.items()}
 FIGURES: dict[str, str] = {name: label for task in TASKS.values() for name, label in task.figures.items()}
 HEADLINES = tuple(headline for task in TASKS.values() for headline in task.headlines)
