@@ -25,7 +25,7 @@ from isimed.data.prepared.memory import MemoryBudget, default_workers, working_b
 from isimed.data.prepared.preprocess import Preparation, Prepared, prepare
 from isimed.data.prepared.source import remember_digest, source_stamp
 
-VERSION = 2
+VERSION = 3
 
 
 def prepared(cohort: Cohort, entry: Entry, preparation: Preparation) -> Prepared:

@@ -21,7 +21,7 @@ from isimed.data.prepared.source import source_stamp, voxel_digest
 from isimed.data.quality.label_facts import LabelFacts, measure_labels, three
 from isimed.data.quality.thumbnails import planes
 
-VERSION = 7
+VERSION = 8
 COARSE_MM = 6.0
 SHAPE_EDGE = 16
 SLAB = 16
@@ -46,6 +46,7 @@ class Facts(BaseModel):
     body_fraction: float = 0.0
     body_mm: tuple[float, float, float] = (0, 0, 0)
     body_centre_mm: tuple[float, float, float] = Field(default=(0, 0, 0), description="of the body's box, scanner mm")
+    thin_mm: float = Field(default=0, description="how far parts of the body below 3 cm reach beyond the rest of it")
     body_on_face: dict[str, float] = Field(default_factory=dict, description="share of a face that is body")
     empty_ends: tuple[int, int] = Field(default=(0, 0), description="constant slices at the inferior and superior end")
     abrupt_ends: tuple[bool, bool] = Field(default=(False, False), description="whether body stops where they begin")
@@ -122,6 +123,7 @@ def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray]]:
     shown = volume
     if body.any():
         box = ndimage.find_objects(body.astype(np.uint8))[0]
+        facts.thin_mm = _thin_mm(body)
         facts.body_mm = three(np.array(body[box].shape) * COARSE_MM)
         corners = [[axis.start for axis in box], [axis.stop - 1 for axis in box]]
         facts.body_centre_mm = three(apply_affine(affine, corners).mean(axis=0))
@@ -169,6 +171,16 @@ def _exact_facts(volume: Volume) -> dict[str, Any]:
 def _body_on_faces(body: NDArray[np.bool_]) -> dict[str, float]:
     sides = [body.take(index, axis=axis).mean() for axis in range(3) for index in (0, -1)]
     return {name: round(float(share), 4) for name, share in zip(FACES, sides, strict=True)}
+
+
+def _thin_mm(body: NDArray[np.bool_]) -> float:
+    """How far what an opening takes away widens the body's box, mm: a body loses its rim, a table all of itself."""
+    core = ndimage.binary_opening(body, iterations=2)
+    if not core.any():
+        return 0.0
+    whole, rest = (ndimage.find_objects(mask.astype(np.uint8))[0] for mask in (body, core))
+    beyond = [max(b.start - a.start, a.stop - b.stop) for a, b in zip(whole, rest, strict=True)]
+    return COARSE_MM * max(beyond)
 
 
 def _abrupt_ends(body: NDArray[np.bool_], facts: Facts, volume: Volume) -> tuple[bool, bool]:

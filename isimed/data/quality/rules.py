@@ -20,6 +20,7 @@ SPACING_MM = (0.05, 15.0)
 UNLIKE_COHORT = 1.67
 FEWEST_TO_COMPARE = 5
 CUT_FACE = 0.05
+THIN_MM = 40
 NOTE_SEVERITY = {
     "label elsewhere": "error",
     "label unreadable": "error",
@@ -88,6 +89,9 @@ def volume_findings(facts: Facts, cohort: Cohort) -> list[Finding]:
     cut = [name for name in ("left", "right", "posterior", "anterior") if facts.body_on_face.get(name, 0) > CUT_FACE]
     if cut:
         add("notice", "cut by field of view", f"The body reaches the edge of the field of view: {', '.join(cut)}.")
+    if facts.thin_mm >= THIN_MM:
+        text = f"Thin parts reach {facts.thin_mm:.0f} mm beyond the rest of the body: a table, a head holder, cables?"
+        add("notice", "more than the body", text)
     if facts.repeated_slices:
         add("warning", "missing slices", f"{facts.repeated_slices} slices repeat the one before: were slices lost?")
     _label_findings(facts, cohort, add)

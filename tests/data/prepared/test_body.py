@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from isimed.data.cohorts.cohort import Cohort
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.body import body_mask
 from isimed.data.prepared.preprocess import Preparation, prepare
 from isimed.data.quality.facts import measure
+from isimed.data.quality.rules import volume_findings
 
 
 class TestBody:
@@ -96,3 +98,17 @@ def test_a_scan_of_nothing_but_body_says_so(modality: str, image: np.ndarray) ->
     ready = prepare(Volume(image, MM), Preparation.for_modality(modality))
     assert ready.body.all()
     assert [note.kind for note in ready.notes] == ["no background"]
+
+
+def test_a_table_that_touches_the_body_is_said_and_one_apart_is_no_body() -> None:
+    head = np.full((60, 70, 40), -1000, np.float32)
+    head[20:40, 25:55, 4:36] = 40
+    apart, touching = head.copy(), head.copy()
+    apart[2:58, 8:10] = 200
+    touching[2:58, 24:26] = 200
+    facts = [measure(Volume(image, MM), "CT")[0] for image in (head, apart, touching)]
+    assert [one.thin_mm for one in facts[:2]] == [0, 0]
+    assert facts[0].body_mm == facts[1].body_mm
+    assert facts[2].thin_mm == pytest.approx(54, abs=6)
+    cohort = Cohort.model_validate({"name": "c", "modality": "CT", "volumes": [{"subject": "a", "image": "a.nii"}]})
+    assert "head holder" in " ".join(finding.message for finding in volume_findings(facts[2], cohort))
