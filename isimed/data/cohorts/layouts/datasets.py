@@ -97,29 +97,32 @@ def autopet(root: Path, files: Sequence[Path], channel: Channel) -> list[Claim]:
 
 def brats(root: Path, files: Sequence[Path], channel: Channel) -> list[Claim]:
     """BraTS 2020 to 2024: ``<case>/<case>_t1.nii.gz`` or, from 2023, ``-t1n`` and a time point in the case's name."""
-    cases: dict[str, list[tuple[Path, re.Match[str]]]] = defaultdict(list)
+    cases: dict[tuple[str, Path], list[tuple[Path, re.Match[str]]]] = defaultdict(list)
     for file in volumes_of(files):
         if match := BRATS.fullmatch(stem(file)):
-            cases[match["case"]].append((file, match))
+            cases[match["case"], file.parent].append((file, match))
     if not cases:
         return []
-    newer = any(case != found[0][1]["subject"] for case, found in cases.items())
+    newer = any(case != found[0][1]["subject"] for (case, _), found in cases.items())
     wanted = choice(BRATS_NAMES.get(str(channel).lower(), channel), list(BRATS_KINDS), "t1")
     said = "BraTS 2023 or later (time points of one patient kept together)" if newer else "BraTS 2021"
     claim = Claim("brats", said, tumour="whole tumour is > 0")
-    for case, found in sorted(cases.items()):
+    names: set[str] = set()
+    for (case, folder), found in sorted(cases.items()):
+        volume = case if case not in names else f"{folder.relative_to(root).as_posix().replace('/', '_')}_{case}"
+        names.add(volume)
         has_image = any(match["kind"].lower() in BRATS_KINDS[wanted] for _, match in found)
         for file, match in found:
             kind = match["kind"].lower()
             if kind in BRATS_KINDS[wanted]:
                 claim.items.append(
                     Planned(
-                        file, IMAGE, volume=case, patient=match["subject"], modality=f"MRI {wanted.upper()}",
+                        file, IMAGE, volume=volume, patient=match["subject"], modality=f"MRI {wanted.upper()}",
                         sequence=kind.upper(), region="head",
                     )
                 )  # fmt: skip
             elif kind == "seg" and has_image:
-                claim.items.append(Planned(file, TUMOUR, volume=case))
+                claim.items.append(Planned(file, TUMOUR, volume=volume))
             else:
                 why = f"{wanted} was taken" if has_image else f"{case} has no {wanted} image"
                 claim.items.append(Planned(file, SKIPPED, f"{why}: choose another --channel."))

@@ -11,7 +11,7 @@ from isimed.data.cohorts.layouts.claims import Channel, Claim, Reader, volumes_o
 from isimed.data.cohorts.layouts.datasets import autopet, brats, decathlon, nnunet, own
 from isimed.data.cohorts.layouts.dicom import dicom_tree
 from isimed.data.cohorts.layouts.files import plain
-from isimed.data.cohorts.plan import IMAGE, METADATA, SKIPPED, Plan, Planned
+from isimed.data.cohorts.plan import IMAGE, LABELS, LEFT_LABELS, METADATA, SKIPPED, Plan, Planned
 from isimed.data.formats.dispatch import ITK
 from isimed.data.formats.walk import walk_files
 
@@ -116,6 +116,7 @@ def _gather(plan: Plan, claims: Sequence[Claim]) -> None:
     several = len([claim for claim in claims if any(item.role == IMAGE for item in claim.items)]) > 1
     names: set[str] = set()
     used: set[Path] = set()
+    mapped: set[tuple[str, str]] = set()
     for claim in claims:
         taken = any(item.role == IMAGE for item in claim.items)
         if taken:
@@ -135,6 +136,10 @@ def _gather(plan: Plan, claims: Sequence[Claim]) -> None:
             if item.path in used and not (item.series or item.path.is_dir()):
                 item = replace(item, role=SKIPPED, why="Named twice; the first counts.")
                 continue
+            if item.role in LABELS and (item.volume, item.role) in mapped:
+                why = f"{item.volume} has a map of {item.role} already."
+                item = replace(item, role=LEFT_LABELS, why=why)
+            mapped.add((item.volume, item.role))
             used.add(item.path)
             plan.items.append(item)
         plan.notices += [notice for notice in claim.notices if notice not in plan.notices]
