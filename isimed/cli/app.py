@@ -1,7 +1,7 @@
 """The app in a browser, from wherever isimed is installed."""
 
 import argparse
-import subprocess
+import runpy
 import sys
 
 from isimed.cli.parser import Commands, Options
@@ -24,5 +24,6 @@ def run(options: Options) -> None:
     if options.streamlit in (["-h"], ["--help"]):
         options.print_help()
         return
-    command = [sys.executable, "-m", "streamlit", "run", str(paths.ROOT / "app.py"), *options.streamlit]
-    raise SystemExit(subprocess.run(command, check=False).returncode)
+    # In this process: whoever ends it, by Ctrl-C or a service manager's signal, ends the server.
+    sys.argv = ["streamlit", "run", str(paths.ROOT / "app.py"), *options.streamlit]
+    runpy.run_module("streamlit", run_name="__main__", alter_sys=True)

@@ -1,0 +1,80 @@
+"""The wheel is the app: what a newcomer needs is inside, and `isimed app` opens it from any directory."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+pytest.importorskip("hatchling")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel unpacked, as pip does it."""
+    folder = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture
+def app(installed: Path, home: Path, tmp_path: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "isimed", "app", "--server.port", str(port)]
+    environment = os.environ | {"PYTHONPATH": str(installed), "ISIMED_HOME": str(home)}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def test_it_is_small_and_holds_pages_pictures_and_checkpoints(wheel: Path, installed: Path) -> None:
+    assert wheel.stat().st_size < 100e6
+    inside = installed / "isimed"
+    for room in ("isimed", "pages"):
+        target = inside / "installed" / "pages" if room == "pages" else inside
+        files = subprocess.run(["git", "ls-files", room], cwd=REPOSITORY, check=True, capture_output=True, text=True)
+        for file in files.stdout.split():
+            assert (target / Path(file).relative_to(room)).is_file(), file
+    assert {folder.name for folder in (inside / "installed" / "checkpoints").iterdir()} >= {"demo-brain", "demo-ct"}
+
+
+def test_the_app_opens_from_any_directory_and_only_for_this_machine(app: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            assert urllib.request.urlopen(f"http://{app}/_stcore/health", timeout=5).read() == b"ok"
+            break
+        except OSError:
+            time.sleep(0.2)
+    else:
+        pytest.fail("the app did not start")
+    host, port = app.split(":")
+    others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {host}
+    for address in others:
+        with socket.socket() as outside:
+            outside.settimeout(1)
+            assert address.startswith("127.") or outside.connect_ex((address, int(port))) != 0
