@@ -13,6 +13,7 @@ import pytest
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.prepared.preprocess import Preparation
+from isimed.data.prepared.source import digests_of
 from isimed.evaluation.context import context
 from isimed.evaluation.reporting import labels, report
 from isimed.evaluation.results.result import Result
@@ -91,11 +92,20 @@ def scattered(tmp_path: Path) -> Cohort:
     return write_scattered(tmp_path / "scattered")
 
 
-def test_every_task_has_figures_with_intervals_and_what_stands_beside(
-    scattered: Cohort, embedded: list[int], load: Callable
-) -> None:
-    load({"a": known("a"), "b": known("b", 2.0)})
-    result = evaluated(scattered, ["a", "b"])
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """All tasks, measured once for all tests that only look at the result."""
+    folder = tmp_path_factory.mktemp("everything")
+    networks = {"a": known("a"), "b": known("b", 2.0)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISIMED_HOME", str(folder / "home"))
+        replace_network(patch)
+        patch.setattr(evaluate, "load_all", lambda cohort, names: networks)
+        return evaluated(write_scattered(folder / "scattered"), list(networks))
+
+
+def test_every_task_has_figures_with_intervals_and_what_stands_beside(everything: dict[str, Any]) -> None:
+    result = everything
     ours, controls = result["checkpoints"]["a"], result["controls"]
     beside = {
         "distance": (),
@@ -161,17 +171,15 @@ def test_checkpoints_of_other_preparations_are_measured_at_the_same_places(
     assert found["differences"]["coarse - fine"]["distance"]["spearman"]["low"] is not None
 
 
-def test_position_only_stands_beside_every_auc(scattered: Cohort, embedded: list[int], load: Callable) -> None:
-    load({"a": known("a")})
-    result = evaluated(scattered, ["a"], tasks=["probe", "anomaly"])
-    ours, controls = result["checkpoints"]["a"], result["controls"]
+def test_position_only_stands_beside_every_auc(everything: dict[str, Any]) -> None:
+    ours, controls = everything["checkpoints"]["a"], everything["controls"]
     shown = {(g, f) for g, figures in ours.items() for f in figures if "auc" in f and "with_position" not in f}
     assert {g for g, _ in shown} >= {"probe", "anomaly", "anomaly_matched"}
     for control in ("untrained", "position_only", "intensity_histogram"):
         lacking = [(g, f) for g, f in shown if controls[control].get(g, {}).get(f, {}).get("value") is None]
         assert not lacking, f"{control} does not stand beside {lacking}"
     assert all("with_position_auc" in ours[group] for group, _ in shown)
-    assert "probe" in result["differences"]["a - position_only"]
+    assert "probe" in everything["differences"]["a - position_only"]
 
 
 def test_twenty_checkpoints_again_compute_nothing(five: Cohort, embedded: list[int], load: Callable) -> None:
@@ -276,6 +284,32 @@ def test_trained_patients_are_left_out(five: Cohort, embedded: list[int], load: 
     forced = evaluated(five, ["a"], tasks=["distance"], subjects=["S0", "S3"])
     assert forced["subjects"]["seen"] == ["S0"]
     assert any("too good" in note for note in forced["notes"])
+
+
+def test_scans_that_were_trained_on_are_known_under_any_name(
+    five: Cohort, embedded: list[int], load: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same scans under another cohort's and other patients' names: their voxels tell."""
+    monkeypatch.setattr(plan, "crops_a_second", lambda checkpoint: 12.0)
+    digests = digests_of(five, five.volumes)
+    voxels = {"train": [digests["P0"], digests["P1"]], "validation": [digests["P2"]]}
+    networks = {"a": known("a", cohort={"name": "whole", "fingerprint": "y", "voxels": voxels})}
+    said = json.loads((five.root / "dataset.json").read_text())
+    said["name"] = "renamed"
+    for number, volume in enumerate(said["volumes"]):
+        volume |= {"subject": f"patient {number}", "image": str(five.path(volume["image"]))}
+        volume["tumour"] = str(five.path(volume["tumour"]))
+    (tmp_path / "renamed").mkdir()
+    (tmp_path / "renamed" / "dataset.json").write_text(json.dumps(said))
+    renamed = Cohort.load(tmp_path / "renamed" / "dataset.json")
+    load(networks)
+    found = evaluated(renamed, ["a"], tasks=["distance"])["subjects"]
+    assert found["used"] == ["patient 3", "patient 4"]
+    assert found["left_out"] == ["patient 0", "patient 1", "patient 2"]
+    dry = plan.make_plan(renamed, networks, tasks=["distance"]).sentence()
+    assert "3 patients are left out: a checkpoint was trained or selected on them" in dry
+    only_seen = plan.make_plan(renamed, networks, tasks=["distance"], subjects=["patient 0", "patient 3"])
+    assert "1 measured patients were seen in training: these figures are too good." in only_seen.sentence()
 
 
 def test_patients_that_another_cohort_calls_by_the_same_name_are_told(
