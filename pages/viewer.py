@@ -1,12 +1,14 @@
 """Click here, see there: the clicked place of one patient in all the others."""
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
 from isimed.core.text import plain
 from isimed.explore.search.query import Query
 from isimed.ui import state
+from isimed.ui.slice_viewer import Box, Overlays
 from isimed.ui.viewer import box, clicked, layers, matches, point_list, search, search_options, viewer_style
 
 HEIGHT = 535  # pixels of the planes: the strip below them is still seen on a laptop
@@ -17,9 +19,10 @@ checkpoint = state.choose_checkpoint(cohort)
 preparation = checkpoint.card.preparation
 volume_id, point_mm = search.choose_point(cohort, checkpoint.card)
 layer = st.sidebar.selectbox("Overlay", layers.choices(cohort), key="layer", help=layers.HELP)
+details = matches.choose_details()
 edge_mm = checkpoint.card.crop_mm
 
-here, there = st.columns(2, gap="medium")
+here, there = viewer_style.halves()
 below = st.container()
 with there:
     with viewer_style.row():
@@ -30,19 +33,17 @@ query = Query(cohort, checkpoint, volume_id, point_mm, open_scan=state.prepared_
 code = search.code_of(query, table) if table is not None else None
 
 
-def overlays(volume: str, place_mm: search.Point) -> dict:
+def overlays(volume: str, place_mm: search.Point) -> Overlays:
     heat = layers.heat_map(cohort, table, preparation, volume, layer, code) if table is not None else None
     labels = layers.label_map(cohort, volume, layer)
     markers = point_list.markers(cohort, volume) + box.marks(table, volume, place_mm)
-    return {"heat": heat, "labels": labels, "markers": markers}
+    chosen = box.boxes(table, volume) if volume == volume_id else []
+    return Overlays([Box(place_mm, edge_mm), *chosen], markers, labels, heat)
 
 
 with here:
     viewer_style.line(f"Click any place in {plain(volume_id)}", help=clicked.HELP.format(edge_mm=edge_mm))
-    clicked.show(
-        cohort, volume_id, point_mm, edge_mm, height=HEIGHT, overlays=overlays(volume_id, point_mm),
-        boxes=box.boxes(table, volume_id),
-    )  # fmt: skip
+    clicked.show(query, height=HEIGHT, overlays=overlays(volume_id, point_mm))
     said = st.container()
     buttons = viewer_style.row()
 if table is None:
@@ -50,17 +51,18 @@ if table is None:
 with buttons:
     where = search_options.panel(cohort, volume_id, query.prepared(), point_mm)
     query = replace(query, where=where)
+say = partial(matches.note, details=details, in_mm=table.info.in_mm)
 with there, st.spinner("Searching the other patients…"):
     found = search.find(query, table, code)
 with below:
-    matches.show_strip(cohort, preparation, found[matches.BEST :], edge_mm, plane=plane)
+    matches.show_strip(cohort, preparation, found[matches.BEST :], edge_mm, plane=plane, say=say)
 with there:
     best = search.refine(query, table, found[: matches.BEST])
     height = HEIGHT // 2 - 30
-    matches.show_best(cohort, best, edge_mm, plane=plane, height=height, overlays=overlays)
+    matches.show_best(cohort, best, plane=plane, height=height, say=say, overlays=overlays)
 found = [*best, *found[matches.BEST :]]
 with said:
-    clicked.say_where(query, table, code, found)
+    clicked.say_where(query, found)
 with buttons:
     point_list.panel(cohort, point_list.Place(volume_id, point_mm), found)
     box.panel(table, volume_id, point_mm, best)

@@ -108,6 +108,21 @@ def test_coloured_points_are_seen_and_follow_the_map(map_page, foreign_hosts) ->
     assert not foreign_hosts(map_page)
 
 
+def test_the_wheel_scrolls_the_page_and_zooms_with_ctrl(map_page) -> None:
+    ranges = "root => JSON.stringify([...root.map.views.values()])"
+    before, box = of_map(map_page, ranges), of_map(map_page, BOX)
+    map_page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    map_page.mouse.wheel(0, 200)
+    map_page.wait_for_timeout(400)
+    assert of_map(map_page, ranges) == before
+    assert map_page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") > 0
+    map_page.keyboard.down("Control")
+    map_page.mouse.wheel(0, -200)
+    map_page.keyboard.up("Control")
+    map_page.wait_for_timeout(400)
+    assert of_map(map_page, ranges) != before
+
+
 def test_a_clicked_point_shows_its_crop(map_page, made) -> None:
     choose_colour(map_page, "Sagittal")
     wait_for_map(map_page, "map.panels.length == 1")

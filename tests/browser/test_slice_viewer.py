@@ -102,6 +102,21 @@ def test_the_wheel_changes_slices_without_a_rerun(viewer, app):
     assert (runs(viewer), len(viewer.requested)) == (before, sent)
 
 
+def test_a_double_click_resets_and_leaves_the_place(viewer):
+    show_voxel(viewer, (20, 25, 12))
+    canvas(viewer, "axial").press("Enter")
+    viewer.get_by_text("voxel (20, 25, 12)").wait_for()
+    for _ in range(3):
+        canvas(viewer, "axial").press("+")
+    canvas(viewer, "axial").dblclick(position={"x": 60, "y": 80})
+    viewer.mouse.move(0, 0)
+    viewer.wait_for_timeout(1500)
+    assert readout(viewer) == "20, 25, 12"
+    assert viewer.get_by_text("voxel (20, 25, 12)").is_visible()
+    click(viewer, "axial", (30, 30, 12))  # where that voxel is without zoom
+    viewer.get_by_text("voxel (30, 30, 12)").wait_for()
+
+
 def test_the_switch_mirrors_picture_letters_and_picking_together(viewer):
     inside, mirrored = (29, 36, 21), (10, 36, 21)  # in the bright block, and its mirror image in the body
     show_voxel(viewer, (35, 10, 21))

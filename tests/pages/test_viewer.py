@@ -56,7 +56,7 @@ def test_the_first_view_is_there_before_torch_is(tmp_path: Path) -> None:
     embed_cohort(cohort, checkpoint_for("untrained", cohort))
     child = [sys.executable, "-c", FIRST_VIEW, str(PAGE)]
     said = subprocess.run(child, capture_output=True, text=True, cwd=PAGE.parents[1], check=True).stdout
-    assert "off its place" in said
+    assert "of the midline" in said
     assert said.splitlines()[-1] == "[]"
 
 

@@ -2,8 +2,8 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -21,7 +21,8 @@ from isimed.ui.slice_viewer.encoding import (
     presets,
 )
 from isimed.ui.slice_viewer.files import loader
-from isimed.ui.slice_viewer.overlays import Box, HeatMap, LabelMap, Marker
+from isimed.ui.slice_viewer.options import Appearance, Behaviour, Click
+from isimed.ui.slice_viewer.overlays import HeatMap, LabelMap, Overlays
 from isimed.ui.slice_viewer.payload import (
     box_data,
     cursor_voxel_of,
@@ -31,37 +32,11 @@ from isimed.ui.slice_viewer.payload import (
     window_data,
 )
 
-Convention = Literal["radiological", "neurological"]
-Plane = Literal["axial", "coronal", "sagittal"]
-PLANES = ("axial", "coronal", "sagittal")
 GRID_LEAST_MM = 300.0
+NO_OVERLAYS, PLAIN, PASSIVE = Overlays(), Appearance(), Behaviour()
 
 _component = st.components.v2.component("isimed_slice_viewer", js=loader("main.js"))
 _encodings = EncodingCache()
-
-
-@dataclass(frozen=True)
-class Click:
-    """A voxel the user chose.
-
-    Attributes:
-        voxel: (i, j, k) index into the volume.
-        mm: its centre in scanner mm (R A S).
-        count: rises with every click of this viewer.
-    """
-
-    voxel: tuple[int, int, int]
-    mm: tuple[float, float, float]
-    count: int
-
-
-@dataclass(frozen=True)
-class Header:
-    """The line above a viewer's planes: whose scan, figures about it, and what its button is called (if any)."""
-
-    title: str
-    note: str = ""
-    action: str = ""
 
 
 def slice_viewer(
@@ -72,23 +47,9 @@ def slice_viewer(
     modality: str | None = None,
     cursor_mm: ArrayLike | None = None,
     cursor_voxel: ArrayLike | None = None,
-    boxes: Sequence[Box] = (),
-    markers: Sequence[Marker] = (),
-    labels: LabelMap | None = None,
-    heat: HeatMap | None = None,
-    window: str | tuple[float, float] | None = None,
-    convention: Convention = "radiological",
-    layout: Literal["three", "grid"] | Plane = "three",
-    field_mm: float | None = None,
-    height: int | None = None,
-    compact: bool = False,
-    controls: bool = True,
-    readout: bool = True,
-    header: Header | None = None,
-    link: str | None = None,
-    on_click: Callable[[Click], None] | None = None,
-    on_action: Callable[[Click], None] | None = None,
-    reports_clicks: bool = True,
+    overlays: Overlays = NO_OVERLAYS,
+    appearance: Appearance = PLAIN,
+    behaviour: Behaviour = PASSIVE,
 ) -> Click | None:
     """Show a volume as linked slices which scroll, zoom and change window in the browser, without a rerun.
 
@@ -103,80 +64,65 @@ def slice_viewer(
         modality: as in the cohort; "CT" gives HU and its presets. By default guessed from the values.
         cursor_mm: where the crosshair is, in scanner mm; by default the middle of the volume.
         cursor_voxel: the same as a voxel index.
-        boxes: crops, drawn at their true size on the slices that cut them.
-        markers: named points, faint up to 5 mm away from their slice.
-        labels: organs, as contour or fill; their names are in the read-out.
-        heat: a number for every place, as translucent colour with a legend.
-        window: (level, width), or a preset's name such as "Lung"; by default soft tissue for CT, else the 1st to
-            99th percentile.
-        convention: "radiological" has the patient's right on the viewer's left. The user can switch.
-        layout: all three planes side by side; as a grid of two by two, with the read-out and the buttons in the
-            fourth field; or one plane.
-        field_mm: how many mm around the cursor fill the picture at first; by default the whole body, a grid leaves
-            out what makes it wider than tall.
-        height: of the planes, in pixels; by default what the width asks for. A grid uses at most this.
-        compact: a small still picture of one plane that can be clicked; no crosshair, controls or wheel.
-        controls: whether to show the row of buttons.
-        readout: whether to show voxel, millimetres and value.
-        header: a line above the planes, with a button.
-        link: viewers of one name move their crosshairs together, by equal millimetres from where Python put them.
-        on_click: called with the click before the page runs again.
-        on_action: called with the crosshair's voxel when the header's button is pressed.
-        reports_clicks: False: a click moves the crosshair and stays in the browser.
+        overlays: what lies over the volume.
+        appearance: how it looks.
+        behaviour: what a click does.
 
     Returns:
         The click that caused this run, else None. In the callback and here it is the same click.
 
     Raises:
-        ValueError: a label map on another grid, an unknown window or plane.
+        ValueError: a label map on another grid, an unknown window.
     """
-    if layout not in ("three", "grid", *PLANES):
-        raise ValueError(f"layout must be three, grid, {', '.join(PLANES)}; got {layout!r}")
     encoded = _encode(volume.voxels, volume_key, encode)
     ct = modality.upper().startswith("CT") if modality else looks_like_ct(encoded)
     choices = presets(encoded, ct=ct)
     cursor = cursor_voxel_of(volume, cursor_mm, cursor_voxel)
+    look = appearance
     source = _source(encoded, volume_key) | {
         "spacing": volume.spacing.tolist(),
         "affine": np.asarray(volume.affine, dtype=float).tolist(),
         "inverse": np.linalg.inv(volume.affine).tolist(),
-        "frame": _frame(volume, encoded, cursor, field_mm, narrow=layout == "grid"),
+        "frame": _frame(volume, encoded, cursor, look.field_mm, narrow=look.layout == "grid"),
         "unit": "HU" if ct else "",
     }
     data = {
         "volume": source,
         "cursor": cursor,
-        "boxes": [box_data(volume, box) for box in boxes],
-        "markers": [marker_data(volume, marker) for marker in markers],
-        "labels": _labels(volume, labels),
-        "heat": _heat(heat),
+        "boxes": [box_data(volume, box) for box in overlays.boxes],
+        "markers": [marker_data(volume, marker) for marker in overlays.markers],
+        "labels": _labels(volume, overlays.labels),
+        "heat": _heat(overlays.heat),
         "presets": choices,
-        "window": window_data(window, choices, ct=ct),
-        "convention": convention,
-        "layout": layout,
-        "height": height,
-        "compact": compact,
-        "controls": controls and not compact,
-        "readout": readout and not compact,
-        "header": asdict(header) if header else None,
-        "link": link,
-        "reports": reports_clicks,
+        "window": window_data(look.window, choices, ct=ct),
+        "convention": look.convention,
+        "layout": look.layout,
+        "height": look.height,
+        "grows": look.grows,
+        "compact": look.compact,
+        "controls": look.controls and not look.compact,
+        "readout": look.readout and not look.compact,
+        "crosshair": look.crosshair and not look.compact,
+        "midline": look.midline_mm,
+        "header": asdict(look.header) if look.header else None,
+        "link": behaviour.link,
+        "reports": behaviour.reports_clicks,
     }
 
     def read(event: Any) -> Click | None:
         return click_from(event, volume, source["url"])
 
-    def clicked() -> None:
-        click = read(st.session_state[key].get("click"))
-        if on_click and click:
-            on_click(click)
+    def tell(what: str, whom: Callable[[Click], None] | None) -> None:
+        click = read(st.session_state[key].get(what))
+        if whom and click:
+            whom(click)
 
-    def acted() -> None:
-        click = read(st.session_state[key].get("action"))
-        if on_action and click:
-            on_action(click)
-
-    result = _component(key=key, data=data, on_click_change=clicked, on_action_change=acted)
+    result = _component(
+        key=key,
+        data=data,
+        on_click_change=lambda: tell("click", behaviour.on_click),
+        on_action_change=lambda: tell("action", behaviour.on_action),
+    )
     return read(result.get("click"))
 
 

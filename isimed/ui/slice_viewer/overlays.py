@@ -1,6 +1,6 @@
 """What can be drawn over a volume."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -75,3 +75,20 @@ class HeatMap:
     strong: Literal["low", "high"] = "high"
     unit: str = ""
     key: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Overlays:
+    """All that lies over a volume.
+
+    Attributes:
+        boxes: crops, drawn at their true size on the slices that cut them.
+        markers: named points, faint up to 5 mm away from their slice.
+        labels: organs, as contour or fill; their names are in the read-out.
+        heat: a number for every place, as translucent colour with a legend.
+    """
+
+    boxes: Sequence[Box] = ()
+    markers: Sequence[Marker] = ()
+    labels: LabelMap | None = None
+    heat: HeatMap | None = None

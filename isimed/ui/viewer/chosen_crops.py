@@ -17,7 +17,17 @@ from isimed.explore.tables.selection import Selection, organ_name
 from isimed.explore.tables.store import Table
 from isimed.ui import state
 from isimed.ui.pages import page_file
-from isimed.ui.slice_viewer import Box, Click, Marker, Picture, picture_strip, slice_viewer
+from isimed.ui.slice_viewer import (
+    Appearance,
+    Behaviour,
+    Box,
+    Click,
+    Marker,
+    Overlays,
+    Picture,
+    picture_strip,
+    slice_viewer,
+)
 from isimed.ui.viewer import matches
 from isimed.ui.viewer.slices import slice_picture
 
@@ -90,11 +100,9 @@ def show_in_scan(cohort: Cohort, table: Table, chosen: Selection, row: int, edge
         volume_key=f"{cohort.fingerprint}/{volume}",
         modality=cohort.modality,
         cursor_mm=centre,
-        boxes=[Box(centre, edge_mm)],
-        markers=markers,
-        height=270,
-        on_click=clicked,
-        reports_clicks=around,
+        overlays=Overlays(boxes=[Box(centre, edge_mm)], markers=markers),
+        appearance=Appearance(height=270),
+        behaviour=Behaviour(on_click=clicked, reports_clicks=around),
     )
     switch, size = st.columns([3, 2], vertical_alignment="center")
     switch.toggle("A click in this scan selects the crops around it", key="map_around", persist_state="session")

@@ -1,37 +1,32 @@
-"""What can be laid over the scans: organs, tumour, likeness to the clicked crop, surprising places."""
+"""What can be laid over the scans: organs, tumour, likeness to the clicked crop."""
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from isimed.data.cohorts.cohort import Cohort
-from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Preparation, resample_labels
 from isimed.explore.search.similarity import similarity_map
-from isimed.explore.search.whereabouts import surprise_map
 from isimed.explore.tables.store import Table
 from isimed.ui import state
 from isimed.ui.slice_viewer import HeatMap, LabelMap
 
 NOTHING, ORGANS, TUMOUR = "Nothing", "Organs", "Tumour"
-LIKENESS, SURPRISE = "Likeness to the click", "Surprising places"
+LIKENESS = "Likeness to the click"
 EXPLAINED = {
     ORGANS: "The cohort's own labels.",
     TUMOUR: "The cohort's own labels.",
     LIKENESS: "Bright where the network finds a crop like the clicked one; the finer search starts from there.",
-    SURPRISE: "Bright where a place looks to be from elsewhere in the body than it is, judged by the other patients: "
-    "unusual anatomy, a lesion, or the network's own error.",
 }
 HELP = "  \n".join(f"**{name}**: {words}" for name, words in EXPLAINED.items())
 LIKENESS_REACH_MM = 40.0
-SURPRISE_MM = (5.0, 30.0)
 
 
 def choices(cohort: Cohort) -> list[str]:
     """The overlays that a cohort can have."""
     organs = [ORGANS] if any(entry.organs for entry in cohort.volumes) else []
     tumour = [TUMOUR] if any(entry.tumour for entry in cohort.volumes) else []
-    return [NOTHING, *organs, *tumour, LIKENESS, SURPRISE]
+    return [NOTHING, *organs, *tumour, LIKENESS]
 
 
 def label_map(cohort: Cohort, volume_id: str, layer: str) -> LabelMap | None:
@@ -63,21 +58,12 @@ def _labels(key: str, name: str, volume_id: str, _cohort: Cohort) -> NDArray[np.
 def heat_map(
     cohort: Cohort, table: Table, preparation: Preparation, volume_id: str, layer: str, code: NDArray
 ) -> HeatMap | None:
-    """Likeness or surprise over a volume; None for other overlays."""
-    if layer not in (LIKENESS, SURPRISE) or volume_id not in table.volumes:
+    """Likeness over a volume; None for other overlays."""
+    if layer != LIKENESS or volume_id not in table.volumes:
         return None
     prepared, scan = state.prepared_scan(cohort, volume_id, preparation), state.scan(cohort, volume_id)
     unit = "mm" if table.info.in_mm else ""
-    if layer == SURPRISE:
-        low, high = SURPRISE_MM
-        key = f"surprise-{table.fingerprint}-{volume_id}"
-        return HeatMap(_surprise(key, table, volume_id, prepared, scan), "Surprise", low, high, unit="mm", key=key)
     distances = similarity_map(table, code, volume_id, prepared, scan)
     low = float(np.nanmin(distances))
     key = f"likeness-{table.fingerprint}-{volume_id}-{hash(code.tobytes())}"
     return HeatMap(distances, "Latent distance", low, low + LIKENESS_REACH_MM, strong="low", unit=unit, key=key)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _surprise(key: str, _table: Table, volume_id: str, _prepared: object, _scan: Volume) -> NDArray[np.float32]:
-    return surprise_map(_table, volume_id, _prepared, _scan)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -10,9 +11,18 @@ from isimed.data.cohorts.cohort import Cohort
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Preparation
 from isimed.ui import state
-from isimed.ui.slice_viewer import Box, Click, Header, Picture, picture_strip, slice_viewer
-from isimed.ui.slice_viewer.component import Plane
-from isimed.ui.viewer import search
+from isimed.ui.slice_viewer import (
+    Appearance,
+    Behaviour,
+    Click,
+    Header,
+    Overlays,
+    Picture,
+    picture_strip,
+    slice_viewer,
+)
+from isimed.ui.slice_viewer.options import Plane
+from isimed.ui.viewer import search, words
 from isimed.ui.viewer.search import Found
 from isimed.ui.viewer.slices import slice_picture
 
@@ -21,9 +31,9 @@ BEST = 4
 STRIP = 16
 FIELD_MM = 200.0  # a head, at one scale for all: wide shoulders would make the place too small to compare
 LEGEND = (
-    "Latent: how far apart the two crops are for the network, in mm where it was trained on mm. "
-    "±: how far the places that fit about equally well lie apart; on real patients it follows the error only weakly. "
-    "Error: distance to the true place, which is known for synthetic patients only."
+    "The millimetres are how far the places that fit about equally well lie apart; on real patients they follow the "
+    "error only weakly: look at the pictures. Error: distance to the true place, known for synthetic patients only. "
+    "Figures: latent distance is how far apart the two crops are for the network."
 )
 
 
@@ -37,34 +47,39 @@ def choose_plane() -> Plane:
     return chosen or "axial"
 
 
-def note(found: Found) -> str:
-    """What stands beside a match: how near it is in the latent space, how sure, and the true error where known."""
-    location = found.location
-    if location.note:
-        return f"Not in this scan: {location.note}"
-    parts = [f"latent {location.distance:.1f}", f"±{location.uncertainty_mm:.0f} mm"]
-    if found.error_mm is not None:
-        parts.append(f"error {found.error_mm:.1f} mm")
-    return " · ".join(parts)
+def choose_details() -> bool:
+    """Whether the figures behind the words are shown."""
+    return st.sidebar.toggle(
+        "Figures of the matches", key="match_details", persist_state="session", help="Instead of the words about them."
+    )
+
+
+def note(found: Found, *, details: bool, in_mm: bool) -> str:
+    """What stands beside a match: how sure it is in words, or the figures behind them."""
+    if details and not found.location.note:
+        return words.match_details(found.location, in_mm=in_mm, error_mm=found.error_mm)
+    return words.match_line(found.location, found.error_mm)
 
 
 def show_best(
     cohort: Cohort,
     found: Sequence[Found],
-    edge_mm: float,
     *,
     plane: Plane,
     height: int,
-    overlays: Callable[[str, search.Point], dict],
+    say: Callable[[Found], str],
+    overlays: Callable[[str, search.Point], Overlays],
 ) -> None:
     """The best matches as linked viewers, two by two.
 
     Args:
         found: rows of ``search.find``.
-        overlays: volume id and place -> ``labels``, ``heat`` and ``markers`` for its viewer.
+        say: what stands beside a match.
+        overlays: volume id and place -> what lies over its scan.
     """
     columns = st.columns(2, gap="small")
     for number, match in enumerate(found):
+        absent, drawn = bool(match.location.note), overlays(match.volume, match.mm)
         with columns[number % 2]:
             slice_viewer(
                 state.scan(cohort, match.volume),
@@ -72,18 +87,15 @@ def show_best(
                 volume_key=f"{cohort.fingerprint}/{match.volume}",
                 modality=cohort.modality,
                 cursor_mm=match.mm,
-                boxes=[] if match.location.note else [Box(match.mm, edge_mm)],
-                layout=plane,
-                field_mm=FIELD_MM,
-                controls=False,
-                readout=False,
-                height=height,
-                header=Header(match.volume, note(match), "Open"),
-                link=LINK,
-                reports_clicks=False,
-                on_action=_opener(match.volume),
-                **overlays(match.volume, match.mm),
-            )
+                overlays=replace(drawn, boxes=()) if absent else drawn,
+                appearance=Appearance(
+                    layout=plane, field_mm=FIELD_MM, controls=False, readout=False, height=height, grows=0.5,
+                    crosshair=not absent, header=Header(match.volume, say(match), "Open"),
+                ),
+                behaviour=Behaviour(
+                    link=None if absent else LINK, reports_clicks=False, on_action=_opener(match.volume)
+                ),
+            )  # fmt: skip
 
 
 def _opener(volume_id: str) -> Callable[[Click], None]:
@@ -94,7 +106,13 @@ def _opener(volume_id: str) -> Callable[[Click], None]:
 
 
 def show_strip(
-    cohort: Cohort, preparation: Preparation, found: Sequence[Found], edge_mm: float, *, plane: Plane
+    cohort: Cohort,
+    preparation: Preparation,
+    found: Sequence[Found],
+    edge_mm: float,
+    *,
+    plane: Plane,
+    say: Callable[[Found], str],
 ) -> None:
     """The next best as still pictures; a click opens one."""
     shown = found[:STRIP]
@@ -104,7 +122,7 @@ def show_strip(
         Picture(
             _picture(cohort, preparation, match, edge_mm, plane),
             match.volume,
-            note(match).replace(" · ", "\n"),
+            say(match).replace(" · ", "\n").replace(": ", ":\n"),
         )
         for match in shown
     ]

@@ -56,7 +56,10 @@ def slice_picture(
     height = max(1, round(width * size_mm[1] / size_mm[0]))
     shown = np.concatenate([low_mm, low_mm + size_mm]) / np.tile(spacing[[across, up]], 2)
     extent = tuple(map(float, shown))
-    image = Image.fromarray(picture).transform((width, height), Image.Transform.EXTENT, extent, BILINEAR).convert("RGB")
+    image = Image.fromarray(picture).transform(
+        (width, height), Image.Transform.EXTENT, extent, BILINEAR, fillcolor=int(picture.min())
+    )
+    image = image.convert("RGB")
     scale = width / size_mm[0]
     x, y = (place - low_mm) * scale
     half = edge_mm * scale / 2

@@ -7,11 +7,22 @@ from streamlit.delta_generator import DeltaGenerator
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2.6rem 1.5rem 1rem; max-width: none; }
 [data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
+@media (max-width: 1100px) {
+  .st-key-halves > div > [data-testid="stHorizontalBlock"],
+  .st-key-halves > [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+  .st-key-halves > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
+  .st-key-halves > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: 100%; }
+}
 </style>"""
 
 
 def full_width() -> None:
     st.html(_STYLE)
+
+
+def halves() -> tuple[DeltaGenerator, ...]:
+    """Two columns, below one another where the window is narrow."""
+    return st.container(key="halves").columns(2, gap="medium")
 
 
 def line(text: str, *, help: str | None = None) -> None:

@@ -4,10 +4,11 @@ import numpy as np
 import streamlit as st
 
 from isimed.data.formats.volume import Volume
-from isimed.ui.slice_viewer import Box, Marker, slice_viewer
+from isimed.ui.slice_viewer import Appearance, Behaviour, Box, Marker, Overlays, slice_viewer
 
 SHAPE = (40, 50, 30)
 AFFINE = np.array([[2.0, 0, 0, -37], [0, 1.5, 0, -21], [0, 0, 4.0, 11], [0, 0, 0, 1]])
+SMALL = Appearance(layout="coronal", compact=True, height=160)
 BLOCK = (slice(26, 32), slice(33, 40), slice(19, 24))
 
 
@@ -27,14 +28,15 @@ click = slice_viewer(
     volume,
     key="first",
     modality="CT",
-    window=(1000, 2000),
-    boxes=[Box(volume.to_mm((10, 20, 15)), 20, "crop")],
-    markers=[Marker(volume.to_mm((5, 5, 15)), "here")],
-    on_click=lambda click: st.session_state.update(seen=click.count),
+    overlays=Overlays(
+        boxes=[Box(volume.to_mm((10, 20, 15)), 20, "crop")], markers=[Marker(volume.to_mm((5, 5, 15)), "here")]
+    ),
+    appearance=Appearance(window=(1000, 2000)),
+    behaviour=Behaviour(on_click=lambda click: st.session_state.update(seen=click.count)),
 )
 if click:
     st.session_state.click = click
 kept = st.session_state.get("click")
 st.text(f"voxel {kept.voxel} mm {kept.mm} count {kept.count} seen {st.session_state.seen}" if kept else "no click")
-other = slice_viewer(volume, key="second", layout="coronal", compact=True, height=160)
+other = slice_viewer(volume, key="second", appearance=SMALL)
 st.text(f"second {other.voxel}" if other else "second none")

@@ -229,12 +229,12 @@ def _script():
     import numpy as np
 
     from isimed.data.formats.volume import Volume
-    from isimed.ui.slice_viewer import HeatMap, LabelMap, slice_viewer
+    from isimed.ui.slice_viewer import HeatMap, LabelMap, Overlays, slice_viewer
 
     voxels = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
     labels = LabelMap((voxels > 30).astype(np.uint8), {1: "half"})
     heat = HeatMap(voxels / 60, "distance", strong="low", unit="mm")
-    assert slice_viewer(Volume(voxels, np.eye(4)), key="viewer", labels=labels, heat=heat) is None
+    assert slice_viewer(Volume(voxels, np.eye(4)), key="viewer", overlays=Overlays(labels=labels, heat=heat)) is None
 
 
 def test_it_mounts_in_a_script_without_a_server():

@@ -92,6 +92,13 @@ export function mmText(mm) {
   return mm.map((v, axis) => `${(v < 0 ? FALLS : RISES)[axis]} ${Math.abs(v).toFixed(1)}`).join(" · ");
 }
 
+/** How far a place lies from the body's middle, "24 mm left of midline"; "" where the middle is not known. */
+export function midlineText([x], midline) {
+  if (midline == null) return "";
+  const away = Math.round(x - midline);
+  return away ? `${Math.abs(away)} mm ${away > 0 ? "right" : "left"} of midline` : "on the midline";
+}
+
 /** The centre which keeps the voxel under `point` in place when the zoom changes, and the crosshair in the other
  * planes. `state` is {zoom, centre, cursor}. */
 export function centreForZoom(plane, convention, grid, size, state, zoom, point) {

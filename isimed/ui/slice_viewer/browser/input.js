@@ -4,6 +4,7 @@ import { centreForPan, centreForZoom, clamped, holding, toVoxel } from "./geomet
 
 const CLICK_PIXELS = 4; // a press that moved less is a click
 const WHEEL_STEP = 50; // wheel units a slice
+const DOUBLE_PRESS = 500; // milliseconds between presses that may still be one double click
 const TOUCH_STEP = 12; // pixels of a finger a slice
 
 export function listen(pane) {
@@ -11,6 +12,7 @@ export function listen(pane) {
   const pointers = new Map(); // pointer id -> last [x, y]
   let drag = null; // {kind, start, moved}
   let turned = 0;
+  let pressed = -Infinity, held = null;
 
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
@@ -39,6 +41,8 @@ export function listen(pane) {
 
   canvas.addEventListener("pointerdown", (event) => {
     if (!viewer.voxels) return;
+    if (event.timeStamp - pressed > DOUBLE_PRESS) held = viewer.cursor; // where the crosshair was before both clicks
+    pressed = event.timeStamp;
     canvas.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, place(event));
     drag = { kind: dragKind(event, viewer, pointers.size), start: place(event), moved: false };
@@ -91,7 +95,7 @@ export function listen(pane) {
   });
   canvas.addEventListener("pointerleave", () => viewer.pointAt(null));
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
-  canvas.addEventListener("dblclick", () => viewer.reset());
+  canvas.addEventListener("dblclick", () => viewer.resetFrom(held ?? viewer.cursor));
 
   canvas.addEventListener("keydown", (event) => {
     if (!viewer.voxels || event.ctrlKey || event.metaKey || event.altKey) return;

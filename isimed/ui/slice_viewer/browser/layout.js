@@ -2,7 +2,7 @@
 
 import { AXES, frameMm } from "./geometry.js";
 
-const PANEL = 252; // pixels that the read-out and the buttons need beside the sagittal plane
+const PANEL = 252; // pixels that the panel gets at least
 
 /** Planes side by side: columns as wide as their millimetres, all as tall as the tallest needs. */
 export function rowLayout(grid, planes, width, { height = null, least = 260, most = 580 } = {}) {
@@ -14,13 +14,15 @@ export function rowLayout(grid, planes, width, { height = null, least = 260, mos
   return { columns, rows: [height ?? Math.round(Math.min(most, Math.max(least, wanted)))] };
 }
 
-/** Axial and coronal above, sagittal and the panel below; together at most `most` pixels tall. */
-export function gridLayout(grid, width, most) {
+/** Axial and coronal above, sagittal and the panel below; together at most `most` pixels tall, unless the panel's
+ * content needs more. */
+export function gridLayout(grid, width, most, content = 0) {
   const mm = frameMm(grid), half = width / 2;
   const tall = (plane) => (mm[AXES[plane][1]] / mm[AXES[plane][0]]) * half;
   const above = Math.min(1.6 * half, Math.max(tall("axial"), tall("coronal")));
-  const below = Math.max(PANEL, Math.min(1.6 * half, tall("sagittal")));
+  const panel = Math.max(PANEL, content);
+  const below = Math.max(panel, Math.min(1.6 * half, tall("sagittal")));
   const fit = Math.min(1, (most - PANEL) / above, most / (above + below));
-  const second = Math.max(PANEL, Math.round(below * fit));
-  return { columns: [1, 1], rows: [Math.round(Math.min(above, most - second)), second] };
+  const second = Math.max(panel, Math.round(below * fit));
+  return { columns: [1, 1], rows: [Math.round(Math.min(above, most - PANEL, Math.max(most - second, most * 0.45))), second] };
 }

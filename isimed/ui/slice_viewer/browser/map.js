@@ -34,7 +34,7 @@ class PointMap {
     this.tip = element("div", { className: "map-tip", hidden: true });
     const button = (text, title, onclick) => element("button", { textContent: text, title, onclick });
     this.tools = {
-      pan: button("Move and click", "Drag to move, wheel to zoom, click a point to see its crop", () => this.take("pan")),
+      pan: button("Move and click", "Drag to move, Ctrl and wheel to zoom, click a point to see its crop", () => this.take("pan")),
       lasso: button("Lasso", "Draw around points to see their crops", () => this.take("lasso")),
     };
     const reset = button("Whole map", "Show all points; a double click also clears the choice", () => this.whole());
@@ -252,9 +252,10 @@ class PointMap {
     this.later();
   }
 
+  /** Ctrl and the wheel zoom; the wheel alone scrolls the page, as everywhere. */
   zoom(e) {
     const panel = this.panelAt(e.offsetX, e.offsetY);
-    if (!panel) return;
+    if (!panel || !(e.ctrlKey || e.metaKey)) return;
     e.preventDefault();
     const factor = Math.exp(Math.max(-60, Math.min(60, e.deltaY)) * 0.005);
     const { view, box } = panel;

@@ -47,7 +47,7 @@ export class Pane {
     const slice = viewer.cursor[view.through];
     this.drawScan(context, view, slice);
     this.drawOverlays(context, view, slice);
-    if (!viewer.data.compact) this.drawCrosshair(context, view);
+    if (viewer.data.crosshair) this.drawCrosshair(context, view);
     this.drawFrame(context, view, slice);
     this.describe(slice, viewer.grid.shape[view.through]);
   }

@@ -1,6 +1,6 @@
 // One viewer: its state, and the verbs which input and toolbar call. Nothing here asks Python except `choose`.
 
-import { AXES, PLANES, clamped, middle, middleShowing, mmText, toMm } from "./geometry.js";
+import { AXES, PLANES, clamped, middle, middleShowing, midlineText, mmText, toMm } from "./geometry.js";
 import { choose, convention, onSwitch } from "./convention.js";
 import { header } from "./header.js";
 import { listen } from "./input.js";
@@ -11,6 +11,8 @@ import { Toolbar, element } from "./toolbar.js";
 import { at, greyTable, load } from "./voxels.js";
 
 const viewers = new Set(); // all on this page
+const PANEL_EDGES = 26; // pixels of the panel's padding and gap
+const DOUBLE_CLICK = 400; // milliseconds within which a second click makes it one
 
 export class Viewer {
   constructor(root) {
@@ -30,6 +32,7 @@ export class Viewer {
     this.panes = [];
     this.resized = new ResizeObserver(() => this.layOut());
     this.resized.observe(root);
+    for (const part of [this.readout, this.toolbar.root]) this.resized.observe(part); // the panel grows with them
     viewers.add(this);
     this.unfollow = onSwitch(() => {
       if (!this.data) return;
@@ -83,13 +86,19 @@ export class Viewer {
 
   layOut() {
     if (!this.data || !this.root.clientWidth) return;
-    const { compact, height, layout } = this.data, width = this.root.clientWidth;
+    const { compact, layout } = this.data, width = this.root.clientWidth;
+    const height = this.data.height && this.data.height + this.data.grows * Math.max(0, window.innerHeight - 900);
     const { columns, rows } = layout === "grid"
-      ? gridLayout(this.grid, width, height ?? 640)
+      ? gridLayout(this.grid, width, height ?? 640, this.panelHeight())
       : rowLayout(this.grid, this.panes.map(({ plane }) => plane), width, { height, least: compact ? 100 : 260 });
     this.planes.style.gridTemplateColumns = columns.map((share) => `minmax(0, ${share}fr)`).join(" ");
     this.planes.style.gridTemplateRows = rows.map((pixels) => `${pixels}px`).join(" ");
     this.redraw();
+  }
+
+  /** What the read-out and the buttons need, so that none is cut. */
+  panelHeight() {
+    return this.panel.clientWidth ? this.readout.offsetHeight + this.toolbar.root.offsetHeight + PANEL_EDGES : 0;
   }
 
   async fetch() {
@@ -134,14 +143,24 @@ export class Viewer {
   // What the user can do.
 
   choose(voxel) {
-    const now = performance.now();
+    const now = performance.now(), second = same(voxel, this.lastClick) && now - this.lastClickTime < DOUBLE_CLICK;
+    Object.assign(this, { lastClick: voxel, lastClickTime: now });
+    if (second) return; // the second half of a double click
     this.moveTo(voxel);
-    if (same(voxel, this.lastClick) && now - this.lastClickTime < 400) return; // the second half of a double click
-    this.lastClick = voxel;
-    this.lastClickTime = now;
-    if (!this.data.reports) return;
+    if (this.data.reports) this.report(voxel);
+  }
+
+  report(voxel) {
     this.echo = voxel;
     this.tell("click", voxel);
+  }
+
+  /** A double click resets the view; the place that its first half chose is taken back. */
+  resetFrom(place) {
+    this.reset();
+    if (same(place, this.cursor)) return;
+    this.moveTo(place);
+    if (this.data.reports) this.report(place);
   }
 
   /** Tell Python about a voxel: a "click", or the header's "action". */
@@ -219,7 +238,7 @@ export class Viewer {
     const label = this.labels && at(this.labels.voxels, volume.shape, voxel);
     const organ = label ? this.labels.source.names.find((name) => name.value === label)?.name : "";
     const parts = [["where", this.hover ? "Pointer" : "Crosshair"], ["voxel", voxel.join(", ")],
-      ["mm", `${mmText(toMm(this.grid, voxel))} mm`], ["value", `${value.toFixed(digits)} ${volume.unit}`.trim()], ["organ", organ]];
+      ["mm", `${mmText(toMm(this.grid, voxel))} mm`], ["midline", midlineText(toMm(this.grid, voxel), this.data.midline)], ["value", `${value.toFixed(digits)} ${volume.unit}`.trim()], ["organ", organ]];
     this.readout.replaceChildren(...parts.filter(([, words]) => words).map(([className, textContent]) =>
       element("span", { className, textContent })));
   }

@@ -1,0 +1,83 @@
+"""Every page in four sizes of window: no figure is cut off, none lies over another, no button is out of reach."""
+
+from pathlib import Path
+
+import pytest
+
+from isimed.data.cohorts.cohort import Cohort, register
+from isimed.explore.tables.embed import checkpoint_for, embed_cohort
+from tests.browser.test_embeddings import wait_for_map
+from tests.pages.test_train import past_run
+from tests.small import write_cohort
+
+SIZES = [(1280, 720), (1440, 900), (1920, 1080), (900, 800)]
+PAGES = ["home", "volumes", "viewer", "embeddings", "train", "evaluate", "compare"]
+# Figures and buttons that leave the window, or what hides them, sideways (down one can scroll), and figures over figures.
+WRONG = """() => {
+  const all = (root) => [...root.querySelectorAll("*")].flatMap((node) => [node, ...(node.shadowRoot ? all(node.shadowRoot) : [])]);
+  const parent = (node) => node.parentElement ?? node.getRootNode().host;
+  const main = document.querySelector("[data-testid=stMain]");
+  const shown = all(main).filter((node) => node.checkVisibility?.({ visibilityProperty: true, opacityProperty: true }));
+  const size = (node) => node.getBoundingClientRect();
+  const figures = shown.filter((node) => node.matches(".planes canvas, .point-map canvas, .js-plotly-plot, .picture, "
+    + "[data-testid=stDataFrame], [data-testid=stImage] img") && size(node).width > 0);
+  const parts = [...figures, ...shown.filter((node) => node.matches("button, input, .readout span") && size(node).width > 8)];
+  const named = (node) => `${node.tagName}.${node.className} ${node.getAttribute("aria-label") ?? node.textContent.slice(0, 30)}`;
+  const wrong = [];
+  for (const node of parts) {
+    const box = size(node);
+    let scrolls = false;
+    for (let at = parent(node); at && at !== document.body; at = parent(at)) {
+      const style = getComputedStyle(at), outer = size(at);
+      scrolls ||= /auto|scroll/.test(style.overflowX) && at !== main && !at.matches(".panel");
+      if (scrolls || style.position === "fixed") break;
+      if (style.overflowX === "visible" && style.overflowY === "visible" && at !== main) continue;
+      if (box.left < outer.left - 1 || box.right > outer.right + 1) wrong.push(`cut sideways: ${named(node)}`);
+      if (at.matches(".stage, .planes, .panel") && box.bottom > outer.bottom + 1) wrong.push(`cut below: ${named(node)}`);
+    }
+  }
+  figures.forEach((one, n) => figures.slice(n + 1).forEach((other) => {
+    const a = size(one), b = size(other);
+    const across = Math.min(a.right, b.right) - Math.max(a.left, b.left), down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (across > 1 && down > 1 && !one.contains(other) && !other.contains(one)) wrong.push(`${named(one)} over ${named(other)}`);
+  }));
+  return [...new Set(wrong)];
+}"""  # noqa: E501
+
+
+@pytest.fixture(scope="module")
+def app(streamlit_server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    home = tmp_path_factory.mktemp("layout-home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISIMED_HOME", str(home))
+        register(write_cohort(tmp_path_factory.mktemp("source") / "small", patients=6, size=16))
+        cohort = Cohort.load("small")
+        embed_cohort(cohort, checkpoint_for("demo-brain", cohort))
+        past_run()
+    return streamlit_server("app.py", env={"ISIMED_HOME": str(home)})
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_nothing_is_cut_or_covered(app: str, page, size: tuple[int, int], tmp_path: Path) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    found = {}
+    for name in PAGES:
+        page.goto(f"{app}/{name}?checkpoint=demo-brain")
+        page.wait_for_function("() => document.querySelector('[data-testid=stMain]')?.innerText.length > 60")
+        if name == "viewer":
+            page.locator(".strip .picture").first.wait_for(timeout=120_000)
+            page.locator(".readout .mm").first.wait_for()
+        if name == "embeddings":
+            wait_for_map(page, "map.count > 10")
+        page.get_by_test_id("stStatusWidget").wait_for(state="hidden", timeout=120_000)
+        page.wait_for_timeout(700)
+        page.screenshot(path=tmp_path / f"{name}.png")
+        found[name] = page.evaluate(WRONG)
+    assert found == {name: [] for name in PAGES}
+
+
+def test_the_test_sees_what_is_cut(app: str, page) -> None:
+    page.goto(f"{app}/viewer?checkpoint=demo-brain")
+    page.locator(".strip .picture").first.wait_for(timeout=120_000)
+    page.locator(".planes").first.evaluate("node => { node.parentElement.style.height = '300px'; }")
+    assert any("cut below" in line for line in page.evaluate(WRONG))
