@@ -12,7 +12,7 @@ from tests.small import write_cohort
 
 SIZES = [(1280, 720), (1440, 900), (1920, 1080), (900, 800)]
 PAGES = ["home", "volumes", "viewer", "embeddings", "train", "evaluate", "compare"]
-# Figures and buttons that leave the window, or what hides them, sideways (down one can scroll), and figures over figures.
+# Figures and buttons cut by the window or by what holds them (down one can scroll), and figures over figures.
 WRONG = """() => {
   const all = (root) => [...root.querySelectorAll("*")].flatMap((node) => [node, ...(node.shadowRoot ? all(node.shadowRoot) : [])]);
   const parent = (node) => node.parentElement ?? node.getRootNode().host;
