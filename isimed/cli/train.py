@@ -18,31 +18,12 @@ def add(commands: Commands) -> None:
 
 
 def run(options: Options) -> None:
-    from pydantic import ValidationError
-
     from isimed.core.sharding import launched
-    from isimed.data.cohorts.cohort import Cohort
     from isimed.training.runs import jobs
-    from isimed.training.runs.folder import read_config
     from isimed.training.runs.preflight import preflight
     from isimed.training.runs.worker import create_together, execute
 
-    given = {name: getattr(options, name) for name in TrainConfig.model_fields if getattr(options, name) is not None}
-    if options.config:
-        given = read_config(options.config).model_dump(mode="json") | given
-    if "cohort" not in given:
-        raise InputError("train needs a cohort: give its name, the path of a dataset.json, or --config.")
-    if options.preset:
-        cohort = Cohort.load(given["cohort"])
-        spacing_mm = float(given.get("spacing_mm", TrainConfig.model_fields["spacing_mm"].default))
-        preset = preset_options(options.preset, common_frame=cohort.frame is not None, spacing_mm=spacing_mm)
-        given = given | {name: value for name, value in preset.items() if getattr(options, name) is None}
-    try:
-        config = TrainConfig.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
-        raise InputError(f"{option} {first.get('input')}: {first['msg']}.") from None
+    config = _config(options)
     for warning in preflight(config).warnings:
         print(f"isimed: {warning}", file=sys.stderr)
     if config.on == "slurm":
@@ -67,6 +48,34 @@ def run(options: Options) -> None:
         print(json.dumps({"run": run.id, "state": status.state, "step": status.step, "best": status.best}))
 
 
+def _config(options: Options) -> TrainConfig:
+    """What was given on the command line, before a preset's options, before those of a file."""
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.training.runs.folder import read_config
+
+    given = {name: getattr(options, name) for name in TrainConfig.model_fields if getattr(options, name) is not None}
+    stored = read_config(options.config).model_dump(mode="json") if options.config else {}
+    if "cohort" not in stored | given:
+        raise InputError("train needs a cohort: give its name, the path of a dataset.json, or --config.")
+    config = _checked(stored | given)
+    if not options.preset:
+        return config
+    framed = Cohort.load(config.cohort).frame is not None
+    preset = preset_options(options.preset, common_frame=framed, spacing_mm=config.spacing_mm)
+    return _checked(stored | preset | given)
+
+
+def _checked(values: dict[str, Any]) -> TrainConfig:
+    from pydantic import ValidationError
+
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        raise InputError(f"{option} {first.get('input')}: {first['msg']}.") from None
+
+
 def _add_options(parser: Parser) -> None:
     parser.add_argument("cohort", nargs="?", help=TrainConfig.model_fields["cohort"].description)
     parser.add_argument("--config", type=Path, help="YAML of options, as a run's config.yaml; options here win")
@@ -82,6 +91,6 @@ def _help(option: Option) -> str:
     choices = tuple(METHODS) if option.name == "method" else option.choices
     said = f" One of: {', '.join(choices)}." if choices else ""
     if option.default is not None:
-        unit = f" {option.unit}" if option.unit else ""
+        unit = f" {option.unit}" if option.unit not in ("", "share") else ""
         said += f" (default {option.default}{unit})"
     return f"{option.description}{said}".replace("%", "%%")

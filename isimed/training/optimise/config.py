@@ -32,9 +32,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     cohort: str = _option(..., "Name in ISIMED_HOME, or the path of a dataset.json.", group="What")
-    method: str = _option(
-        "isimed", "What is learned; `package.module:NAME` is a method of your own.", group="What", pattern=r"^[\w.:-]+$"
-    )
+    method: str = _option("isimed", "What is learned; `package.module:NAME` is a method of your own.", group="What")
     name: str | None = _option(None, "What to call the run; by default cohort and method.", group="What")
 
     split: str | None = _option(

@@ -75,6 +75,11 @@ def test_a_preset_trains_and_the_card_says_its_preparation(
     assert card.training["barlow_twins_weight"] == pytest.approx(25.0)  # 10,000 × (5 mm / 100 mm)²
 
 
+def test_a_preset_with_what_is_no_number_is_one_line(cohort: Cohort, capsys: pytest.CaptureFixture) -> None:
+    assert main(["train", str(cohort.root), "--preset", "paper", "--spacing-mm", "wide"]) == 2
+    assert capsys.readouterr().err.startswith("isimed: --spacing-mm wide:")
+
+
 def test_preparation_is_what_the_options_say() -> None:
     usual = preparation_for(TrainConfig(cohort="any"), "CT")
     assert (usual.intensity, usual.window_hu, usual.foreground_above) == ("window", (-1000, 1500), -500)
