@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from isimed.data.formats.volume import Volume
-from isimed.data.prepared.coarsen import coarsen
+from isimed.data.prepared.coarsen import COARSER, coarsen
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
@@ -26,3 +26,26 @@ def test_values_stay_where_they_are(dtype: type) -> None:
 def test_what_fits_is_left_alone() -> None:
     volume = Volume(np.zeros((4, 5, 6), np.int16), np.eye(4))
     assert coarsen(volume, 120) is volume
+
+
+def test_the_finest_axis_is_halved_also_where_the_affine_turns_it() -> None:
+    affine = np.array([[0, 0, 3.0, 5], [1.0, 0, 0, 6], [0, 2.0, 0, 7], [0, 0, 0, 1]])
+    volume = Volume(np.arange(40 * 6 * 5).reshape(40, 6, 5).astype(np.float32), affine)
+    coarse = coarsen(volume, 40 * 6 * 5 - 1)
+    assert coarse.shape == (20, 6, 5)
+    np.testing.assert_allclose(coarse.spacing, [2, 2, 3])
+    np.testing.assert_array_equal(coarse.voxels, (volume.voxels[::2] + volume.voxels[1::2]) / 2)  # many slabs
+    np.testing.assert_allclose(coarse.to_mm([0, 0, 0]), volume.to_mm([0.5, 0, 0]))
+    (note,) = coarse.notes
+    assert (note.kind, "2 × 2 × 3 mm" in note) == (COARSER, True)
+
+
+def test_whole_numbers_stay_whole_and_others_do_not() -> None:
+    pair = np.array([[[1]], [[4]]])
+    assert coarsen(Volume(pair.astype(np.int16), np.eye(4)), 1).voxels.tolist() == [[[2]]]
+    assert coarsen(Volume(pair.astype(np.float32), np.eye(4)), 1).voxels.tolist() == [[[2.5]]]
+
+
+def test_one_voxel_is_never_halved() -> None:
+    line = Volume(np.zeros((1, 2, 1), np.int16), np.diag([0.1, 5, 5, 1]))
+    assert coarsen(line, 0).shape == (1, 1, 1)

@@ -95,3 +95,37 @@ def test_the_default_grid_is_a_quarter_of_a_crop() -> None:
         places = np.unique(grid_centres(cube, card.step_mm)[:, axis])
         assert set(np.diff(places)) == {8}
         assert len(places) == 9
+
+
+def test_at_the_upper_border_too_what_lies_outside_is_background(volume: Prepared) -> None:
+    crops = cut_crops(volume, np.array([[11, 9, 7], [0, 9, 4]]), 4)
+    assert crops.shape == (2, 1, 4, 4, 4)
+    assert crops.dtype == np.float32
+    np.testing.assert_array_equal(crops[0, 0, :3, :3, :3], volume.image[9:12, 7:10, 5:8])
+    assert (crops[0, 0, 3] == -1).all()
+    assert (crops[0, 0, :, :, 3] == -1).all()
+    np.testing.assert_array_equal(crops[1, 0, 2:, :3], volume.image[:2, 7:10, 2:6])
+
+
+def test_a_grid_of_a_box_of_three_lengths_is_centred_along_each() -> None:
+    shape = (30, 21, 12)
+    box = Prepared(np.zeros(shape, np.float16), np.ones(shape, bool), {}, np.diag([2.0, 2, 2, 1]), np.zeros(3), -1.0)
+    for step_mm, step in ((16.0, 8), (6.0, 3), (0.5, 1)):
+        centres = grid_centres(box, step_mm)
+        for axis, size in enumerate(shape):
+            places = np.unique(centres[:, axis])
+            assert set(np.diff(places)) <= {step}
+            assert places[0] == ((size - 1) % step) // 2
+            assert 0 <= (size - 1 - places[-1]) - places[0] <= 1
+        assert len(centres) == np.prod([len(np.unique(centres[:, axis])) for axis in range(3)])
+        assert len(np.unique(centres, axis=0)) == len(centres)
+
+
+@pytest.mark.parametrize("peek", [False, True])
+def test_the_first_and_the_last_voxel_of_the_box_are_drawn_too(peek: bool) -> None:
+    body = np.ones((3, 4, 5), bool)
+    small = Prepared(np.zeros(body.shape, np.float16), body, {}, np.eye(4), np.zeros(3), -1.0)
+    drawn = random_centres(small, 500, np.random.default_rng(0), peek=peek)
+    assert drawn.shape == (500, 3)
+    assert drawn.min(axis=0).tolist() == [0, 0, 0]
+    assert drawn.max(axis=0).tolist() == [2, 3, 4]

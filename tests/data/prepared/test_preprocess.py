@@ -165,3 +165,21 @@ def test_constant_and_empty_are_refused() -> None:
         prepare(Volume(np.full((9, 9, 9), -1000, np.int16), affine()), CT)
     with pytest.raises(InputError, match="constant"):
         prepare(Volume(np.full((9, 9, 9), 7, np.int16), affine()), Preparation())
+
+
+@pytest.mark.parametrize(
+    ("modality", "intensity", "above"), [("CT", "window", -500), ("ct ", "window", -500), ("MRI T1", "percentile", 0)]
+)
+def test_the_modality_decides_how_values_are_scaled(modality: str, intensity: str, above: float) -> None:
+    how = Preparation.for_modality(modality, spacing_mm=1.7)
+    assert (how.spacing_mm, how.intensity, how.foreground_above) == (1.7, intensity, above)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_how_much_of_a_label_map_lies_outside_does_not_depend_on_how_it_is_stored(order: str) -> None:
+    label = np.zeros((20, 24, 16), np.uint8, order=order)
+    label[4:8, 2:22, 3:5] = 1
+    shifted = Volume(label, affine(origin=(-20 - 2 * 6, -30, 40)))  # two of its four planes leave the image
+    image = Volume(blob(), affine())
+    notes = prepare(image, CT, labels={"tumour": shifted}).notes
+    assert [note for note in notes if "50%" in note]
