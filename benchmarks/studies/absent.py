@@ -2,19 +2,19 @@
 
 python -m benchmarks.studies.absent PATH/TO/headneck-ct --checkpoint headneck-ct --json docs/results/absent.json
 
-Held-out patients of a split. Each target is cut through its middle, along the body, before it is prepared and embedded:
-one copy keeps the upper part, one the lower. Organ centroids of other patients are clicked; an organ whose centre lies
-outside the copy by more than a margin is absent, inside by more than it present, and the rest is left out. Told by
+Held-out patients of a split, half of them sources, whose organ centroids are clicked, half targets. Each target is cut
+through its middle, across the body, before it is prepared: one copy keeps the upper part, one the lower. An
+organ whose centre lies outside the copy by more than a margin is absent, inside by more than it present; the rest is
+left out. In the other sources, which are whole, all are present.
 
-- beyond: how far outside the copy the place lies that all crops agree on (`isimed.explore.search.absent`)
-- latent: the latent distance of the best crop
-
-AUC with 95 % intervals over targets; the limit that lets 95 % of the present places pass, and which share of the absent
-ones lies beyond it, on targets that did not set it (each half of the targets by the limit of the other).
+AUC of `beyond` and of the latent distance of the best crop, absent against present in cut scans, with 95 % intervals
+over targets; with the limit of `isimed.explore.search.absent`, which was set on the validation patients, the share of
+absent places that are told, on the right side, and of present ones that are refused, in cut scans and in whole ones.
 """
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from benchmarks.studies.part import add_patients, listed_patients
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Prepared, prepare
-from isimed.explore.search.absent import beyond, lost
+from isimed.explore.search.absent import LIMIT_MM, beyond
 from isimed.explore.search.correspondence import correspondence
 from isimed.explore.search.retrieve import code_at, nearest_in_each
 from isimed.explore.tables.embed import checkpoint_for, embed_prepared
@@ -34,15 +34,36 @@ from isimed.explore.tables.joined import Joined, in_reference
 from isimed.explore.tables.store import Table
 
 MARGIN_MM = 10.0
-SPECIFICITY = 0.95
+DRAWS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A whole scan, its crops, its organs' centres and their codes."""
+
+    name: str
+    volume: Prepared
+    table: Table
+    places: dict[int, NDArray]
+    codes: dict[int, NDArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A scan, cut or whole, its crops, and where the organs of its patient are, shown or not."""
+
+    name: str
+    kind: str
+    volume: Prepared
+    table: Table
+    truth: dict[int, NDArray]
 
 
 def centroids(volume: Prepared) -> dict[int, NDArray]:
     """Label -> scanner mm of each organ's centre of mass."""
     organs = np.asarray(volume.labels["organs"])
-    return {
-        int(label): volume.to_mm(np.argwhere(organs == label).mean(axis=0)) for label in np.unique(organs[organs > 0])
-    }
+    labels = np.unique(organs[organs > 0])
+    return {int(label): volume.to_mm(np.argwhere(organs == label).mean(axis=0)) for label in labels}
 
 
 def halves(scan: Volume) -> dict[str, Volume]:
@@ -56,77 +77,90 @@ def halves(scan: Volume) -> dict[str, Volume]:
     }
 
 
-def renamed(table: Table, cohort: str) -> Table:
-    return Table(table.info.model_copy(update={"cohort": cohort}), table._columns)
-
-
-def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
+def prepared(options: argparse.Namespace) -> tuple[list[Source], list[Target]]:
+    """Everything embedded."""
     cohort = Cohort.load(options.cohort)
     checkpoint = checkpoint_for(options.checkpoint, cohort)
     entries = [entry for entry in cohort.subset(listed_patients(options)) if entry.organs][: 2 * options.patients]
-    preparation = checkpoint.card.preparation
-    whole = {e.id: prepare(cohort.read(e), preparation, labels=cohort.read_labels(e)) for e in entries}
-    sources, targets = entries[: options.patients], entries[options.patients :]
-    tables = {e.id: embed_prepared(e.id, whole[e.id], checkpoint) for e in sources}
-    clicks = {e.id: centroids(whole[e.id]) for e in sources}
-    placed = [(name, label, mm) for name, places in clicks.items() for label, mm in places.items()]
-    codes = {(name, label): code_at(checkpoint, whole[name], mm) for name, label, mm in placed}
+    sources, targets = [], []
+    for number, entry in enumerate(entries):
+        scan, preparation = cohort.read(entry), checkpoint.card.preparation
+        whole = prepare(scan, preparation, labels=cohort.read_labels(entry))
+        places = centroids(whole)
+        if number < options.patients:
+            codes = {label: code_at(checkpoint, whole, mm) for label, mm in places.items()}
+            sources.append(Source(entry.id, whole, embed_prepared(entry.id, whole, checkpoint), places, codes))
+        else:
+            for kind, part in halves(scan).items():
+                cut = prepare(part, preparation)
+                targets.append(Target(entry.id, kind, cut, embed_prepared("cut", cut, checkpoint), places))
+        print(entry.id, flush=True)
+    return sources, targets
+
+
+def rows_of(sources: list[Source], targets: list[Target]) -> list[dict[str, Any]]:
+    """A row for each organ of each source that is looked for in each target, and in each other source."""
+    whole = [Target(one.name, "whole", one.volume, one.table, one.places) for one in sources]
+    return [
+        row for target in [*targets, *whole] for source in sources if source.name != target.name
+        for row in pair(source, target)
+    ]  # fmt: skip
+
+
+def pair(source: Source, target: Target) -> list[dict[str, Any]]:
+    renamed = Table(target.table.info.model_copy(update={"cohort": "there"}), target.table._columns)
+    both, name = Joined(source.table, renamed), in_reference("there", target.table.volumes[0])
+    there = correspondence(both, source.name, name)
+    last = np.array(target.volume.body.shape) - 1
+    low, high = np.sort(target.volume.to_mm(np.array([np.zeros(3), last]))[:, 2])
     rows = []
-    for target in targets:
-        truth = centroids(whole[target.id])
-        for half, scan in halves(cohort.read(target)).items():
-            cut = prepare(scan, preparation)
-            corners = cut.to_mm(np.array([[0, 0, 0], np.array(cut.image.shape) - 1]))
-            low, high = corners[:, 2].min(), corners[:, 2].max()
-            table = renamed(embed_prepared("cut", cut, checkpoint), "half")
-            for source in sources:
-                both, name = Joined(tables[source.id], table), in_reference("half", "cut")
-                there = correspondence(both, source.id, name)
-                for label, clicked in clicks[source.id].items():
-                    if label not in truth:
-                        continue
-                    inside = min(truth[label][2] - low, high - truth[label][2])
-                    if abs(inside) < MARGIN_MM:
-                        continue
-                    away, side = beyond(table.centre_mm, table.info.step_mm, there.map(clicked))
-                    allowed = both.volume == name
-                    latent = nearest_in_each(both, codes[source.id, label], allowed)[0].distance
-                    right = side == ("above" if truth[label][2] > high else "below")
-                    missed, missed_side = lost(both, source.id, name, clicked)
-                    told = {"beyond": away, "lost": missed, "latent": latent, "side": right}
-                    told["lost_side"] = missed_side == ("above" if truth[label][2] > high else "below")
-                    rows.append({"target": target.id, "half": half, "absent": bool(inside < 0), **told})
-        print(target.id, len(rows), flush=True)
+    for label, clicked in source.places.items():
+        if label not in target.truth:
+            continue
+        height = target.truth[label][2]
+        inside = min(height - low, high - height)
+        if target.kind != "whole" and abs(inside) < MARGIN_MM:
+            continue
+        away, side = beyond(target.volume, there.map(clicked))
+        latent = nearest_in_each(both, source.codes[label], both.volume == name)[0].distance
+        right = side == ("above" if height > high else "below")
+        told = {"beyond": away if np.isfinite(away) else -1000.0, "latent": latent, "right": right}
+        absent = target.kind != "whole" and bool(inside < 0)
+        rows.append({"target": target.name, "kind": target.kind, "absent": absent, **told})
     return rows
 
 
 def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    names = sorted({row["target"] for row in rows})
-    absent = np.array([row["absent"] for row in rows])
-    target = np.array([row["target"] for row in rows])
-    found: dict[str, Any] = {"targets": len(names), "places": len(rows), "absent": int(absent.sum())}
-    rng = np.random.default_rng(0)
-    for score in ("beyond", "lost", "latent"):
-        values = np.array([row[score] for row in rows])
-        drawn = []
-        for _ in range(1000):
-            chosen = np.concatenate([np.flatnonzero(target == one) for one in rng.choice(names, len(names))])
-            if 0 < absent[chosen].sum() < len(chosen):
-                drawn.append(roc_auc_score(absent[chosen], values[chosen]))
-        low, high = np.quantile(drawn, [0.025, 0.975])
-        hits, false = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
-        for part in (0, 1):
-            other = np.isin(target, names[part::2])
-            limit = np.quantile(values[other & ~absent], SPECIFICITY)
-            hits[~other], false[~other] = values[~other] > limit, values[~other] > limit
-        found[score] = {
-            "auc": {"value": roc_auc_score(absent, values), "low": low, "high": high, "n": len(names)},
-            "detected": float(hits[absent].mean()),
-            "false_alarms": float(false[~absent].mean()),
-            "limit_95": float(np.quantile(values[~absent], SPECIFICITY)),
-        }
-    found["lost_side_right"] = float(np.mean([row["lost_side"] for row in rows if row["absent"]]))
-    found["side_right"] = float(np.mean([row["side"] for row in rows if row["absent"]]))
+    cut = [row for row in rows if row["kind"] != "whole"]
+    absent = np.array([row["absent"] for row in cut])
+    target = np.array([row["target"] for row in cut])
+    names = sorted(set(target))
+    drawn = [
+        np.concatenate([np.flatnonzero(target == one) for one in chosen])
+        for chosen in np.random.default_rng(0).choice(names, (DRAWS, len(names)))
+    ]
+
+    def over_targets(statistic: Any) -> dict[str, float]:
+        values = [statistic(chosen) for chosen in drawn]
+        low, high = np.nanquantile(values, [0.025, 0.975])
+        return {"value": statistic(np.arange(len(cut))), "low": float(low), "high": float(high), "n": len(names)}
+
+    found: dict[str, Any] = {
+        "limit_mm": LIMIT_MM,
+        "targets": len(names),
+        "places": len(cut),
+        "absent": int(absent.sum()),
+    }
+    for score in ("beyond", "latent"):
+        values = np.array([row[score] for row in cut])
+        found[f"auc_{score}"] = over_targets(lambda chosen, v=values: float(roc_auc_score(absent[chosen], v[chosen])))
+    told = np.array([row["beyond"] > LIMIT_MM for row in cut])
+    found["told_of_absent"] = over_targets(lambda chosen: float(told[chosen][absent[chosen]].mean()))
+    found["refused_of_present_cut"] = over_targets(lambda chosen: float(told[chosen][~absent[chosen]].mean()))
+    refused = [row["beyond"] > LIMIT_MM for row in rows if row["kind"] == "whole"]
+    found["refused_of_present_whole"] = {"value": float(np.mean(refused)), "n": len(refused)}
+    sides = [row["right"] for row in cut if row["absent"] and row["beyond"] > LIMIT_MM]
+    found["side_right_of_told"] = {"value": float(np.mean(sides)), "n": len(sides)}
     return found
 
 
@@ -134,13 +168,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_patients(parser)
     parser.add_argument("--patients", type=int, default=6, help="sources, and as many targets")
-    parser.add_argument("--rows", help="also write every place here")
     parser.add_argument("--json", required=True)
     options = parser.parse_args()
-    rows = measure(options)
-    if options.rows:
-        Path(options.rows).write_text(json.dumps(rows), encoding="utf-8")
-    found = figures(rows)
+    found = figures(rows_of(*prepared(options)))
     Path(options.json).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 

@@ -121,7 +121,7 @@ def _carried(table: Table, target: Prepared, source: Prepared, scan: str, name: 
         inside = organs[box] == label
         middle = source.to_mm(np.argwhere(inside).mean(axis=0) + [axis.start for axis in box])
         coarse = there.map(middle)
-        if absent(table, scan, coarse):
+        if absent(target, coarse):
             continue
         moved = sharpen(source, middle, target, coarse, there.matrix[:3]).mm - coarse
         found[label] = _painted(organs == label, source, target, back.matrix, moved)

@@ -17,6 +17,7 @@ from isimed.data.prepared import cache
 from isimed.data.prepared.preprocess import Prepared, prepare
 from isimed.explore.one_scan.fit import Fit, judge
 from isimed.explore.one_scan.profile import Profile, read_profile, sample_crops
+from isimed.explore.search.absent import with_notes
 from isimed.explore.search.locate import Location, from_table
 from isimed.explore.search.retrieve import check_point, code_at
 from isimed.explore.search.whereabouts import organ_vote
@@ -267,14 +268,14 @@ def organ_at(
 ) -> Organ | None:
     """Which organ lies at a place of one scan, by vote of a labelled cohort; None where most say none."""
     own = embed_prepared(name, volume, checkpoint, progress=progress)
-    found = in_labelled(Joined(own, reference), code_at(checkpoint, volume, mm), name, mm)
-    places = [one for one in found if not one.note][:VOTERS]
 
-    def labelled(one: Location) -> Prepared:
-        entry = cohort.entry(one.volume.removeprefix(in_reference(cohort.name, "")))
+    def opened(name: str) -> Prepared:
+        entry = cohort.entry(name.removeprefix(in_reference(cohort.name, "")))
         return cache.prepared(cohort, entry, checkpoint.card.preparation)
 
-    votes = organ_vote({one.volume: one.mm for one in places}, {one.volume: labelled(one) for one in places})
+    found = in_labelled(Joined(own, reference), code_at(checkpoint, volume, mm), name, mm)[:VOTERS]
+    places = [one for one in with_notes(opened, found) if not one.note]
+    votes = organ_vote({one.volume: one.mm for one in places}, {one.volume: opened(one.volume) for one in places})
     if not votes:
         return None
     label, count = votes.most_common(1)[0]

@@ -4,60 +4,71 @@ What all crops of two scans agree on (``correspondence``) is a map of the whole 
 would be that the other scan does not show: above its top, below its bottom, beside it.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
-from isimed.explore.search.correspondence import CODE_COMPONENTS
-from isimed.explore.search.local_map import local_map
-from isimed.explore.tables.components import components_of
-from isimed.explore.tables.store import Table
+from isimed.data.prepared.preprocess import Prepared
 
-LIMIT_MM = 0.0
-AROUND = 12  # crops around a place that are asked with it
+if TYPE_CHECKING:
+    from isimed.explore.search.locate import Location
+
+INWARD_MM = 16.0
+CROSS_SECTION = 0.6  # of the area of the slice that far inward: at the crown or the skin, the last slice is a small cap
+LIMIT_MM = -20.0
+"""Beyond this a place is absent. What all crops agree on is drawn inwards where half of them find no counterpart, so
+that the limit lies within the scan. Set on validation patients of headneck-ct: of places in whole scans 95 % pass."""
 SIDES = (("to the left of", "to the right of"), ("behind", "in front of"), ("below", "above"))
 
 
-def beyond(centres_mm: NDArray, step_mm: float, mm: ArrayLike) -> tuple[float, str]:
-    """How far a place lies outside of the box that a scan's crops fill, and on which side of it.
+def cut_sides(volume: Prepared) -> NDArray[np.bool_]:
+    """(3, 2) whether a scan cuts the body at the low and the high end of each axis: its last slice is a full one."""
+    body, inward = volume.body, max(1, round(INWARD_MM / volume.spacing))
+    cut = np.zeros((3, 2), dtype=bool)
+    for axis, size in enumerate(body.shape):
+        for side, (last, inner) in enumerate(((0, inward), (size - 1, size - 1 - inward))):
+            areas = [int(np.take(body, min(max(place, 0), size - 1), axis=axis).sum()) for place in (last, inner)]
+            cut[axis, side] = areas[0] >= CROSS_SECTION * areas[1]
+    return cut
+
+
+def beyond(volume: Prepared, mm: ArrayLike) -> tuple[float, str]:
+    """How far a place lies outside of what a scan shows, and on which side of it.
+
+    Only sides on which the scan cuts the body count: at the skin, nothing is left out.
 
     Args:
-        centres_mm: (N, 3) of the scan's crops, R A S+.
-        step_mm: distance of neighbouring crops: each stands for what lies within half of it.
-        mm: (3,) the place in the same scanner mm.
+        mm: (3,) the place, scanner mm of the volume.
 
     Returns:
-        mm outside, along the axis on which that is most; negative where the place lies inside. And "above", "below",
-        "to the left of", "to the right of", "in front of" or "behind".
+        mm outside, on the side on which that is most; negative where the place lies inside, minus infinity where the
+        scan shows the body whole. And "above", "below", "to the left of", "to the right of", "in front of" or "behind".
     """
-    point, half = np.asarray(mm, dtype=np.float64), step_mm / 2
-    outside = np.stack([centres_mm.min(axis=0) - half - point, point - centres_mm.max(axis=0) - half])
-    side, axis = np.unravel_index(outside.argmax(), outside.shape)
+    voxel, last = volume.to_voxel(np.asarray(mm, dtype=np.float64)), np.array(volume.body.shape) - 1
+    outside = np.stack([-0.5 - voxel, voxel - last - 0.5], axis=1) * volume.spacing
+    outside[~cut_sides(volume)] = -np.inf
+    axis, side = np.unravel_index(outside.argmax(), outside.shape)
     return float(outside.max()), SIDES[int(axis)][int(side)]
 
 
-def absent(table: Table, volume: str, mm: ArrayLike) -> str:
-    """Why a volume has no such place, "lies above this scan"; "" where it has."""
-    away, side = beyond(table.centre_mm[table.rows(volume)], table.info.step_mm, mm)
+def absent(volume: Prepared, mm: ArrayLike) -> str:
+    """Why a scan does not show a place, "lies above this scan"; "" where it does.
+
+    Args:
+        mm: (3,) where the place would be, as all crops agree.
+    """
+    away, side = beyond(volume, mm)
     return f"lies {side} this scan" if away > LIMIT_MM else ""
 
 
-def lost(table: Table, source: str, target: str, mm: ArrayLike) -> tuple[float, str]:
-    """How far the way to another scan and back misses a place, and on which side of what comes back it lies.
+def with_notes(volumes: Callable[[str], Prepared], found: "Sequence[Location]") -> "list[Location]":
+    """Found places, those outside of their scan with a note that says so.
 
-    The crops around the place are looked for in the target, and what is found there in the source again. Where the
-    target shows the place they come back; where it ends before, the nearest that it shows does, from its edge.
-
-    Returns:
-        mm, along the axis on which the miss is largest; and "above", "below" or another side, as `beyond` gives them.
+    Args:
+        volumes: id -> prepared volume.
+        found: as all crops agree, before voxels are compared, which never lets a place leave the scan.
     """
-    here, there = table.rows(source), table.rows(target)
-    scores = components_of(table).scores[:, :CODE_COMPONENTS]
-    places, target_places = table.centre_mm[here].astype(np.float64), table.centre_mm[there].astype(np.float64)
-    near = np.argsort(np.square(places - np.asarray(mm)).sum(axis=1))[:AROUND]
-    found, _ = local_map(scores[here][near], scores[there], target_places)
-    _, nearest = cKDTree(target_places).query(found)
-    back, _ = local_map(scores[there][nearest], scores[here], places)
-    miss = np.median(places[near] - back - (found - target_places[nearest]), axis=0)
-    axis = int(np.abs(miss).argmax())
-    return float(np.abs(miss[axis])), SIDES[axis][int(miss[axis] > 0)]
+    return [replace(one, note=absent(volumes(one.volume), one.mm)) for one in found]

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.data.prepared.preprocess import Prepared
-from isimed.explore.search.absent import absent
+from isimed.explore.search.absent import with_notes
 from isimed.explore.search.correspondence import correspondence
 from isimed.explore.search.refine import sharpen
 from isimed.explore.search.retrieve import Match, nearest_in_each
@@ -80,7 +80,10 @@ def locate_everywhere(
     """
     where = where or Filter(not_subject=str(table.subject[table.rows(source).start]))
     found = from_table(table, code, source, point_mm, where=where, round_trip=round_trip)
-    if not refine or not all_crops_may_agree(table, source, where):
+    if not all_crops_may_agree(table, source, where):
+        return found
+    found = with_notes(volumes, found)
+    if not refine:
         return found
     return refined(table, volumes, found, source, point_mm, round_trip=round_trip)
 
@@ -99,7 +102,8 @@ def locate(
     allowed = np.zeros(len(table), dtype=bool)
     allowed[table.rows(target)] = True
     round_trip = options.get("round_trip", False)
-    found = agree(table, nearest_in_each(table, code, allowed), source, point_mm, round_trip=round_trip)
+    nearest = nearest_in_each(table, code, allowed)
+    found = with_notes(volumes, agree(table, nearest, source, point_mm, round_trip=round_trip))
     if options.get("refine", True):
         found = refined(table, volumes, found, source, point_mm, round_trip=round_trip)
     return found[0]
@@ -160,8 +164,9 @@ def agree(
         there = correspondence(table, source, one.volume)
         mm = there.map(point)
         home = correspondence(table, one.volume, source).map(mm) if round_trip else None
-        spread, miss, note = there.spread(point), _miss(home, point), absent(table, one.volume, mm)
-        agreed.append(Location(one.subject, one.volume, _point(mm), one.distance, spread, miss, note))
+        agreed.append(
+            Location(one.subject, one.volume, _point(mm), one.distance, there.spread(point), _miss(home, point))
+        )
     return agreed
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.demo.warp import true_point
 from isimed.data.prepared.crops import crop_centre_mm, grid_centres
+from isimed.explore.search.absent import with_notes
 from isimed.explore.search.locate import Location, all_crops_may_agree, from_table, refined
 from isimed.explore.search.query import Point, Query
 from isimed.explore.search.retrieve import code_at, code_in
@@ -19,6 +20,7 @@ from isimed.models.card import Card
 from isimed.ui import state
 
 CURSOR = "cursor"
+SHOWN = 20  # the best matches, whose scans are opened anyway
 
 
 def choose_point(cohort: Cohort, card: Card) -> tuple[str, Point]:
@@ -97,7 +99,10 @@ def _code(checkpoint: str, cohort: str, volume_id: str, point_mm: Point, _query:
 
 def find(query: Query, table: Table, code: NDArray) -> list[Found]:
     """A point's place in every volume that the filter lets through, best first, from the table alone."""
-    return with_errors(query, from_table(table, code, query.volume, query.mm, where=query.filter))
+    found = from_table(table, code, query.volume, query.mm, where=query.filter)
+    if all_crops_may_agree(table, query.volume, query.filter):
+        found = [*with_notes(query.prepared, found[:SHOWN]), *found[SHOWN:]]
+    return with_errors(query, found)
 
 
 def refine(query: Query, table: Table, found: Sequence[Found]) -> list[Found]:
