@@ -17,8 +17,7 @@ from isimed.data.prepared import cache
 from isimed.data.prepared.preprocess import Prepared, prepare
 from isimed.explore.one_scan.fit import Fit, judge
 from isimed.explore.one_scan.profile import Profile, read_profile, sample_crops
-from isimed.explore.search.absent import with_notes
-from isimed.explore.search.locate import Location, from_table
+from isimed.explore.search.locate import Location, from_table, with_notes
 from isimed.explore.search.retrieve import check_point, code_at
 from isimed.explore.search.whereabouts import organ_vote
 from isimed.explore.tables.embed import embed_prepared

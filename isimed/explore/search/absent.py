@@ -4,17 +4,10 @@ What all crops of two scans agree on (``correspondence``) is a map of the whole 
 would be that the other scan does not show: above its top, below its bottom, beside it.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.data.prepared.preprocess import Prepared
-
-if TYPE_CHECKING:
-    from isimed.explore.search.locate import Location
 
 INWARD_MM = 16.0
 CROSS_SECTION = 0.6  # of the area of the slice that far inward: at the crown or the skin, the last slice is a small cap
@@ -62,13 +55,3 @@ def absent(volume: Prepared, mm: ArrayLike) -> str:
     """
     away, side = beyond(volume, mm)
     return f"lies {side} this scan" if away > LIMIT_MM else ""
-
-
-def with_notes(volumes: Callable[[str], Prepared], found: "Sequence[Location]") -> "list[Location]":
-    """Found places, those outside of their scan with a note that says so.
-
-    Args:
-        volumes: id -> prepared volume.
-        found: as all crops agree, before voxels are compared, which never lets a place leave the scan.
-    """
-    return [replace(one, note=absent(volumes(one.volume), one.mm)) for one in found]

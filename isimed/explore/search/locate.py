@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.data.prepared.preprocess import Prepared
-from isimed.explore.search.absent import with_notes
+from isimed.explore.search.absent import absent
 from isimed.explore.search.correspondence import correspondence
 from isimed.explore.search.refine import sharpen
 from isimed.explore.search.retrieve import Match, nearest_in_each
@@ -168,6 +168,16 @@ def agree(
             Location(one.subject, one.volume, _point(mm), one.distance, there.spread(point), _miss(home, point))
         )
     return agreed
+
+
+def with_notes(volumes: Volumes, found: Sequence[Location]) -> list[Location]:
+    """Found places, those outside of what their scan shows with a note that says so.
+
+    Args:
+        volumes: id -> prepared volume.
+        found: from ``agree``, before voxels are compared, which never lets a place leave the scan.
+    """
+    return [replace(one, note=absent(volumes(one.volume), one.mm)) for one in found]
 
 
 def refined(

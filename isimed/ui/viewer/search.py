@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.demo.warp import true_point
 from isimed.data.prepared.crops import crop_centre_mm, grid_centres
-from isimed.explore.search.absent import with_notes
-from isimed.explore.search.locate import Location, all_crops_may_agree, from_table, refined
+from isimed.explore.search.locate import Location, all_crops_may_agree, from_table, refined, with_notes
 from isimed.explore.search.query import Point, Query
 from isimed.explore.search.retrieve import code_at, code_in
 from isimed.explore.tables.store import Table

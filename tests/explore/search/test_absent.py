@@ -6,8 +6,8 @@ import pytest
 from isimed.cli.locate import HEADER, row
 from isimed.cli.output import print_csv
 from isimed.data.prepared.preprocess import Prepared
-from isimed.explore.search.absent import LIMIT_MM, absent, beyond, cut_sides, with_notes
-from isimed.explore.search.locate import Location, locate_everywhere
+from isimed.explore.search.absent import LIMIT_MM, absent, beyond, cut_sides
+from isimed.explore.search.locate import Location, locate_everywhere, with_notes
 from isimed.explore.tables.store import Table
 from tests.explore.known import SHIFTS, code, known_table
 
