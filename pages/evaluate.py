@@ -49,7 +49,7 @@ with st.expander("What to measure", expanded=result is None and job is None):
         4,
         256,
         CROPS_A_VOLUME,
-        help="Of the samples `body` and `tumour`; the others keep their proportion.",
+        help="Crops of a volume in the samples `body` and `tumour`; other samples change in proportion.",
     )
     seed = right.number_input("Seed", 0, 10_000, 0, help="Draws crops, folds and resampled patients.")
     options = {"tasks": tasks, "protocol": protocol, "limit": int(limit), "crops": int(crops), "seed": int(seed)}

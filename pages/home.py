@@ -1,4 +1,4 @@
-"""What one sees here, and the way to the first click."""
+"""What you see here, and the way to the first click."""
 
 import streamlit as st
 

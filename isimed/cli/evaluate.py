@@ -14,14 +14,19 @@ def add(commands: Commands) -> None:
     evaluate.several("--checkpoint", required=True, help=several)
     evaluate.several("--task", help="which tasks (default: all)")
     evaluate.add_argument("--protocol", default="strict", help="strict or paper (default: strict)")
-    evaluate.add_argument("--seed", type=at_least(0), default=0, help="of crops, folds and bootstrap (default 0)")
-    evaluate.add_argument("--split", metavar="FILE", help="JSON that lists patients by part; default: all not seen")
+    evaluate.add_argument("--seed", type=at_least(0), default=0, help="seed of crops, folds and bootstrap (default 0)")
+    evaluate.add_argument(
+        "--split", metavar="FILE", help="JSON file that lists patients by part (default: all unseen ones)"
+    )
     parts = ["train", "validation", "test"]
-    evaluate.several("--part", choices=parts, help="of the split (default: test)")
+    evaluate.several("--part", choices=parts, help="parts of the split to measure (default: test)")
     evaluate.several("--subjects", metavar="ID", help="exactly these patients")
     evaluate.add_argument("--limit", type=at_least(1), help="at most N patients, drawn with the seed")
     evaluate.add_argument(
-        "--crops", type=at_least(4), default=32, help="of a volume; others in proportion (default 32)"
+        "--crops",
+        type=at_least(4),
+        default=32,
+        help="crops of a volume; other samples change in proportion (default 32)",
     )
     evaluate.add_argument("--dry-run", action="store_true", help="only say how many crops and minutes it would take")
     evaluate.add_argument("--json", metavar="FILE", help="write the result here and print its tables instead")

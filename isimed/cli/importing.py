@@ -17,7 +17,9 @@ def add(commands: Commands) -> None:
     importing.add_argument("--layout", default="auto", help="how the folder is laid out (default: recognise it)")
     importing.add_argument("--channel", help="which channel: a number from 0, or a name such as flair, CT or SUV")
     importing.add_argument("--copy", action="store_true", help="copy the files into ISIMED_HOME")
-    importing.add_argument("--dry-run", action="store_true", help="only say what would be taken, as what, and left out")
+    importing.add_argument(
+        "--dry-run", action="store_true", help="only print what would be imported, as what, and what left out"
+    )
     importing.add_argument("--json", action="store_true", help="print every file with its role as JSON")
 
 

@@ -12,7 +12,7 @@ SUFFIXES = (".nii.gz", ".nii")
 def add(commands: Commands) -> None:
     label = commands.add("label", run, "Write a rough label map of a scan, carried over from a labelled cohort.")
     label.add_argument("scan", help="any scan: NIfTI, NRRD, MetaImage, or DICOM as a file, folder or zip")
-    label.add_argument("--reference", required=True, metavar="COHORT", help="cohort with organs, embedded already")
+    label.add_argument("--reference", required=True, metavar="COHORT", help="embedded cohort with organ labels")
     label.add_argument("--checkpoint", help="which network (default: the one that fits the scan best)")
     label.add_argument("--out", required=True, metavar="FILE", help="NIfTI to write, .nii.gz or .nii")
 

@@ -59,7 +59,7 @@ def length_mm(text: str) -> float:
     """A length: a finite number of mm above 0."""
     value = finite(text)
     if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is no length: give mm above 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a length: give mm above 0")
     return value
 
 

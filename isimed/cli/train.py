@@ -78,7 +78,9 @@ def _checked(values: dict[str, Any]) -> TrainConfig:
 
 def _add_options(parser: Parser) -> None:
     parser.add_argument("cohort", nargs="?", help=TrainConfig.model_fields["cohort"].description)
-    parser.add_argument("--config", type=Path, help="YAML of options, as a run's config.yaml; options here win")
+    parser.add_argument(
+        "--config", type=Path, help="YAML file of options, such as a run's config.yaml; options given here override it"
+    )
     about = "every option as the paper has it, or as its authors' code has it: docs/paper.md; options here win"
     parser.add_argument("--preset", choices=list(PRESETS), help=about)
     for option in options():

@@ -10,7 +10,7 @@ def add(commands: Commands) -> None:
     where = commands.add("where", run, "Say what a scan shows, which checkpoint fits it, and what lies at a place.")
     where.add_argument("scan", help="any scan: NIfTI, NRRD, MetaImage, or DICOM as a file, folder or zip")
     where.add_argument("--mm", type=finite, nargs=3, metavar=("X", "Y", "Z"), help="a place, scanner mm, RAS+")
-    where.add_argument("--checkpoint", help="ask this network alone (default: the one that fits best)")
+    where.add_argument("--checkpoint", help="use only this network (default: the one that fits best)")
     where.add_argument("--reference", metavar="COHORT", help="labelled cohort that names organs (default: any)")
     where.add_argument("--json", action="store_true", help="print JSON for scripts")
 

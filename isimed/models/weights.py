@@ -35,7 +35,9 @@ def read_weights(file: Path, card: Card) -> Encoder:
     try:
         with safe_open(file, framework="pt") as stored:
             if set(stored.keys()) != set(wanted):
-                raise InputError(f"{file} holds another network than its card says: export it again.")
+                raise InputError(
+                    f"{file} holds a different network from the one that its card describes: export it again."
+                )
             sizes = {name: tuple(stored.get_slice(name).get_shape()) for name in wanted}
             wrong = [name for name, size in sizes.items() if size != tuple(wanted[name].shape)]
             if wrong:

@@ -45,6 +45,6 @@ def _write(item: Planned, numbers: dict[str, int], target: Path) -> None:
         if whole is None:
             whole, affine = np.zeros(mask.shape, np.uint16), mask.affine
         if mask.shape != whole.shape or not np.allclose(mask.affine, affine, atol=1e-3):
-            raise InputError(f"{file} lies on another grid than the masks beside it: leave these masks out.")
+            raise InputError(f"{file} lies on a different grid from the masks beside it: leave these masks out.")
         whole[mask.voxels > 0] = numbers.get(stem(file), 1)
     nib.Nifti1Image(whole, affine).to_filename(target)

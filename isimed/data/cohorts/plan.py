@@ -149,7 +149,7 @@ class Plan:
             number = int(row["number"])
             changed: dict[str, Any] = {key: _cell(row[key]) for key in CORRECTABLE}
             if changed["role"] not in ROLES:
-                raise InputError(f"{changed['role']!r} is no role of a file: use {', '.join(ROLES)}.")
+                raise InputError(f"{changed['role']!r} is not a role of a file: use {', '.join(ROLES)}.")
             if changed["role"] == IMAGE and items[number].role != IMAGE:
                 changed["volume"] = changed["volume"] or self.name_of(items[number].path)
                 changed["patient"] = changed["patient"] or changed["volume"]

@@ -184,4 +184,4 @@ def _check_replaceable(folder: Path) -> None:
     generator = _read_manifest(folder).get("generator")
     ours = isinstance(generator, dict) and generator.get("tool") == "isimed.data.demo"
     if not ours and any(folder.iterdir()):
-        raise InputError(f"{folder} holds something else than a demo cohort: choose another folder.")
+        raise InputError(f"{folder} holds something other than a demo cohort: choose another folder.")

@@ -113,7 +113,7 @@ def _read_voxels(stack: Stack, shape: tuple[int, int, int]) -> NDArray:
         if plane.ndim != 2:
             raise InputError(f"{frame.path} holds RGB colours, not a scan's grey values: export the original series.")
         if plane.shape != shape[:2]:
-            raise InputError(f"{frame.path} has slices of another size than the others: export the series again.")
+            raise InputError(f"{frame.path} has slices of a different size from the others: export the series again.")
         array = _wide_enough(array, plane)
         array[..., k] = plane
     return array
@@ -137,7 +137,7 @@ def _decode(frame: Frame) -> NDArray:
         if size > MAX_PACKED * path.stat().st_size:
             raise InputError(f"{path} promises far more pixels than it can hold: export it again.")
         if frame.scales_differ:
-            raise InputError(f"{path} is compressed and scales each frame otherwise: export it without compression.")
+            raise InputError(f"{path} is compressed and scales each frame differently: export it without compression.")
         return _decompressed(data, path, syntax)
     except InputError:
         raise

@@ -85,7 +85,7 @@ def body_mask(image: NDArray, *, above: float) -> NDArray[np.bool_]:
 
     Filling in axial slices keeps lungs and sinuses (open to the outside only in 3D) inside the body.
     """
-    return _largest(image > above)  # not a number is not above anything
+    return _largest(image > above)  # NaN is above nothing
 
 
 def _filler(image: NDArray) -> float | None:

@@ -55,7 +55,7 @@ class Sharp:
 
     Attributes:
         mm: (3,) scanner mm of the target.
-        spread_mm: how far the shifts that fit about equally well lie apart.
+        spread_mm: how far apart the shifts lie that fit about equally well.
         correlation: of the best shift, -1 to 1.
     """
 

@@ -63,7 +63,7 @@ def check_point(volume: Prepared, point_mm: ArrayLike, *, reach_mm: float) -> No
     point = np.asarray(point_mm, dtype=float)
     said = ", ".join(f"{value:g}" for value in point.ravel())
     if point.shape != (3,) or not np.isfinite(point).all():
-        raise InputError(f"({said}) is no place: give three finite numbers of scanner mm.")
+        raise InputError(f"({said}) is not a place: give three finite numbers of scanner mm.")
     reach, last = reach_mm / volume.spacing, np.array(volume.image.shape) - 1
     voxel = volume.to_voxel(point)
     if (voxel < -reach).any() or (voxel > last + reach).any():

@@ -181,7 +181,7 @@ def checked_step(step_mm: float | None, checkpoint: Checkpoint) -> float:
     """
     step = checkpoint.card.step_mm if step_mm is None else float(step_mm)
     if not (math.isfinite(step) and step > 0):
-        raise InputError(f"A step of {step:g} mm between crops is no length: give mm above 0.")
+        raise InputError(f"A step of {step:g} mm between crops is not a length: give mm above 0.")
     return step
 
 

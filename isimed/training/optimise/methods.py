@@ -100,11 +100,11 @@ class Method:
 
     def __post_init__(self) -> None:
         if not self.heads or any(not isinstance(size, int) or size < 1 for size in self.heads.values()):
-            raise InputError(f"heads are sizes of at least 1 by name, got {dict(self.heads)}.")
+            raise InputError(f"heads have to map names to sizes of at least 1, got {dict(self.heads)}.")
         if self.views < 1 or (self.teacher and self.teacher not in self.heads):
             raise InputError(f"views are 1 or more and the teacher is a head, got {self.views}, {self.teacher}.")
         if unknown := sorted(set(self.options) - set(TrainConfig.model_fields)):
-            raise InputError(f"{unknown[0]} is no option of a training: see `python -m isimed train --help`.")
+            raise InputError(f"{unknown[0]} is not an option of training: see `python -m isimed train --help`.")
 
     def full_views(self, config: TrainConfig) -> int:
         """Full-size views of each crop that a step looks at."""
@@ -197,7 +197,9 @@ def find_method(name: str) -> Method:
     except Exception as error:  # whatever somebody's module does
         raise InputError(f"--method {name} cannot be imported ({type(error).__name__}: {error}).") from error
     if not isinstance(found, Method):
-        raise InputError(f"--method {name} is no method: put @isimed.method(heads=...) above the function of its loss.")
+        raise InputError(
+            f"--method {name} is not a method: put @isimed.method(heads=...) above the function of its loss."
+        )
     return found
 
 

@@ -65,7 +65,7 @@ def settings_panel(table: Table, fitted: Map) -> None:
     st.number_input(
         "Points drawn, at most", 1_000, plots.POINTS, plots.POINTS, 1_000,
         key="map_points", persist_state="session",
-        help="Of flat maps, of each scan its share.",
+        help="In flat maps; every scan gets its share.",
     )  # fmt: skip
     st.caption(
         f"Fitted on {len(fitted.info.reference_subjects)} patients on {fitted.info.created[:10]} and kept: new "

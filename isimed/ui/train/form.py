@@ -65,7 +65,7 @@ def config_form() -> TrainConfig | str:
             index=None,
             placeholder="none",
             on_change=_take_preset,
-            help="Fill the form as the paper has it, or as its authors' code has it; change after that what you like.",
+            help="Fills the form with the settings of the paper or of its authors' code; change what you like.",
         )
     by_name = {option.name: option for option in options()}
     with method:

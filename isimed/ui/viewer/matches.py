@@ -31,7 +31,7 @@ BEST = 4
 STRIP = 16
 FIELD_MM = 200.0  # a head, at one scale for all: wide shoulders would make the place too small to compare
 LEGEND = (
-    "The millimetres are how far the places that fit about equally well lie apart; on real patients they follow the "
+    "The millimetres are how far apart the places lie that fit about equally well; on real patients they follow the "
     "error only weakly: look at the pictures. Error: distance to the true place, known for synthetic patients only. "
     "Figures: latent distance is how far apart the two crops are for the network."
 )

@@ -27,7 +27,9 @@ def choose_point(cohort: Cohort, card: Card) -> tuple[str, Point]:
     ids = [entry.id for entry in cohort.volumes]
     cursor = st.session_state.get(CURSOR) or cursor_from_url(dict(st.query_params))
     volume_id = cursor["volume"] if cursor and cursor["volume"] in ids else ids[0]
-    volume_id = st.sidebar.selectbox("Patient", ids, index=ids.index(volume_id), help="Whose scan is clicked.")
+    volume_id = st.sidebar.selectbox(
+        "Patient", ids, index=ids.index(volume_id), help="The patient whose scan you click."
+    )
     if cursor and cursor["volume"] == volume_id and cursor["mm"] and _inside(cohort, volume_id, cursor["mm"]):
         point = cursor["mm"]
     else:

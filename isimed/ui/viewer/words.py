@@ -37,7 +37,8 @@ def organ_line(votes: Mapping[int, int], names: Mapping[int, str]) -> str:
     """What the labelled patients say of a place: "left putamen (7 of 7 labelled patients)"; "" where none voted.
 
     Args:
-        votes: label -> patients, 0 for no organ near. names: label -> name.
+        votes: label -> patients, 0 for no organ near.
+        names: label -> name.
     """
     if not votes:
         return ""
@@ -52,7 +53,8 @@ def midline_line(right_mm: float, organ: str = "") -> str:
     """On which side of the body's middle a place lies, and how far; near it the side is said to be uncertain.
 
     Args:
-        right_mm: from the middle of the body's box, to the right. organ: the name said beside it.
+        right_mm: from the middle of the body's box, to the right.
+        organ: the name said beside it.
     """
     if abs(right_mm) >= NEAR_MIDLINE_MM:
         return f"{abs(right_mm):.0f} mm {SIDES[right_mm > 0]} of the midline"

@@ -247,7 +247,7 @@ def test_an_interrupted_run_leaves_nothing(quick, tmp_path):
 
 def test_foreign_folders_and_impossible_numbers_are_refused(tmp_path):
     (tmp_path / "dataset.json").write_text('{"name": "mine", "volumes": []}')
-    with pytest.raises(InputError, match="something else"):
+    with pytest.raises(InputError, match="something other"):
         make_demo(tmp_path)
     with pytest.raises(InputError, match="is a file"):
         make_demo(tmp_path / "dataset.json")

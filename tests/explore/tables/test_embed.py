@@ -193,9 +193,9 @@ def test_a_place_that_the_scan_does_not_show_is_refused(
 
 @pytest.mark.parametrize("step", [0, -3, float("nan"), float("inf")])
 def test_a_step_that_is_no_length_is_refused(cohort: Cohort, checkpoint: Checkpoint, step: float) -> None:
-    with pytest.raises(InputError, match="between crops is no length"):
+    with pytest.raises(InputError, match="between crops is not a length"):
         embed_cohort(cohort, checkpoint, step_mm=step)
-    with pytest.raises(InputError, match="between crops is no length"):
+    with pytest.raises(InputError, match="between crops is not a length"):
         isimed.embed(cohort.path("P0.nii.gz"), checkpoint=checkpoint, step_mm=step)
 
 

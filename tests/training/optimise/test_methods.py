@@ -90,7 +90,7 @@ def test_a_module_that_breaks_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
         ({"heads": {}}, "sizes of at least 1"),
         ({"heads": {"distance": 0}}, "sizes of at least 1"),
         ({"heads": {"a": 2}, "teacher": "b"}, "the teacher is a head"),
-        ({"heads": {"a": 2}, "options": ["pennalty"]}, "pennalty is no option"),
+        ({"heads": {"a": 2}, "options": ["pennalty"]}, "pennalty is not an option"),
     ],
 )
 def test_a_row_that_cannot_work_is_refused_where_it_is_written(row: dict[str, Any], said: str) -> None:
