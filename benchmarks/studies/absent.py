@@ -159,9 +159,24 @@ def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
     found["refused_of_present_cut"] = over_targets(lambda chosen: float(told[chosen][~absent[chosen]].mean()))
     refused = [row["beyond"] > LIMIT_MM for row in rows if row["kind"] == "whole"]
     found["refused_of_present_whole"] = {"value": float(np.mean(refused)), "n": len(refused)}
+    found["told_at_95_specificity"] = told_at(rows, names)
     sides = [row["right"] for row in cut if row["absent"] and row["beyond"] > LIMIT_MM]
     found["side_right_of_told"] = {"value": float(np.mean(sides)), "n": len(sides)}
     return found
+
+
+def told_at(rows: list[dict[str, Any]], names: list[str], specificity: float = 0.95) -> dict[str, float]:
+    """Which absent places are told by the limit that refuses 5 % of the present ones of the other half of the targets.
+
+    Present places in cut and in whole scans count alike; those in whole ones belong to both halves.
+    """
+    hits, false = [], []
+    for half in (names[::2], names[1::2]):
+        setting = [row["beyond"] for row in rows if not row["absent"] and row["target"] not in half]
+        limit = float(np.quantile(setting, specificity))
+        hits += [row["beyond"] > limit for row in rows if row["absent"] and row["target"] in half]
+        false += [row["beyond"] > limit for row in rows if not row["absent"] and row["target"] in half]
+    return {"value": float(np.mean(hits)), "refused_of_present_cut": float(np.mean(false)), "n": len(hits)}
 
 
 def main() -> None:

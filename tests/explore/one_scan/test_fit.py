@@ -148,3 +148,15 @@ def test_a_cohort_without_the_training_patients_is_refused(checkpoint: Checkpoin
     other = Cohort.load(write_cohort(tmp_path, patients=2))
     with pytest.raises(InputError, match="give the cohort of its card"):
         make_profile(checkpoint, other)
+
+
+@pytest.mark.parametrize("name", ["headneck-ct", "brain-flair", "demo-brain"])
+def test_a_shipped_profile_is_that_of_its_network_and_says_what_it_was_measured_on(name: str) -> None:
+    shipped = open_checkpoint(name)
+    found = read_profile(shipped)
+    assert found is not None, "make it again: isimed profile"
+    assert found.info.patients == shipped.card.patients
+    assert limit_of(found.scan_misfits)[1] >= 0.93
+    assert shipped.card.region
+    assert shipped.card.sequence
+    assert shipped.card.licence
