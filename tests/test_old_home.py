@@ -107,7 +107,8 @@ def test_its_quality_report_says_what_is_found_now(old: Path, cohort: Cohort) ->
 def test_its_evaluation_is_shown_and_reported(old: Path, cohort: Cohort) -> None:
     stored = json.loads((old / "result.json").read_bytes())
     result = Result.model_validate(stored)
-    assert json.loads(result.to_json()) == stored
+    again = json.loads(result.to_json())
+    assert {key: again[key] for key in stored} == stored  # newer versions may say more
     latest = evaluation_job.latest(cohort, "evaluate", Result)
     assert latest is not None
     assert latest.cohort.fingerprint == cohort.fingerprint

@@ -121,7 +121,7 @@ def mine(outputs, config):
     wrong = AppTest.from_file(str(PAGE), default_timeout=120)
     wrong.session_state["train_draft"] = {"method": "typed_in:other"}  # AppTest itself cannot type a new option
     wrong.run()
-    assert "--method typed_in:other cannot be imported" in texts(wrong)
+    assert "typed_in\\:other cannot be imported" in texts(wrong)
     assert wrong.button[0].disabled
     page.session_state["train_draft"] = {"method": "typed_in:mine"}
     page.run()
