@@ -9,15 +9,19 @@ from isimed.core.text import plain
 from isimed.explore.search.query import Query
 from isimed.ui import state
 from isimed.ui.slice_viewer import Box, Overlays
-from isimed.ui.viewer import box, clicked, layers, matches, point_list, search, search_options, viewer_style
+from isimed.ui.viewer import box, clicked, layers, matches, point_list, reference, search, search_options, viewer_style
 
 HEIGHT = 535  # pixels of the planes: the strip below them is still seen on a laptop
 
 viewer_style.full_width()
 cohort = state.choose_cohort()
 checkpoint = state.choose_checkpoint(cohort)
-preparation = checkpoint.card.preparation
 volume_id, point_mm = search.choose_point(cohort, checkpoint.card)
+query = Query(
+    cohort, checkpoint, volume_id, point_mm,
+    reference=reference.choose_reference(cohort, checkpoint), open_scan=state.prepared_scan,
+)  # fmt: skip
+reference.say_fit(query)
 layer = st.sidebar.selectbox("Overlay", layers.choices(cohort), key="layer", help=layers.HELP)
 details = matches.choose_details()
 edge_mm = checkpoint.card.crop_mm
@@ -26,16 +30,17 @@ here, there = viewer_style.halves()
 below = st.container()
 with there:
     with viewer_style.row():
-        viewer_style.line("In other patients", help=matches.LEGEND)
+        others = f"In {plain(query.reference.name)}" if query.reference else "In other patients"
+        viewer_style.line(others, help=matches.LEGEND)
         plane = matches.choose_plane()
-    table = state.table(cohort, checkpoint, partial=True)
-query = Query(cohort, checkpoint, volume_id, point_mm, open_scan=state.prepared_scan)
+    table = reference.table_of(query)
 code = search.code_of(query, table) if table is not None else None
 
 
 def overlays(volume: str, place_mm: search.Point) -> Overlays:
-    heat = layers.heat_map(cohort, table, preparation, volume, layer, code) if table is not None else None
-    labels = layers.label_map(cohort, volume, layer)
+    heat = layers.heat_map(query, table, volume, layer, code) if table is not None else None
+    whose, entry = query.whose(volume)
+    labels = layers.label_map(whose, entry.id, layer)
     markers = point_list.markers(cohort, volume) + box.marks(table, volume, place_mm)
     chosen = box.boxes(table, volume) if volume == volume_id else []
     return Overlays([Box(place_mm, edge_mm), *chosen], markers, labels, heat)
@@ -55,11 +60,11 @@ say = partial(matches.note, details=details, in_mm=table.info.in_mm)
 with there, st.spinner("Searching the other patients…"):
     found = search.find(query, table, code)
 with below:
-    matches.show_strip(cohort, preparation, found[matches.BEST :], edge_mm, plane=plane, say=say)
+    matches.show_strip(query, found[matches.BEST :], edge_mm, plane=plane, say=say)
 with there:
     best = search.refine(query, table, found[: matches.BEST])
     height = HEIGHT // 2 - 30
-    matches.show_best(cohort, best, plane=plane, height=height, say=say, overlays=overlays)
+    matches.show_best(query, best, plane=plane, height=height, say=say, overlays=overlays)
 found = [*best, *found[matches.BEST :]]
 with said:
     clicked.say_where(query, found)

@@ -33,12 +33,13 @@ def _works() -> OrderedDict[str, Work]:
     return OrderedDict()
 
 
-def result(key: str, job: Callable[[Progress, Say], T]) -> T | None:
+def result(key: str, job: Callable[[Progress, Say], T], *, patience: float = PATIENCE) -> T | None:
     """The result of a job, or None while it is at work; then a progress bar stands on the page.
 
     Args:
         key: what the result is; the same key is worked out once and kept for all sessions.
         job: gets two functions to report to: (done, total), and what is being done.
+        patience: seconds to wait for it before the bar is shown.
     """
     works = _works()
     work = works.get(key)
@@ -48,7 +49,7 @@ def result(key: str, job: Callable[[Progress, Say], T]) -> T | None:
     works.move_to_end(key)
     while len(works) > KEPT and next(iter(works.values())).finished.is_set():
         works.popitem(last=False)
-    if work.finished.wait(PATIENCE) and not work.error:
+    if work.finished.wait(patience) and not work.error:
         return work.result
     _show(key)
     return None
@@ -89,4 +90,4 @@ def _show(key: str) -> None:
             forget(key)
             st.rerun()
     else:
-        st.progress(work.share, f"{plain(work.text)}, once for this table…")
+        st.progress(work.share, f"{plain(work.text)}, once…")

@@ -142,3 +142,26 @@ def test_crops_chosen_in_the_map_are_marked_in_their_scans(page: AppTest, monkey
     assert not page.exception
     assert {volume: len(found) for volume, found in shown.items()} == {"P0": 1, "P1": 0, "P2": 2}
     assert {tuple(mark.mm) for mark in shown["P2"]} == {tuple(table.centre_mm[row]) for row in rows[1:]}
+
+
+def test_a_cohort_of_one_patient_looks_in_another_one(page: AppTest, tmp_path: Path) -> None:
+    register(write_cohort(tmp_path / "alone", patients=1, name="alone"))
+    cohort = Cohort.load("alone")
+    embed_cohort(cohort, checkpoint_for("untrained", cohort), step_mm=48)
+    page.query_params.update({"cohort": "alone"})
+    page.run()
+    assert not page.exception
+    assert next(box.value for box in page.selectbox if box.label == "Look in") == "small"
+    assert any("In small" in element.value for element in page.markdown)
+    assert any("Click any place in P0" in element.value for element in page.markdown)
+
+
+def test_a_single_patient_without_a_reference_is_told_how_to_get_one(tmp_path: Path, monkeypatch) -> None:
+    register(write_cohort(tmp_path / "alone", patients=1, name="alone"))
+    cohort = Cohort.load("alone")
+    monkeypatch.setattr(state, "checkpoint_choices", lambda cohort: ["untrained"])
+    embed_cohort(cohort, checkpoint_for("untrained", cohort), step_mm=48)
+    monkeypatch.setitem(state.table.__kwdefaults__, "step_mm", 48)
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert not page.exception
+    assert any("This cohort has one patient" in element.value for element in page.info)

@@ -5,7 +5,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from isimed.data.cohorts.cohort import Cohort
-from isimed.data.prepared.preprocess import Preparation, resample_labels
+from isimed.data.prepared.preprocess import resample_labels
+from isimed.explore.search.query import Query
 from isimed.explore.search.similarity import similarity_map
 from isimed.explore.tables.store import Table
 from isimed.ui import state
@@ -55,13 +56,12 @@ def _labels(key: str, name: str, volume_id: str, _cohort: Cohort) -> NDArray[np.
     return resample_labels(labels, scan.affine, scan.shape)
 
 
-def heat_map(
-    cohort: Cohort, table: Table, preparation: Preparation, volume_id: str, layer: str, code: NDArray
-) -> HeatMap | None:
+def heat_map(query: Query, table: Table, volume_id: str, layer: str, code: NDArray) -> HeatMap | None:
     """Likeness over a volume; None for other overlays."""
     if layer != LIKENESS or volume_id not in table.volumes:
         return None
-    prepared, scan = state.prepared_scan(cohort, volume_id, preparation), state.scan(cohort, volume_id)
+    cohort, entry = query.whose(volume_id)
+    prepared, scan = query.prepared(volume_id), state.scan(cohort, entry.id)
     unit = "mm" if table.info.in_mm else ""
     distances = similarity_map(table, code, volume_id, prepared, scan)
     low = float(np.nanmin(distances))

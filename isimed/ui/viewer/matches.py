@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from isimed.data.cohorts.cohort import Cohort
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Preparation
+from isimed.explore.search.query import Query
 from isimed.ui import state
 from isimed.ui.slice_viewer import (
     Appearance,
@@ -62,7 +62,7 @@ def note(found: Found, *, details: bool, in_mm: bool) -> str:
 
 
 def show_best(
-    cohort: Cohort,
+    query: Query,
     found: Sequence[Found],
     *,
     plane: Plane,
@@ -80,11 +80,12 @@ def show_best(
     columns = st.columns(2, gap="small")
     for number, match in enumerate(found):
         absent, drawn = bool(match.location.note), overlays(match.volume, match.mm)
+        cohort, entry = query.whose(match.volume)
         with columns[number % 2]:
             slice_viewer(
-                state.scan(cohort, match.volume),
+                state.scan(cohort, entry.id),
                 key=f"match-{number}",
-                volume_key=f"{cohort.fingerprint}/{match.volume}",
+                volume_key=f"{cohort.fingerprint}/{entry.id}",
                 modality=cohort.modality,
                 cursor_mm=match.mm,
                 overlays=replace(drawn, boxes=()) if absent else drawn,
@@ -93,21 +94,28 @@ def show_best(
                     crosshair=not absent, header=Header(match.volume, say(match), "Open"),
                 ),
                 behaviour=Behaviour(
-                    link=None if absent else LINK, reports_clicks=False, on_action=_opener(match.volume)
+                    link=None if absent else LINK, reports_clicks=False, on_action=_opener(query, match.volume)
                 ),
             )  # fmt: skip
 
 
-def _opener(volume_id: str) -> Callable[[Click], None]:
+def _opener(query: Query, volume: str) -> Callable[[Click], None]:
     def open_it(click: Click) -> None:
-        search.set_point(volume_id, click.mm)
+        _open(query, volume, click.mm)
 
     return open_it
 
 
+def _open(query: Query, volume: str, mm: search.Point) -> None:
+    """Make a match the clicked patient; one of a reference brings its cohort along."""
+    cohort, entry = query.whose(volume)
+    if cohort is query.reference:
+        st.session_state["cohort"] = cohort.root.name
+    search.set_point(entry.id, mm)
+
+
 def show_strip(
-    cohort: Cohort,
-    preparation: Preparation,
+    query: Query,
     found: Sequence[Found],
     edge_mm: float,
     *,
@@ -120,7 +128,7 @@ def show_strip(
         return
     pictures = [
         Picture(
-            _picture(cohort, preparation, match, edge_mm, plane),
+            _picture(query, match, edge_mm, plane),
             match.volume,
             say(match).replace(" · ", "\n").replace(": ", ":\n"),
         )
@@ -128,14 +136,14 @@ def show_strip(
     ]
 
     def choose(number: int) -> None:
-        search.set_point(shown[number].volume, shown[number].mm)
+        _open(query, shown[number].volume, shown[number].mm)
 
     picture_strip(pictures, key="strip", plane=plane, on_choose=choose)
 
 
-def _picture(cohort: Cohort, preparation: Preparation, match: Found, edge_mm: float, plane: Plane) -> bytes:
+def _picture(query: Query, match: Found, edge_mm: float, plane: Plane) -> bytes:
     """JPEG of a prepared slice: read from the memory-mapped file, so a strip of a large cohort stays quick."""
-    prepared = state.prepared_scan(cohort, match.volume, preparation)
+    prepared, preparation = query.prepared(match.volume), query.checkpoint.card.preparation
     volume = Volume(prepared.image, prepared.affine)
     picture = slice_picture(
         volume, match.mm, edge_mm=edge_mm, plane=plane, window=window_of(preparation), width=130, field_mm=FIELD_MM,
