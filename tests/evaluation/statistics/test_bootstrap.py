@@ -110,6 +110,7 @@ def test_packing_keeps_everything_to_six_digits() -> None:
     half = 3.18245 * np.sqrt(3 / 4 * 4 * 0.25)  # t with 3 degrees of freedom
     assert again.interval() == blocks.interval() == pytest.approx((1 - half, 1 + half), rel=1e-5)
     assert (again.who, again.bounds, again.rests_on) == ("them", (0.0, np.inf), 3)
+    assert back.bounds == figure.bounds == (-np.inf, np.inf)
 
 
 def test_jackknife_of_a_mean_is_the_standard_error() -> None:
