@@ -34,12 +34,12 @@ Volumes = Callable[[str], Prepared]
 
 
 def label_scan(
-    path: str | Path, reference: Cohort, *, checkpoint: str | None = None, progress: Progress | None = None
+    path: str | Path | Volume, reference: Cohort, *, checkpoint: str | None = None, progress: Progress | None = None
 ) -> tuple[Volume, Checkpoint]:
     """A rough label map of a scan that need not be of any cohort.
 
     Args:
-        path: any scan that ``read_volume`` reads.
+        path: any scan that ``read_volume`` reads, or one that was read.
         reference: a cohort with organ labels, embedded with the checkpoint.
         checkpoint: by default the one that fits the scan best.
         progress: called with (steps done, steps in all).
@@ -50,7 +50,7 @@ def label_scan(
     Raises:
         InputError: the scan cannot be read, no network fits it, or the reference is not embedded with that network.
     """
-    scan = read_volume(path)
+    scan = path if isinstance(path, Volume) else read_volume(path)
     seen = look(scan, [checkpoint] if checkpoint else checkpoint_names())
     if not seen:
         raise InputError(f"No checkpoint can say whether it fits {scan.name}: make its profile, see `isimed profile`.")

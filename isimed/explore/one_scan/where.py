@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from isimed.data.formats.volume import Volume, read_volume
 from isimed.data.prepared import cache
 from isimed.data.prepared.preprocess import Prepared, prepare
 from isimed.explore.one_scan.fit import Fit, judge
-from isimed.explore.one_scan.profile import Profile, read_profile, sample_crops
+from isimed.explore.one_scan.profile import Profile, read_profile, sample_crops, scan_misfit
 from isimed.explore.search.locate import Location, from_table, with_notes
 from isimed.explore.search.retrieve import check_point, code_at
 from isimed.explore.search.whereabouts import organ_vote
@@ -28,6 +28,8 @@ from isimed.models.card import checkpoint_names
 from isimed.models.checkpoint import Checkpoint, open_checkpoint
 
 AXES = ("left-right", "posterior-anterior", "inferior-superior")
+FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))  # left and right look alike
+MARGIN = 1.1  # times the misfit: 12 of 12 test patients of headneck-ct turned over lie beyond it
 CLEAR = 0.5  # correlation of where crops are with where they look to be
 VOTERS = 20
 
@@ -90,7 +92,7 @@ class Description:
 
 
 def where(
-    path: str | Path,
+    path: str | Path | Volume,
     *,
     mm: ArrayLike | None = None,
     checkpoint: str | None = None,
@@ -100,7 +102,7 @@ def where(
     """Say what a scan is, which network fits it, and what lies at a place.
 
     Args:
-        path: any scan that ``read_volume`` reads.
+        path: any scan that ``read_volume`` reads, or one that was read.
         mm: (3,) a place in scanner mm.
         checkpoint: ask this network alone; by default every shipped or exported one that has a profile.
         reference: where organs are looked up; by default a labelled cohort that is embedded with the network.
@@ -109,7 +111,7 @@ def where(
     Raises:
         InputError: the scan cannot be read, the place lies outside it, or the reference is not embedded.
     """
-    scan = read_volume(path)
+    scan = path if isinstance(path, Volume) else read_volume(path)
     seen = look(scan, [checkpoint] if checkpoint else checkpoint_names())
     if not seen:
         return Description((), notes=("No checkpoint here can say whether it fits: see `isimed profile --help`.",))
@@ -118,6 +120,9 @@ def where(
         check_point(best.volume, mm, reach_mm=best.checkpoint.card.crop_mm / 2)
     fits, notes = tuple(one.fit for one in seen), []
     if not best.fit.fits:
+        axes = best.axes
+        if axes.startswith("reversed"):
+            notes.append(f"It may lie the wrong way round ({axes}): check its header's orientation.")
         if mm is not None:
             notes.append("No organ is named: a network that does not fit would name a wrong one.")
         return Description(fits, notes=tuple(notes))
@@ -159,8 +164,19 @@ class Look:
 
     @property
     def axes(self) -> str:
-        """Whether the crops lie along the body's axes as they look to."""
-        return axes_of(self.place, self.looks)
+        """Whether the scan's axes are those of a body: some crops embedded for each way it could be turned over."""
+        told = axes_of(self.place, self.looks)
+        if told != "plausible":
+            return told
+        if not self.profile.info.held_out:
+            return "unclear"  # too few patients to know how much worse a scan turned over fits
+        misfits = [self.fit.misfit]
+        for axes in FLIPS[1:]:
+            image, body = np.flip(self.volume.image, axes).copy(), np.flip(self.volume.body, axes).copy()
+            over = replace(self.volume, image=image, body=body, labels={})
+            crops = sample_crops(self.checkpoint, over, count=self.profile.info.crops)[1]
+            misfits.append(scan_misfit(self.profile.misfit(crops)))
+        return axes_by_fit(misfits)
 
     @property
     def region(self) -> str | None:
@@ -194,6 +210,21 @@ def look(scan: Volume, names: Sequence[str]) -> list[Look]:
     if reason and not seen:
         raise reason
     return sorted(seen, key=lambda one: (not one.fit.fits, one.fit.misfit / one.fit.limit))
+
+
+def axes_by_fit(misfits: Sequence[float]) -> str:
+    """Which way of turning a scan over fits best: "plausible" as it is, "reversed: ..." clearly another, or "unclear".
+
+    Args:
+        misfits: of the scan flipped along each of ``FLIPS``.
+    """
+    best = int(np.argmin(misfits))
+    others = [misfit for n, misfit in enumerate(misfits) if n not in (0, best)]
+    if best == 0:
+        return "plausible" if min(others) > MARGIN * misfits[0] else "unclear"
+    if misfits[0] > MARGIN * misfits[best]:
+        return "reversed: " + ", ".join(AXES[axis] for axis in FLIPS[best])
+    return "unclear"
 
 
 def axes_of(place: NDArray, looks: NDArray) -> str:

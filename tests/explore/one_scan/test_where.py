@@ -8,7 +8,7 @@ import pytest
 
 from isimed.__main__ import main
 from isimed.explore.one_scan.profile import Profile, ProfileInfo
-from isimed.explore.one_scan.where import axes_of, region_of
+from isimed.explore.one_scan.where import axes_by_fit, axes_of, region_of
 from tests.data.make import write_nifti
 
 PLACE = np.random.default_rng(0).uniform(-100, 100, (60, 3))
@@ -30,6 +30,20 @@ def looks(turn: np.ndarray, noise: float = 10.0) -> np.ndarray:
 )
 def test_axes_are_told_from_where_crops_are_and_where_they_look_to_be(turn: np.ndarray, said: str) -> None:
     assert axes_of(PLACE, looks(turn)).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("misfits", "said"),
+    [
+        ([1.0, 1.3, 1.2, 1.6], "plausible"),
+        ([1.0, 1.3, 1.05, 1.6], "unclear"),
+        ([1.3, 1.0, 1.6, 1.2], "reversed: inferior-superior"),
+        ([1.6, 1.2, 1.3, 1.0], "reversed: posterior-anterior, inferior-superior"),
+        ([1.05, 1.0, 1.3, 1.3], "unclear"),
+    ],
+)
+def test_a_scan_is_reversed_where_turned_over_it_fits_clearly_better(misfits: list[float], said: str) -> None:
+    assert axes_by_fit(misfits) == said
 
 
 def test_too_few_crops_leave_the_axes_unclear() -> None:
