@@ -101,7 +101,9 @@ def test_wrong_input_is_one_line(
     assert len(output.err.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["demo", "import", "check", "train", "runs", "embed", "locate", "evaluate"])
+@pytest.mark.parametrize(
+    "command", ["demo", "import", "check", "train", "runs", "embed", "locate", "where", "label", "profile", "evaluate"]
+)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
@@ -118,6 +120,9 @@ def test_train_embed_locate(
     assert summary["state"] == "finished"
     run = Run.find(summary["run"])
     assert Path(run.config.cohort).is_absolute()
+    assert main(["runs", "--json"]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert (listed["run"], listed["state"]) == (run.id, "finished")
     assert main(["runs"]) == 0
     assert run.id in capsys.readouterr().out
     assert main(["embed", str(cohort.root), "--checkpoint", run.id, "--step-mm", "60"]) == 0

@@ -1,5 +1,6 @@
 """Trainings: listed, stopped, resumed, exported."""
 
+import json
 from pathlib import Path
 
 from isimed.cli.parser import Commands, Options
@@ -10,6 +11,7 @@ def add(commands: Commands) -> None:
     runs = commands.add("runs", run, "List, stop or resume trainings; export what one left.")
     runs.add_argument("action", nargs="?", default="list", choices=["list", "stop", "resume", "export"])
     runs.add_argument("id", nargs="?", help="the run, as the list names it")
+    runs.add_argument("--json", action="store_true", help="list: print JSON for scripts")
     runs.add_argument("--to", metavar="FOLDER", help="export: where to; the folder's name becomes the checkpoint's")
     runs.add_argument("--about", default="", help="export: what it was trained on")
     runs.add_argument("--provenance", default="", help="export: where the data come from, and their licence")
@@ -20,8 +22,11 @@ def run(options: Options) -> None:
     from isimed.training.runs.folder import Run
 
     if options.action == "list":
-        for run in Run.all():
-            status = jobs.status(run)
+        listed = [(run, jobs.status(run)) for run in Run.all()]
+        if options.json:
+            print(json.dumps([{"run": run.id, **vars(status)} for run, status in listed], default=str))
+            return
+        for run, status in listed:
             figures = ", ".join(f"{name} {value:.3g}" for name, value in status.best.items())
             print(f"{run.id}  {status.state}  step {status.step}/{status.total_steps}  {figures}  {status.message}")
         return
