@@ -19,13 +19,28 @@ PATIENCE = 1.5  # seconds until a progress bar is worth the flicker
 log = logging.getLogger(__name__)
 
 
+class Stopped(Exception):
+    """The user stopped it."""
+
+
 @dataclass
 class Work:
-    share: float = 0.0
+    """Attributes:
+    done, total: how far it is. text: what is being done. error: one sentence, or empty.
+    finished: also where it failed. stop: set to end it at its next step.
+    """
+
+    done: int = 0
+    total: int = 0
     text: str = "Starting"
     result: Any = None
     error: str = ""
     finished: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def share(self) -> float:
+        return min(max(self.done / max(self.total, 1), 0.0), 1.0)
 
 
 @st.cache_resource(show_spinner=False)
@@ -41,6 +56,15 @@ def result(key: str, job: Callable[[Progress, Say], T], *, patience: float = PAT
         job: gets two functions to report to: (done, total), and what is being done.
         patience: seconds to wait for it before the bar is shown.
     """
+    work = start(key, job)
+    if work.finished.wait(patience) and not work.error:
+        return work.result
+    _show(key)
+    return None
+
+
+def start(key: str, job: Callable[[Progress, Say], Any]) -> Work:
+    """Begin a job in a thread of the server, unless it was begun before."""
     works = _works()
     work = works.get(key)
     if work is None:
@@ -49,32 +73,38 @@ def result(key: str, job: Callable[[Progress, Say], T], *, patience: float = PAT
     works.move_to_end(key)
     while len(works) > KEPT and next(iter(works.values())).finished.is_set():
         works.popitem(last=False)
-    if work.finished.wait(patience) and not work.error:
-        return work.result
-    _show(key)
-    return None
+    return work
 
 
-def forget(start: str) -> None:
-    """Drop the results whose key starts so: what they came from has changed."""
-    for key in [key for key in _works() if key.startswith(start)]:
+def of(key: str) -> Work | None:
+    """The work of a key that was begun and not forgotten."""
+    return _works().get(key)
+
+
+def forget(beginning: str) -> None:
+    """Drop the works whose key begins so: what they came from has changed."""
+    for key in [key for key in _works() if key.startswith(beginning)]:
         _works().pop(key, None)
 
 
 def _run(work: Work, job: Callable) -> None:
     def progress(done: int, total: int) -> None:
-        work.share = min(max(done / max(total, 1), 0.0), 1.0)
+        if work.stop.is_set():
+            raise Stopped
+        work.done, work.total = done, total
 
     def say(text: str) -> None:
         work.text = text
 
     try:
         work.result = job(progress, say)
+    except Stopped:
+        work.error = "Stopped. What was finished is kept."
     except InputError as error:
         work.error = str(error)
     except Exception:
         log.exception("Background work broke off")
-        work.error = "This broke off. The server's log says why."
+        work.error = "This broke off; what was finished is kept. The server's log says why."
     finally:
         work.finished.set()
 
@@ -84,10 +114,19 @@ def _show(key: str) -> None:
     work = _works().get(key)
     if work is None or (work.finished.is_set() and not work.error):
         st.rerun()
-    elif work.error:
+    else:
+        show(key, work, f"{work.text}, once…")
+
+
+def show(key: str, work: Work, text: str) -> None:
+    """How far a work is, with a button to stop it; or why it ended, with a button to go on. For a fragment."""
+    if work.error:
         st.error(plain(work.error))
         if st.button("Try again", key=f"again-{key}"):
             forget(key)
             st.rerun()
-    else:
-        st.progress(work.share, f"{plain(work.text)}, once…")
+        return
+    bar, button = st.columns([6, 1], vertical_alignment="center")
+    bar.progress(work.share, plain(text))
+    if button.button("Stop", key=f"stop-{key}", icon=":material/stop:", disabled=work.stop.is_set()):
+        work.stop.set()

@@ -5,7 +5,6 @@ Opened things are cached by fingerprint, never by hashing voxels.
 
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -33,6 +32,7 @@ from isimed.explore.tables.store import (
 from isimed.models.card import UNTRAINED, find_checkpoint
 from isimed.models.checkpoint import Checkpoint
 from isimed.training.runs.folder import Run
+from isimed.ui import background
 
 DEMO, CHEST = "demo-brain", "demo-ct"
 AFTER_FIRST_VIEW = 5.0  # seconds, about what a browser takes to fetch and draw it
@@ -143,21 +143,6 @@ def _open_prepared(stamp: str, how: str, volume_id: str, _cohort: Cohort, _prepa
     return prepared(_cohort, _cohort.entry(volume_id), _preparation)
 
 
-@dataclass
-class Embedding:
-    """An embedding at work in the background of the server; what it wrote is kept if the server ends."""
-
-    done: int = 0
-    total: int = 0
-    error: str = ""
-    finished: bool = False
-
-
-@st.cache_resource(show_spinner=False)
-def _embeddings() -> dict[str, Embedding]:
-    return {}
-
-
 def table(
     cohort: Cohort, checkpoint: Checkpoint, *, step_mm: float | None = None, partial: bool = False
 ) -> Table | None:
@@ -172,10 +157,10 @@ def table(
     info = table_info(cohort, checkpoint, step_mm)
     there = [entry.id for entry in cohort.volumes if volume_file(info, entry.id).is_file()]
     if len(there) < len(cohort.volumes):
-        key = info.model_dump_json()
-        if key not in _embeddings():
-            _embeddings()[key] = work = Embedding()
-            threading.Thread(target=_embed, args=(work, cohort, checkpoint, step_mm), daemon=True).start()
+        key = f"embed-{info.model_dump_json()}"
+        background.start(
+            key, lambda progress, say: embed_cohort(cohort, checkpoint, step_mm=step_mm, progress=progress)
+        )
         _show_embedding(key, info, tuple(there) if partial else None)
         if not (partial and there):
             return None
@@ -189,38 +174,16 @@ def _open_table(info: str, volumes: tuple[str, ...], changed: int) -> Table:
     return open_table(TableInfo.model_validate_json(info), volumes)
 
 
-def _embed(work: Embedding, cohort: Cohort, checkpoint: Checkpoint, step_mm: float | None) -> None:
-    def progress(done: int, total: int) -> None:
-        work.done, work.total = done, total
-
-    try:
-        embed_cohort(cohort, checkpoint, step_mm=step_mm, progress=progress)
-    except InputError as error:
-        work.error = str(error)
-    except Exception:
-        work.error = "Embedding broke off; what was finished is kept. The server's log says why."
-        raise
-    finally:
-        work.finished = True
-
-
 @st.fragment(run_every=1.0)
 def _show_embedding(key: str, info: TableInfo, shown: tuple[str, ...] | None) -> None:
-    work = _embeddings().get(key)
+    work = background.of(key)
     more = shown is not None and len(list(table_folder(info).glob("*.parquet"))) > len(shown)
-    if work is None or (work.finished and not work.error):
-        _embeddings().pop(key, None)
-        st.rerun()
-    elif work.error:
-        st.error(plain(work.error))
-        if st.button("Try again"):
-            _embeddings().pop(key, None)
-            st.rerun()
-    elif more:
+    if work is None or more or (work.finished.is_set() and not work.error):
+        if work is not None and work.finished.is_set():
+            background.forget(key)
         st.rerun()
     else:
-        share = work.done / work.total if work.total else 0.0
-        st.progress(share, f"Embedding the cohort, once: {work.done} of {work.total or '…'} crops.")
+        background.show(key, work, f"Embedding the cohort, once: {work.done} of {work.total or '…'} crops.")
 
 
 def demo_warps(cohort: Cohort) -> dict | None:
