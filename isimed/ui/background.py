@@ -126,7 +126,8 @@ def show(key: str, work: Work, text: str) -> None:
             forget(key)
             st.rerun()
         return
-    bar, button = st.columns([6, 1], vertical_alignment="center")
-    bar.progress(work.share, plain(text))
-    if button.button("Stop", key=f"stop-{key}", icon=":material/stop:", disabled=work.stop.is_set()):
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.progress(work.share, plain(text))
+    can_stop = work.total > 0  # at its next step: one that reports none has none
+    if can_stop and row.button("Stop", key=f"stop-{key}", icon=":material/stop:", disabled=work.stop.is_set()):
         work.stop.set()

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from isimed.core.progress import Progress, Say
 from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort, cohort_names
 from isimed.explore.one_scan.fit import Fit, fit_of
@@ -59,10 +60,15 @@ def say_fit(query: Query) -> None:
     profile = read_profile(query.checkpoint)
     if profile is None:
         return
+
+    def measure(progress: Progress, say: Say) -> Fit:
+        say("Comparing this scan with the training")
+        return fit_of(query.checkpoint, profile, query.prepared())
+
     with st.sidebar:
         fit: Fit | None = background.result(
             f"fit-{query.checkpoint.fingerprint}-{query.cohort.fingerprint}-{query.volume}",
-            lambda *_: fit_of(query.checkpoint, profile, query.prepared()),
+            measure,
             patience=0.0,
         )
         if fit is not None:
