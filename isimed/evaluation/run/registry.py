@@ -23,6 +23,7 @@ ORDER = (  # new ones come after these
     "anomaly",
     "segmentation",
     "compare",
+    "fields",
 )
 
 
@@ -39,14 +40,15 @@ HEADLINES = tuple(headline for task in TASKS.values() for headline in task.headl
 
 
 def find_tasks(names: str | Sequence[str]) -> list[Task]:
-    """Tasks by name; ``all`` means all of them, in the order of the table.
+    """Tasks by name; ``all`` means all but those that must be asked for, in the order of the table.
 
     Raises:
         InputError: there is no such task.
     """
     wanted = [names] if isinstance(names, str) else list(names)
     if ALL in wanted:
-        return list(TASKS.values())
+        asked = [name for name in wanted if name in TASKS]
+        return [task for task in TASKS.values() if not task.on_request or task.name in asked]
     for name in wanted:
         if name not in TASKS:
             raise InputError(f"There is no task {name}: choose all or one of {', '.join(TASKS)}.")

@@ -60,6 +60,7 @@ class Task:
         measure_pair: the figures of two checkpoints together.
         samples: which crops it embeds.
         controls: the same without any network, by name.
+        on_request: measured when it is asked for by name, no part of ``all``.
         needs: the label map that it asks, ``organs`` or ``tumour``; patients without one are left out.
         lacks: why a cohort cannot be measured, or an empty string; by default, that no patient has the map.
         version: raise it when figures change; outcomes kept by the old version are then not used.
@@ -74,6 +75,7 @@ class Task:
     measure_pair: MeasurePair | None = None
     samples: tuple[Sample, ...] = ()
     controls: Mapping[str, Control] = field(default_factory=dict)
+    on_request: bool = False
     needs: str = ""
     lacks: Callable[[Context], str] | None = None
     version: int = 1

@@ -63,7 +63,7 @@ def correspondence(table: Table, source: str, target: str) -> Correspondence:
     x, y = np.concatenate([places, back]), np.concatenate([forward, some_places])
     shown = _shown(np.concatenate([away_there, away_here]))
     x, y = x[shown], y[shown]
-    matrix = _affine(x, y)
+    matrix = robust_affine(x, y)
     misses = np.linalg.norm(y - _extended(x) @ matrix, axis=1)
     return Correspondence(matrix, x, misses)
 
@@ -81,7 +81,7 @@ def _extended(points: NDArray) -> NDArray[np.float64]:
     return np.column_stack([points, np.ones(len(points))])
 
 
-def _affine(x: NDArray, y: NDArray, *, rounds: int = 5) -> NDArray[np.float64]:
+def robust_affine(x: NDArray, y: NDArray, *, rounds: int = 5) -> NDArray[np.float64]:
     """(4, 3) least squares with Cauchy weights: pairs that are far off count little."""
     features, weights = _extended(x), np.ones(len(x))
     for _ in range(rounds):
