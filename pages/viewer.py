@@ -61,8 +61,10 @@ with there, st.spinner("Searching the other patients…"):
     found = search.find(query, table, code)
 with below:
     matches.show_strip(query, found[matches.BEST :], edge_mm, plane=plane, say=say)
+with said:
+    fitted = search.fit_fields(query, table, found[: matches.BEST])
 with there:
-    best = search.refine(query, table, found[: matches.BEST])
+    best = (search.look_up if fitted else search.refine)(query, table, found[: matches.BEST])
     height = HEIGHT // 2 - 30
     matches.show_best(query, best, plane=plane, height=height, say=say, overlays=overlays)
 found = [*best, *found[matches.BEST :]]

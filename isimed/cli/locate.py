@@ -21,6 +21,7 @@ def add(commands: Commands) -> None:
     locate.add_argument("--reference", metavar="COHORT", help="look in this cohort instead of the volume's own")
     locate.add_argument("--json", action="store_true", help="print JSON for scripts; null where there is no place")
     locate.add_argument("--coarse", action="store_true", help="leave out the last step, which compares voxels")
+    locate.add_argument("--field", action="store_true", help="fit a smooth field between the scans; seconds a volume")
     locate.add_argument("--mm", required=True, type=finite, nargs=3, metavar=("X", "Y", "Z"), help="scanner mm, RAS+")
     locate.add_argument("--step-mm", type=length_mm, help=STEP_HELP)
 
@@ -36,6 +37,7 @@ def run(options: Options) -> None:
             options.mm,
             reference=options.reference,
             refine=not options.coarse,
+            deform=options.field,
             round_trip=True,
             step_mm=options.step_mm,
             progress=progress,

@@ -35,6 +35,7 @@ from isimed.training.runs.folder import Run
 from isimed.ui import background
 
 DEMO, CHEST = "demo-brain", "demo-ct"
+_shown = threading.Event()
 AFTER_FIRST_VIEW = 5.0  # seconds, about what a browser takes to fetch and draw it
 
 
@@ -113,6 +114,12 @@ def _read_network(checkpoint: Checkpoint) -> None:
     """Import torch and read the weights behind the first view: it needs neither, the next click does."""
     with suppress(InputError):  # said on the page, where the network is needed
         checkpoint.backbone  # noqa: B018
+    _shown.set()
+
+
+def wait_for_first_view() -> None:
+    """For work behind the page: wait until the first view stands, which needs all there is of the machine."""
+    _shown.wait(AFTER_FIRST_VIEW + 1)
 
 
 @st.cache_resource(max_entries=12, show_spinner="Reading the scan…")

@@ -19,6 +19,7 @@ def locate(
     *,
     reference: Cohort | str | None = None,
     refine: bool = True,
+    deform: bool = False,
     round_trip: bool = False,
     step_mm: float | None = None,
     progress: Progress = silent,
@@ -32,6 +33,7 @@ def locate(
         checkpoint: the network, or its name.
         reference: look in this cohort instead; its volumes are called ``COHORT/ID``.
         refine: compare the voxels too; about 50 ms a volume.
+        deform: fit a smooth field to the voxels instead; seconds a volume, once.
         round_trip: also search back from each place, and say by how many mm that misses; twice the work.
         step_mm: distance of neighbouring crops, by default a quarter of a crop's edge.
 
@@ -59,5 +61,13 @@ def locate(
     )
     table = query.table(own, embed_cohort(theirs, network, step_mm=step_mm, progress=progress) if theirs else None)
     return locate_everywhere(
-        table, query.prepared, code, volume, query.mm, where=query.filter, refine=refine, round_trip=round_trip
+        table,
+        query.prepared,
+        code,
+        volume,
+        query.mm,
+        where=query.filter,
+        refine=refine,
+        deform=deform,
+        round_trip=round_trip,
     )

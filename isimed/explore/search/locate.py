@@ -5,6 +5,8 @@
 2. All other crops of the two volumes are asked as well, and the place follows from what they agree on
    (``isimed.explore.search.correspondence``). Both need the table alone: some milliseconds a volume, once.
 3. The voxels around that place are compared with those around the clicked point (``isimed.explore.search.refine``).
+4. Or, where seconds may pass the first time: a smooth field is fitted between the two scans
+   (``isimed.explore.search.field``), and every click in them is looked up in it.
 
 Where only some crops may be found, what all of them agree on is no answer. Codes are laid out like the body, so the
 point between the allowed crops follows from a local linear map code -> mm around the best of them (``interpolated``).
@@ -22,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.search.absent import absent
 from isimed.explore.search.correspondence import correspondence
+from isimed.explore.search.field import kept_field
 from isimed.explore.search.refine import sharpen
 from isimed.explore.search.retrieve import Match, nearest_in_each
 from isimed.explore.tables.components import codes_of
@@ -65,6 +68,7 @@ def locate_everywhere(
     *,
     where: Filter | None = None,
     refine: bool = True,
+    deform: bool = False,
     round_trip: bool = False,
 ) -> list[Location]:
     """The clicked place in every volume, best (nearest in the latent space) first.
@@ -76,6 +80,7 @@ def locate_everywhere(
         source, point_mm: the clicked volume and point, scanner mm.
         where: what a found crop must be; by default of another patient.
         refine: compare the voxels too; about 50 ms a volume.
+        deform: fit a smooth field to the voxels instead; seconds a volume, once.
         round_trip: also search back from each place; twice the work.
     """
     where = where or Filter(not_subject=str(table.subject[table.rows(source).start]))
@@ -83,9 +88,9 @@ def locate_everywhere(
     if not all_crops_may_agree(table, source, where):
         return found
     found = with_notes(volumes, found)
-    if not refine:
-        return found
-    return refined(table, volumes, found, source, point_mm, round_trip=round_trip)
+    if deform:
+        return deformed(table, volumes, found, source, point_mm, round_trip=round_trip)
+    return refined(table, volumes, found, source, point_mm, round_trip=round_trip) if refine else found
 
 
 def locate(
@@ -104,7 +109,9 @@ def locate(
     round_trip = options.get("round_trip", False)
     nearest = nearest_in_each(table, code, allowed)
     found = with_notes(volumes, agree(table, nearest, source, point_mm, round_trip=round_trip))
-    if options.get("refine", True):
+    if options.get("deform", False):
+        found = deformed(table, volumes, found, source, point_mm, round_trip=round_trip)
+    elif options.get("refine", True):
         found = refined(table, volumes, found, source, point_mm, round_trip=round_trip)
     return found[0]
 
@@ -204,6 +211,35 @@ def refined(
             home = sharpen(target, sharp.mm, clicked, back.map(sharp.mm), back.matrix[:3])
             miss = _miss(home.mm, np.asarray(point_mm))
         moved.append(replace(location, mm=_point(sharp.mm), uncertainty_mm=sharp.spread_mm, round_trip_mm=miss))
+    return moved
+
+
+def deformed(
+    table: Table,
+    volumes: Volumes,
+    found: Sequence[Location],
+    source: str,
+    point_mm: ArrayLike,
+    *,
+    round_trip: bool = False,
+) -> list[Location]:
+    """Step 4, instead of 3: places looked up in smooth fields between the scans; seconds a volume, once.
+
+    How sure is told as in step 3, by the shifts that fit the voxels around the place about equally well.
+
+    Args:
+        found: from ``agree``, in any order; kept. The others as in ``locate_everywhere``.
+    """
+    clicked, point, moved = volumes(source), np.asarray(point_mm, dtype=np.float64), []
+    for location in found:
+        target, there = volumes(location.volume), correspondence(table, source, location.volume)
+        mm = kept_field(clicked, target, there.map).map(point)
+        sharp = sharpen(clicked, point, target, mm, there.matrix[:3])
+        miss = None
+        if round_trip:
+            back = kept_field(target, clicked, correspondence(table, location.volume, source).map)
+            miss = _miss(back.map(mm), point)
+        moved.append(replace(location, mm=_point(mm), uncertainty_mm=sharp.spread_mm, round_trip_mm=miss))
     return moved
 
 

@@ -8,17 +8,22 @@ import numpy as np
 import streamlit as st
 from numpy.typing import ArrayLike, NDArray
 
+from isimed.core.progress import Progress, Say
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.demo.warp import true_point
 from isimed.data.prepared.crops import crop_centre_mm, grid_centres
-from isimed.explore.search.locate import Location, all_crops_may_agree, from_table, refined, with_notes
+from isimed.explore.search.correspondence import correspondence
+from isimed.explore.search.field import kept_field
+from isimed.explore.search.locate import Location, all_crops_may_agree, deformed, from_table, refined, with_notes
 from isimed.explore.search.query import Point, Query
 from isimed.explore.search.retrieve import code_at, code_in
 from isimed.explore.tables.store import Table
 from isimed.models.card import Card
-from isimed.ui import state
+from isimed.ui import background, state
 
 CURSOR = "cursor"
+FIT = "search_fit"  # the switch, in the session
+FIELDS_PATIENCE = 0.4  # seconds: fields that are kept are read within it
 SHOWN = 20  # the best matches, whose scans are opened anyway
 
 
@@ -112,6 +117,36 @@ def refine(query: Query, table: Table, found: Sequence[Found]) -> list[Found]:
         return list(found)
     places = [match.location for match in found]
     return with_errors(query, refined(table, query.prepared, places, query.volume, query.mm))
+
+
+def fit_fields(query: Query, table: Table, found: Sequence[Found]) -> bool:
+    """Whether smooth fields to the shown scans are there; begins to fit them behind the page where they are not.
+
+    The page says so and runs again when they are: until then it shows what `refine` finds.
+    """
+    targets = [match.volume for match in found if not match.location.note]
+    wanted = st.session_state.get(FIT, True) and all_crops_may_agree(table, query.volume, query.filter)
+    if not targets or not wanted:
+        return False
+
+    def fit(progress: Progress, say: Say) -> bool:
+        say("A closer look: the shown scans are fitted to this one")
+        state.wait_for_first_view()
+        for done, target in enumerate(targets):
+            progress(done, len(targets))
+            start = correspondence(table, query.volume, target).map
+            kept_field(query.prepared(), query.prepared(target), start)
+        return True
+
+    names = "/".join([query.checkpoint.fingerprint, query.cohort.fingerprint, query.volume, *targets])
+    return bool(background.result(f"fields/{names}", fit, patience=FIELDS_PATIENCE))
+
+
+def look_up(query: Query, table: Table, found: Sequence[Found]) -> list[Found]:
+    """Places looked up in the fields that `fit_fields` fitted; what a scan does not show stays as it is."""
+    places = [match.location for match in found if not match.location.note]
+    moved = {one.volume: one for one in deformed(table, query.prepared, places, query.volume, query.mm)}
+    return with_errors(query, [moved.get(match.volume, match.location) for match in found])
 
 
 def with_errors(query: Query, found: Sequence[Location]) -> list[Found]:

@@ -7,6 +7,7 @@ from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.tables.filters import Filter
+from isimed.ui.viewer.search import FIT
 
 ANYWHERE, SAME_PLACE = "Anywhere", "Same place"
 LEAST_TUMOUR = 0.05
@@ -32,6 +33,10 @@ def panel(cohort: Cohort, volume_id: str, volume: Prepared, point_mm: tuple[floa
         unknown = sum(not entry.tumour for entry in cohort.volumes)
         left_out = f"{unknown} volumes have no tumour map: they are left out." if unknown else None
         tumour = has_tumour and st.toggle("Only crops with tumour", key="search_tumour", help=left_out)
+        st.toggle(
+            "Fit the shown scans to this one", value=True, key=FIT,
+            help="A smooth field between two scans, from their voxels: some seconds, once; then every click is quick.",
+        )  # fmt: skip
         others = st.toggle("Other patients only", value=True, key="search_others")
     position = tuple(float(v) for v in volume.position(np.asarray(point_mm)))
     found = Filter(

@@ -10,6 +10,8 @@ from scipy import ndimage
 
 from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.search import field as fields
+from isimed.explore.search import locate
+from isimed.explore.search.correspondence import Correspondence
 from isimed.explore.search.field import Field, field_file, fit_field, kept_field
 
 SPACING = 4.0
@@ -81,3 +83,23 @@ def test_a_field_is_made_once_and_anew_when_anything_of_it_changes(
     field_file(here, there, start).write_bytes(b"damaged")
     kept_field(here, there, start)
     assert len(made) == 4
+
+
+def test_a_place_is_looked_up_in_the_field_both_ways(
+    bent: tuple[Prepared, Prepared, NDArray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What all crops agree on is one shift here; the field finds the bend, and the way back says that it did."""
+    monkeypatch.setenv("ISIMED_HOME", str(tmp_path))
+    here, there, true = bent
+    voxel = (20, 18, 22)
+    clicked = here.to_mm(np.array(voxel))
+    shift = Correspondence(np.vstack([np.eye(3), start(np.zeros(3))]), np.zeros((1, 3)), np.zeros(1))
+    back = Correspondence(np.vstack([np.eye(3), -start(np.zeros(3))]), np.zeros((1, 3)), np.zeros(1))
+    monkeypatch.setattr(locate, "correspondence", lambda table, a, b: shift if a == "here" else back)
+    volumes = {"here": here, "there": there}
+    agreed = locate.Location("S", "there", tuple(start(clicked)), 0.0, 0.0)
+    found = locate.deformed(None, volumes.__getitem__, [agreed], "here", clicked, round_trip=True)[0]  # type: ignore[arg-type]
+    assert np.linalg.norm(np.array(agreed.mm) - true[voxel]) > 15
+    assert np.linalg.norm(np.array(found.mm) - true[voxel]) < 4
+    assert found.round_trip_mm is not None
+    assert found.round_trip_mm < 6
