@@ -2,12 +2,17 @@
 
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from isimed.data.cohorts.cohort import Cohort, register
+from isimed.data.prepared.preprocess import Prepared
+from isimed.explore.search import field
 from isimed.explore.tables import selection as selections
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from isimed.explore.tables.store import Table
@@ -19,6 +24,8 @@ PAGE = Path(__file__).resolve().parents[2] / "pages" / "viewer.py"
 
 FIRST_VIEW = """
 import sys
+import threading
+import time
 from streamlit.testing.v1 import AppTest
 from isimed.ui import state
 state.checkpoint_choices = lambda cohort: ["untrained"]
@@ -40,6 +47,7 @@ def page(tmp_path, monkeypatch) -> AppTest:
     monkeypatch.setitem(state.table.__kwdefaults__, "step_mm", 48)
     app = AppTest.from_file(str(PAGE), default_timeout=60)
     app.session_state["of_the_test"] = table
+    app.session_state[search.FIT] = False  # seconds of work behind the page, which has a test of its own
     return app
 
 
@@ -165,3 +173,30 @@ def test_a_single_patient_without_a_reference_is_told_how_to_get_one(tmp_path: P
     page = AppTest.from_file(str(PAGE), default_timeout=60).run()
     assert not page.exception
     assert any("This cohort has one patient" in element.value for element in page.info)
+
+
+def test_the_shown_scans_are_fitted_behind_the_page_and_then_looked_up(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the fields are there the page shows what it has and says that a closer look is at work."""
+    fitted, go_on = [], threading.Event()
+
+    def fit(source: Prepared, target: Prepared, start: field.Map) -> field.Field:
+        go_on.wait(30)
+        fitted.append(1)
+        nodes = np.stack(np.meshgrid(*[[0.0, 300.0]] * 3, indexing="ij"), axis=-1).astype(np.float32) - 150
+        return field.Field(np.diag([300.0, 300.0, 300.0, 1.0]), nodes)
+
+    monkeypatch.setattr(field, "fit_field", fit)
+    monkeypatch.setattr(state, "AFTER_FIRST_VIEW", 0)
+    del page.session_state[search.FIT]
+    page.run()
+    assert not page.exception
+    assert any("A closer look" in bar.text for bar in page.get("progress"))
+    go_on.set()
+    for _ in range(100):
+        if fitted and not list(page.run().get("progress")):
+            break
+        time.sleep(0.1)
+    assert not page.exception
+    assert fitted

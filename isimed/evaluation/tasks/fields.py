@@ -107,11 +107,12 @@ def _outcome(
             some = partial(_figures, {way: away[rows] for way, away in off.items()})
             figures[name] = bootstrap(owner[rows], some, seed=context.seed)
     targets = [context.entries[target].subject for _, target in pairs]
-    if any(overlaps):
-        figures["fields_dice_by_organ"] = bootstrap_means(targets, overlaps, bounds=SHARE)
-        mean = [{"dice": float(np.nanmean(list(found.values())))} for found in overlaps if found]
-        kept = [name for name, found in zip(targets, overlaps, strict=True) if found]
-        figures["fields"] |= bootstrap_means(kept, mean, bounds=SHARE)
+    kept = [row for row, found in enumerate(overlaps) if np.isfinite(list(found.values())).any()]
+    if kept:
+        owners, shown = [targets[row] for row in kept], [overlaps[row] for row in kept]
+        figures["fields_dice_by_organ"] = bootstrap_means(owners, shown, bounds=SHARE)
+        mean = [{"dice": float(np.nanmean(list(found.values())))} for found in shown]
+        figures["fields"] |= bootstrap_means(owners, mean, bounds=SHARE)
     details = {
         "pairs": len(pairs),
         "transfers": [
@@ -138,20 +139,17 @@ def _figures(off: Mapping[str, NDArray], rows: NDArray) -> dict[str, float]:
 
 
 def _overlap(source: Prepared, target: Prepared, carried: Map, names: Mapping[int, str]) -> dict[str, float]:
-    """Dice of each organ that both scans show, on the source's voxels: its own outline and the target's, carried."""
-    if "organs" not in source.labels or "organs" not in target.labels:
-        return {}
-    here = np.asarray(source.labels["organs"])
+    """Dice of each organ, on the source's voxels: its own outline and the target's, carried; NaN where not in both."""
+    here, label_of = np.asarray(source.labels["organs"]), np.asarray(target.labels["organs"])
     voxels = np.argwhere(source.body)
     there = np.rint(target.to_voxel(carried(source.to_mm(voxels)))).astype(int)
     inside = ((there >= 0) & (there < target.image.shape)).all(axis=1)
     label = np.zeros(len(voxels), dtype=here.dtype)
-    label[inside] = np.asarray(target.labels["organs"])[tuple(there[inside].T)]
+    label[inside] = label_of[tuple(there[inside].T)]
     own = here[tuple(voxels.T)]
+    shared = {name: number for number, name in names.items() if (own == number).any() and (label_of == number).any()}
     return {
-        name: dice(own == number, label == number)
-        for number, name in names.items()
-        if (own == number).any() and (target.labels["organs"] == number).any()
+        name: dice(own == shared[name], label == shared[name]) if name in shared else np.nan for name in names.values()
     }
 
 

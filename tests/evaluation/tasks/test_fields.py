@@ -35,7 +35,10 @@ def test_a_field_mends_a_start_that_is_off_and_carries_organs(tmp_path: Path, mo
     volumes = [patient(np.zeros(3)), patient(MOVE), patient(-MOVE / 2)]
     entries = [SimpleNamespace(id=f"scan{i}", subject=f"S{i}") for i in range(3)]
     context = SimpleNamespace(
-        cohort=SimpleNamespace(organs={1: "first", 2: "second"}), entries=entries, seed=0, advance=lambda share: None
+        cohort=SimpleNamespace(organs={1: "first", 2: "second", 3: "in nobody"}),
+        entries=entries,
+        seed=0,
+        advance=lambda share: None,
     )
     places, transfers, pairs = fields._asked(context, volumes)  # type: ignore[arg-type]
     assert len(transfers) == 2 * len(pairs) == 12
@@ -45,6 +48,9 @@ def test_a_field_mends_a_start_that_is_off_and_carries_organs(tmp_path: Path, mo
     assert figures["median_mm"].value < 2
     assert figures["within_5mm"].value == 1
     assert outcome.figures["fields_dice_by_organ"]["first"].value > 0.85
+    assert "in nobody" not in outcome.figures["fields_dice_by_organ"] or np.isnan(
+        outcome.figures["fields_dice_by_organ"]["in nobody"].value
+    )
     assert {row["name"] for row in outcome.details["transfers"]} == {"first", "second"}
 
 
