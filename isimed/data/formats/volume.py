@@ -13,6 +13,8 @@ from isimed.core.errors import InputError
 from isimed.data.formats.dispatch import format_of
 from isimed.data.formats.reading import by_times, reason
 
+LARGEST = 1e28  # no scan measures more; beyond it sums overflow in float32, and ±FLT_MAX is a filler of some programs
+
 
 @dataclass(frozen=True, eq=False)
 class Volume:
@@ -58,6 +60,11 @@ def apply_affine(affine: NDArray, points: ArrayLike) -> NDArray[np.float64]:
     if points.shape[-1:] != (3,):
         raise ValueError(f"points must be (..., 3), got {points.shape}")
     return points @ affine[:3, :3].T + affine[:3, 3]
+
+
+def measured(voxels: NDArray) -> NDArray[np.bool_]:
+    """Which voxels hold a value: False where one is NaN, infinite, or beyond ±1e28."""
+    return np.asarray((voxels > -LARGEST) & (voxels < LARGEST))
 
 
 def read_volume(path: str | Path, *, channel: int | None = None, series: str | None = None) -> Volume:

@@ -66,7 +66,7 @@ def find_body(image: NDArray[np.float32], *, above: float, notes: list[str]) -> 
     """
     lowest, highest = float(image.min()), float(image.max())
     negative = above >= 0 and (image < SAME * min(lowest, 0)).mean() > NEGATIVE
-    if lowest == highest or not (negative or lowest > above):
+    if constant(lowest, highest) or not (negative or lowest > above):
         return image, body_mask(image, above=above)
     if above >= 0 and (filler := _filler(image)) is not None:
         notes.append(Note(f"Values from {lowest:g}: the background is {filler:g}, which fills the borders.", KIND))
@@ -78,6 +78,11 @@ def find_body(image: NDArray[np.float32], *, above: float, notes: list[str]) -> 
         return image, body_mask(image, above=level)
     notes.append(Note("Nothing tells the body from the background: all of the scan was taken for it.", "no background"))
     return image, np.ones(image.shape, dtype=bool)
+
+
+def constant(low: float, high: float) -> bool:
+    """Whether two values of an image are the same but for rounding."""
+    return not high - low > 1e-5 * max(1.0, abs(low), abs(high))
 
 
 def body_mask(image: NDArray, *, above: float) -> NDArray[np.bool_]:

@@ -17,8 +17,8 @@ from scipy import ndimage
 from isimed.core.errors import InputError
 from isimed.data.formats.label_map import KIND, as_labels
 from isimed.data.formats.reading import Note
-from isimed.data.formats.volume import Volume, apply_affine
-from isimed.data.prepared.body import find_body, unpadded
+from isimed.data.formats.volume import Volume, apply_affine, measured
+from isimed.data.prepared.body import constant, find_body, unpadded
 from isimed.data.prepared.geometry import check_overlap, upright
 
 CT_FOREGROUND_HU = -500.0
@@ -130,14 +130,14 @@ def prepare(volume: Volume, preparation: Preparation, *, labels: Mapping[str, Vo
 
 
 def finite(volume: Volume, notes: list[str]) -> Volume:
-    """The volume with NaN and infinite voxels set to its lowest value: resampling would spread them.
+    """The volume with NaN, infinite and overflowing voxels set to its lowest value: resampling would spread them.
 
     Raises:
         InputError: no voxel is finite.
     """
     if volume.voxels.dtype.kind != "f":
         return volume
-    good = np.isfinite(volume.voxels)
+    good = measured(volume.voxels)
     if good.all():
         return volume
     if not good.any():
@@ -189,7 +189,7 @@ def _scale(image: NDArray[np.float32], preparation: Preparation, *, name: str) -
         image = np.clip(image, low, high)
     else:
         low, high = np.percentile(image, preparation.percentiles)
-    if not high - low > 1e-5 * max(1.0, abs(low), abs(high)):
+    if constant(low, high):
         raise InputError(f"{name} is constant between its percentiles: check that it is an image, not a mask.")
     scaled = np.clip((image - low) * (2 / (high - low)) - 1, -1000, 1000)
     return scaled, float(scaled.min())

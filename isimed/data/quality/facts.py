@@ -12,7 +12,7 @@ from scipy import ndimage
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort, Entry
-from isimed.data.formats.volume import Volume, apply_affine
+from isimed.data.formats.volume import Volume, apply_affine, measured
 from isimed.data.prepared.array_store import open_arrays, write_arrays
 from isimed.data.prepared.body import find_body, unpadded
 from isimed.data.prepared.memory import MemoryBudget, working_bytes
@@ -150,7 +150,7 @@ def _exact_facts(volume: Volume) -> dict[str, Any]:
     before = None
     for start in range(0, volume.shape[2], SLAB):
         slab = np.ascontiguousarray(np.moveaxis(volume.voxels[..., start : start + SLAB], 2, 0), dtype=np.float32)
-        good = np.isfinite(slab)
+        good = measured(slab)
         not_finite += slab.size - int(np.count_nonzero(good))
         if not good.all():
             slab = np.where(good, slab, np.float32(0))

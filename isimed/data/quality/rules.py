@@ -62,7 +62,7 @@ def volume_findings(facts: Facts, cohort: Cohort) -> list[Finding]:
         if kind != "not finite":
             add(NOTE_SEVERITY.get(kind, "notice"), kind, text)  # type: ignore[arg-type]
     if facts.not_finite:
-        add("warning", "NaN voxels", f"{facts.not_finite} voxels are NaN or infinite: they count as background.")
+        add("warning", "NaN voxels", f"{facts.not_finite} voxels are NaN, infinite or over ±1e28: taken as background.")
     if facts.constant:
         add("error", "constant", f"Every voxel is {facts.intensity['min']:g}: this is no image, export it again.")
         return found

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from isimed.data.formats.volume import measured
+
 CT_WINDOWS = {  # name: (level, width) in HU
     "Lung": (-600.0, 1500.0),
     "Soft tissue": (40.0, 400.0),
@@ -47,13 +49,12 @@ class Encoded:
 def encode(voxels: NDArray) -> Encoded:
     """Quantise (X, Y, Z) voxels: exact for whole numbers in a 16-bit range, else 65,536 steps over the range.
 
-    What is not finite becomes the smallest value.
+    What is infinite or beyond ±1e28 becomes the nearest value, and NaN the smallest one.
     """
     values = voxels
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        finite = values[np.isfinite(values)]
-        values = np.nan_to_num(values, nan=finite.min() if finite.size else 0, posinf=None, neginf=None)
-        values = np.clip(values, finite.min() if finite.size else 0, finite.max() if finite.size else 0)
+    if values.dtype.kind == "f" and not (good := measured(values)).all():
+        known = values[good] if good.any() else np.zeros(1, values.dtype)
+        values = np.clip(np.nan_to_num(values, nan=known.min()), known.min(), known.max())
     low, high = float(values.min()), float(values.max())
     dtype = _exact_dtype(values, low, high)
     slope, intercept = 1.0, 0.0

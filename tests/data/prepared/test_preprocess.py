@@ -160,6 +160,17 @@ def test_nan_voxels_do_not_spread() -> None:
         prepare(Volume(np.full((9, 9, 9), np.nan, np.float32), affine()), CT)
 
 
+@pytest.mark.parametrize("filler", [-np.finfo(np.float32).max, 3e38, 1e30])
+def test_fillers_that_overflow_count_as_no_value(filler: float) -> None:
+    array = blob((40, 40, 30)).astype(np.float32)
+    array[:3] = filler
+    ready = prepare(Volume(array, affine()), CT)
+    assert np.isfinite(ready.image).all()
+    assert any(f"{array[:3].size} voxels are not finite" in note for note in ready.notes)
+    with pytest.raises(InputError, match="no finite voxel"):
+        prepare(Volume(np.full((9, 9, 9), filler, np.float32), affine()), CT)
+
+
 def test_constant_and_empty_are_refused() -> None:
     with pytest.raises(InputError, match="no voxel above"):
         prepare(Volume(np.full((9, 9, 9), -1000, np.int16), affine()), CT)
