@@ -34,8 +34,8 @@ from isimed.data.prepared.cache import prepare_cohort
 from isimed.data.prepared.preprocess import Prepared
 from isimed.evaluation.sampling.organ_places import organ_places
 from isimed.evaluation.tasks.landmarks import other_side
-from isimed.evaluation.tasks.registration import affine_transform, carry, start_transform
-from isimed.evaluation.tasks.transfer import box_map
+from isimed.evaluation.transfer.registration import affine_transform, carry, start_transform
+from isimed.evaluation.transfer.transfers import box_map
 from isimed.explore.search.correspondence import correspondence
 from isimed.explore.search.locate import agree, interpolated, refined
 from isimed.explore.search.retrieve import code_at, nearest_in_others

@@ -17,7 +17,7 @@ from isimed.evaluation.context import context
 from isimed.evaluation.statistics import bootstrap
 from isimed.evaluation.tasks import landmarks, segmentation
 from isimed.evaluation.tasks.segmentation import place_of_voxels
-from isimed.evaluation.tasks.transfer import choose_transfers
+from isimed.evaluation.transfer.transfers import choose_transfers
 from isimed.explore.search import retrieve
 from isimed.explore.tables import embed as explore_embed
 from isimed.models.card import Card

@@ -19,10 +19,10 @@ from isimed.evaluation.sampling.landmark_points import is_centroid, landmark_poi
 from isimed.evaluation.sampling.organ_places import Places
 from isimed.evaluation.statistics.bootstrap import bootstrap, bootstrap_means
 from isimed.evaluation.statistics.intervals import SHARE
-from isimed.evaluation.tasks.registration import affine_transform, carry, start_transform
 from isimed.evaluation.tasks.segmentation import dice
 from isimed.evaluation.tasks.task import Group, Task
-from isimed.evaluation.tasks.transfer import Map, Transfer, choose_transfers
+from isimed.evaluation.transfer.registration import affine_transform, carry, start_transform
+from isimed.evaluation.transfer.transfers import Map, Transfer, choose_transfers
 from isimed.explore.search.correspondence import correspondence, robust_affine
 from isimed.explore.search.field import kept_field
 from isimed.explore.tables.embed import embed_cohort

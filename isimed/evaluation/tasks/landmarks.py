@@ -16,9 +16,9 @@ from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.outcome import Outcome
 from isimed.evaluation.sampling.organ_places import Places, organ_places
 from isimed.evaluation.statistics.bootstrap import Figure, Statistic, bootstrap
-from isimed.evaluation.tasks.registration import affine_transform, carry
 from isimed.evaluation.tasks.task import Group, Sample, Task
-from isimed.evaluation.tasks.transfer import (
+from isimed.evaluation.transfer.registration import affine_transform, carry
+from isimed.evaluation.transfer.transfers import (
     VOLUMES,
     Transfer,
     Transferred,

@@ -5,9 +5,9 @@ from scipy import ndimage
 from isimed.data.prepared.preprocess import Prepared
 from isimed.evaluation.sampling.organ_places import organ_places
 from isimed.evaluation.tasks.landmarks import landmark_outcome
-from isimed.evaluation.tasks.registration import affine_transform, carry
 from isimed.evaluation.tasks.segmentation import dice, few_shot_dice, place_of_voxels
-from isimed.evaluation.tasks.transfer import Transfer, box_map, choose_transfers, mapped
+from isimed.evaluation.transfer.registration import affine_transform, carry
+from isimed.evaluation.transfer.transfers import Transfer, box_map, choose_transfers, mapped
 
 PLACES = [
     {"left ear": np.array([-50.0, 0, 0]), "right ear": np.array([50.0, 0, 0]), "nose": np.array([0.0, 80, 0])},
