@@ -14,7 +14,7 @@ from benchmarks import LONG, ROWS
 from benchmarks.lib.race import Setting, machine, record, write_json
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
-from isimed.explore.tables.embed import fitting_checkpoints
+from isimed.explore.one_scan.choose import fitting_checkpoints
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "benchmarks"

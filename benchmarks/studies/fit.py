@@ -18,8 +18,8 @@ from scipy.stats import beta
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.prepared.cache import prepared
 from isimed.explore.one_scan.fit import Fit, judge
+from isimed.explore.one_scan.look import axes_of
 from isimed.explore.one_scan.profile import Profile, read_profile, sample_crops
-from isimed.explore.one_scan.where import axes_of
 from isimed.models.checkpoint import Checkpoint, load_checkpoint
 
 

@@ -14,13 +14,14 @@ def add(commands: Commands) -> None:
 def run(options: Options) -> None:
     from isimed.data.cohorts.cohort import Cohort
     from isimed.data.demo.virtual_patients import make_demo
-    from isimed.explore.tables.embed import checkpoint_for, embed_cohort, fitting_checkpoints
+    from isimed.explore.one_scan.describe import best_checkpoint
+    from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 
     kind = "demo-ct" if options.ct else "demo-brain"
     with bar("patient", "Making synthetic patients") as progress:
         manifest = make_demo(paths.cohorts_dir() / kind, kind=kind, seed=options.seed, progress=progress)
     cohort = Cohort.load(manifest)
-    checkpoint = checkpoint_for(fitting_checkpoints(cohort)[0], cohort)
+    checkpoint = checkpoint_for(best_checkpoint(cohort), cohort)
     with bar("crop", f"Embedding with {checkpoint.name}") as progress:
         table = embed_cohort(cohort, checkpoint, progress=progress)
     print(f"{cohort.name}: {len(cohort.volumes)} synthetic patients, {len(table)} crops. See them with `isimed app`.")

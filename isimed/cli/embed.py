@@ -1,12 +1,12 @@
 """A grid of crops becomes an embedding table."""
 
 from isimed.cli.output import bar
-from isimed.cli.parser import STEP_HELP, Commands, Options, at_least, length_mm
+from isimed.cli.parser import CHECKPOINT_HELP, STEP_HELP, Commands, Options, at_least, length_mm
 
 
 def add(commands: Commands) -> None:
     embed = commands.add_on_cohort("embed", run, "Embed a grid of crops of every volume; under torchrun, its share.")
-    embed.add_argument("--checkpoint", required=True, help="name, run id, folder or `untrained`")
+    embed.add_argument("--checkpoint", help=CHECKPOINT_HELP)
     embed.add_argument("--step-mm", type=length_mm, help=STEP_HELP)
     embed.add_argument("--limit", type=at_least(1), help="only the first N patients")
 
@@ -14,10 +14,11 @@ def add(commands: Commands) -> None:
 def run(options: Options) -> None:
     from isimed.core.sharding import place, share
     from isimed.data.cohorts.cohort import Cohort
+    from isimed.explore.one_scan.describe import best_checkpoint
     from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 
     cohort = Cohort.load(options.cohort)
-    checkpoint = checkpoint_for(options.checkpoint, cohort)
+    checkpoint = checkpoint_for(options.checkpoint or best_checkpoint(cohort), cohort)
     rank, world = place()
     part = f", part {rank + 1} of {world}" if world > 1 else ""
     entries = share(cohort.subset(cohort.subjects[: options.limit]))

@@ -3,8 +3,8 @@
 import json
 from typing import TYPE_CHECKING
 
-from isimed.cli.output import bar, print_csv
-from isimed.cli.parser import STEP_HELP, Commands, Options, finite, length_mm
+from isimed.cli.output import bar, print_csv, say
+from isimed.cli.parser import CHECKPOINT_HELP, STEP_HELP, Commands, Options, finite, length_mm
 
 if TYPE_CHECKING:
     from isimed.explore.search.locate import Location
@@ -16,9 +16,9 @@ def add(commands: Commands) -> None:
     locate = commands.add_on_cohort(
         "locate", run, "Where is this point in every other patient? CSV: scanner mm, latent mm."
     )
-    locate.add_argument("--checkpoint", required=True, help="name, run id, folder or `untrained`")
+    locate.add_argument("--checkpoint", help=CHECKPOINT_HELP)
     locate.add_argument("--volume", required=True, help="the volume that the point lies in")
-    locate.add_argument("--reference", metavar="COHORT", help="look in this cohort instead of the volume's own")
+    locate.add_argument("--reference", metavar="COHORT", help="look in this cohort instead (default: the volume's own)")
     locate.add_argument("--json", action="store_true", help="print JSON for scripts; null where there is no place")
     locate.add_argument("--coarse", action="store_true", help="leave out the last step, which compares voxels")
     locate.add_argument("--field", action="store_true", help="fit a smooth field between the scans; seconds a volume")
@@ -27,12 +27,16 @@ def add(commands: Commands) -> None:
 
 
 def run(options: Options) -> None:
+    from isimed.data.cohorts.cohort import Cohort
+    from isimed.explore.one_scan.describe import best_checkpoint
     from isimed.explore.search.everywhere import locate
 
-    with bar("crop", f"Embedding with {options.checkpoint}") as progress:
+    cohort = Cohort.load(options.cohort)
+    checkpoint = options.checkpoint or best_checkpoint(cohort, options.volume)
+    with bar("crop", f"Embedding with {checkpoint}") as progress:
         found = locate(
-            options.cohort,
-            options.checkpoint,
+            cohort,
+            checkpoint,
             options.volume,
             options.mm,
             reference=options.reference,
@@ -42,6 +46,8 @@ def run(options: Options) -> None:
             step_mm=options.step_mm,
             progress=progress,
         )
+    if not found:
+        say(f"{cohort.name} has one patient: give another cohort of such scans to look in, --reference COHORT.")
     if options.json:
         print(json.dumps([dict(zip(HEADER, row(place), strict=True)) for place in found], ensure_ascii=False))
     else:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from isimed.core.errors import InputError
 
 Options = argparse.Namespace
+CHECKPOINT_HELP = "name, run id, folder or `untrained` (default: the network that fits the scan best)"
 STEP_HELP = "distance of neighbouring crops, mm (default: a quarter of a crop's edge)"
 
 

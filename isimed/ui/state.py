@@ -19,7 +19,8 @@ from isimed.data.prepared.cache import prepared
 from isimed.data.prepared.coarsen import COARSER, coarsen
 from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.data.prepared.source import source_stamp
-from isimed.explore.tables.embed import checkpoint_for, embed_cohort, fitting_checkpoints
+from isimed.explore.one_scan.choose import fitting_checkpoints
+from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from isimed.explore.tables.store import (
     Table,
     TableInfo,

@@ -8,7 +8,8 @@ import zipfile
 import pytest
 
 from isimed.data.cohorts.cohort import Cohort, register
-from isimed.explore.tables.embed import checkpoint_for, embed_cohort, fitting_checkpoints
+from isimed.explore.one_scan.choose import fitting_checkpoints
+from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from tests.small import write_cohort
 
 SOURCES = "(pictures) => pictures.map((picture) => picture.src).join()"

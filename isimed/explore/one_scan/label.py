@@ -18,7 +18,8 @@ from isimed.data.cohorts.cohort import Cohort
 from isimed.data.formats.volume import Volume, read_volume
 from isimed.data.prepared import cache
 from isimed.data.prepared.preprocess import Prepared, resample_labels
-from isimed.explore.one_scan.where import look, reference_table
+from isimed.explore.one_scan.look import look
+from isimed.explore.one_scan.where import reference_table
 from isimed.explore.search.absent import absent
 from isimed.explore.search.correspondence import correspondence
 from isimed.explore.search.refine import sharpen

@@ -8,6 +8,7 @@ from isimed.explore.search.locate import Location, locate_everywhere
 from isimed.explore.search.query import Query
 from isimed.explore.search.retrieve import code_at
 from isimed.explore.tables.embed import check_fit, checkpoint_for, embed_cohort
+from isimed.explore.tables.references import only_reference
 from isimed.models.checkpoint import Checkpoint
 
 
@@ -26,6 +27,7 @@ def locate(
 ) -> list[Location]:
     """The same place in every other patient of a cohort, or in every patient of a reference, the likest first.
 
+    A cohort of one patient is looked up in the only other cohort that is embedded with the network.
     What is not embedded yet is embedded first.
 
     Args:
@@ -41,11 +43,12 @@ def locate(
         A place for each volume; one with a ``note`` lies outside of what that volume shows.
 
     Raises:
-        InputError: a name is wrong, the place lies outside the scan, or the network does not fit a cohort's modality.
+        InputError: a name is wrong, the place lies outside the scan, the network does not fit a cohort's modality, or
+            there are several cohorts to look one patient up in.
     """
     ours = Cohort.load(cohort) if isinstance(cohort, str) else cohort
     network = checkpoint_for(checkpoint, ours) if isinstance(checkpoint, str) else checkpoint
-    theirs = Cohort.load(reference) if isinstance(reference, str) else reference
+    theirs = Cohort.load(reference) if isinstance(reference, str) else reference or only_reference(ours, network)
     for one in (ours, theirs):
         if one is not None:
             check_fit(one, network)

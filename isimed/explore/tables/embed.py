@@ -27,7 +27,7 @@ from isimed.explore.tables.store import (
     volume_file,
     write_volume,
 )
-from isimed.models.card import UNTRAINED, Card, checkpoint_names, find_checkpoint, read_card
+from isimed.models.card import UNTRAINED, Card
 from isimed.models.checkpoint import Checkpoint, load_checkpoint, open_checkpoint, untrained
 
 BATCH = 32
@@ -273,18 +273,3 @@ def checkpoint_for(name: str, cohort: Cohort, *, like: Checkpoint | None = None,
     checkpoint = (open_checkpoint if lazily else load_checkpoint)(name)
     check_fit(cohort, checkpoint)
     return checkpoint
-
-
-def fitting_checkpoints(cohort: Cohort) -> list[str]:
-    """Names of shipped checkpoints that fit a cohort, the best first.
-
-    First those of the same cohort, then of the same kind of data; among them those whose distances are millimetres.
-    """
-
-    def rank(name: str) -> tuple[bool, bool, bool, str]:
-        card = read_card(find_checkpoint(name))
-        other, unlike = card.cohort.get("name") != cohort.name, card.cohort.get("synthetic", False) != cohort.synthetic
-        return other, unlike, not card.in_mm, name
-
-    names = [name for name in checkpoint_names() if modality_fits(cohort, read_card(find_checkpoint(name)))]
-    return sorted(names, key=rank)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from isimed.__main__ import main
+from isimed.explore.one_scan.look import axes_by_fit, axes_of, region_of
 from isimed.explore.one_scan.profile import Profile, ProfileInfo
-from isimed.explore.one_scan.where import axes_by_fit, axes_of, region_of
 from tests.data.make import write_nifti
 
 PLACE = np.random.default_rng(0).uniform(-100, 100, (60, 3))

@@ -6,7 +6,7 @@ import pytest
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.search.similarity import similarity_map
-from isimed.explore.search.whereabouts import organ_vote, surprise_map, where_is
+from isimed.explore.search.whereabouts import organ_vote
 from isimed.explore.tables.store import Table
 from tests.explore.known import SHIFTS, code, known_table
 
@@ -47,40 +47,6 @@ def test_similarity_is_the_distance_to_the_place_that_is_looked_for(table: Table
     away = np.linalg.norm(mm - wanted, axis=1)
     np.testing.assert_allclose(found[np.isfinite(found)][inside], away[inside], atol=0.5)
     assert np.isnan(found[0, :, :]).all()  # outside the body
-
-
-def test_where_is_predicts_from_the_others(table: Table) -> None:
-    volume, position = prepared("C"), np.array([12.0, 3, -40])
-    here = where_is(table, code(position), volume, position + np.array(SHIFTS["C"]), subject="C")
-    np.testing.assert_allclose(here.true, position)
-    assert here.gap_mm < 1
-    moved = where_is(table, code(position + [0, 25, 0]), volume, position + np.array(SHIFTS["C"]), subject="C")
-    assert moved.gap_mm == pytest.approx(25, abs=1)
-
-
-def test_a_patient_says_nothing_about_his_own_places() -> None:
-    table = known_table()
-    codes = table.code.astype(np.float32)
-    own = table.subject == "C"
-    codes[own] = code(table.position[own] * [-1, 1, 1])  # C looks left where the others look right
-    changed = Table(table.info, {**table._columns, "code": codes.astype(np.float16)})
-    place = np.array([40.0, 0, 0])
-    said = where_is(changed, code(place), prepared("C"), place + np.array(SHIFTS["C"]), subject="C")
-    np.testing.assert_allclose(said.predicted, place, atol=1)
-
-
-def test_a_crop_that_looks_to_be_from_elsewhere_is_a_surprise() -> None:
-    table = known_table()
-    codes = table.code.copy()
-    row = table.rows("B").start + int(np.abs(table.position[table.rows("B")]).sum(axis=1).argmin())  # the middle
-    codes[row] = code(np.array([0, 0, 50.0]))
-    changed = Table(table.info, {**table._columns, "code": codes})
-    gaps = surprise_map(changed, "B", prepared("B"), scan("B"))
-    assert np.nanmax(gaps) > 30
-    assert np.nanmedian(gaps) < 2
-    peak = np.unravel_index(np.nanargmax(gaps), gaps.shape)
-    mm = scan("B").to_mm((np.array(peak) + 0.5) * np.array(scan("B").shape) / gaps.shape - 0.5) - np.array(SHIFTS["B"])
-    assert np.linalg.norm(mm) < 6
 
 
 def test_organs_are_voted_by_what_lies_at_or_near_the_place() -> None:

@@ -1,8 +1,6 @@
 """Embedding tables: resumable, never mixed, the same one by one as in a batch."""
 
 import json
-from types import SimpleNamespace
-from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -20,7 +18,7 @@ from isimed.data.prepared.preprocess import Preparation
 from isimed.explore.search.retrieve import code_at, code_in
 from isimed.explore.tables import embed as embedding
 from isimed.explore.tables.components import codes_of
-from isimed.explore.tables.embed import checkpoint_for, embed_cohort, embed_crops, fitting_checkpoints, tumour_share
+from isimed.explore.tables.embed import checkpoint_for, embed_cohort, embed_crops, tumour_share
 from isimed.explore.tables.filters import Filter
 from isimed.explore.tables.store import table_info, tables_of, volume_file
 from isimed.models.checkpoint import Checkpoint, untrained
@@ -160,17 +158,6 @@ def test_wrong_modality_is_refused(cohort: Cohort) -> None:
 def test_untrained_takes_the_preparation_of_another(cohort: Cohort, checkpoint: Checkpoint) -> None:
     assert checkpoint_for("untrained", cohort, like=checkpoint).card.preparation.spacing_mm == 4.0
     assert checkpoint_for("untrained", cohort).card.preparation.intensity == "percentile"
-
-
-def test_the_network_that_opens_first_was_trained_on_such_data_and_knows_millimetres() -> None:
-    heads = SimpleNamespace(name="headneck-ct", modality="CT", synthetic=False)
-    assert fitting_checkpoints(cast(Cohort, heads)) == ["headneck-ct", "barlow-twins", "demo-ct"]
-    others = SimpleNamespace(name="mine", modality="MRI", synthetic=False)
-    assert fitting_checkpoints(cast(Cohort, others)) == ["brain-flair", "demo-brain"]
-    brains = SimpleNamespace(name="demo-brain", modality="MRI", synthetic=True)
-    chests = SimpleNamespace(name="demo-ct", modality="CT", synthetic=True)
-    assert fitting_checkpoints(cast(Cohort, chests))[0] == "demo-ct"
-    assert fitting_checkpoints(cast(Cohort, brains))[0] == "demo-brain"
 
 
 @pytest.mark.parametrize(

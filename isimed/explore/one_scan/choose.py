@@ -1,0 +1,54 @@
+"""Which network for a cohort: by how well it fits what the scans are, then by what the cards say."""
+
+from collections.abc import Sequence
+
+from isimed.data.cohorts.cohort import Cohort
+from isimed.explore.one_scan.fit import Fit
+from isimed.explore.tables.embed import modality_fits
+from isimed.models.card import Card, checkpoint_names, find_checkpoint, read_card
+
+
+def rank(card: Card, cohort: Cohort | None = None, fit: Fit | None = None) -> tuple[bool | float | str, ...]:
+    """What networks are sorted by; the smallest is taken.
+
+    A network trained on this very cohort comes first. Then: it fits; its training was real patients or synthetic ones
+    as the cohort's are; its distances are millimetres; the sequence is the cohort's; how far within the limit the scan
+    lies.
+
+    Args:
+        cohort: whose scans these are; without it the scan is taken for a real patient's.
+        fit: of the network on one of its scans; unmeasured comes behind what fits and before what does not.
+    """
+    other = cohort is None or card.cohort.get("name") != cohort.name
+    unlike = is_synthetic(card) != (cohort is not None and cohort.synthetic)
+    doubt = 0.0 if not other else 0.5 if fit is None else float(not fit.fits)
+    nearness = fit.misfit / fit.limit if fit else 1.0
+    return other, doubt, unlike, not card.in_mm, _another_sequence(card, cohort), nearness, card.name
+
+
+def fitting_checkpoints(cohort: Cohort, fits: Sequence[Fit] = ()) -> list[str]:
+    """Names of the checkpoints of a cohort's modality, the best first.
+
+    Args:
+        fits: measured on one of its scans, see ``isimed.explore.one_scan.describe``; without them the cards decide.
+    """
+    measured = {fit.checkpoint: fit for fit in fits}
+    cards = {name: read_card(find_checkpoint(name)) for name in checkpoint_names()}
+    names = [name for name, card in cards.items() if modality_fits(cohort, card)]
+    return sorted(names, key=lambda name: rank(cards[name], cohort, measured.get(name)))
+
+
+def has_its_own(cohort: Cohort) -> bool:
+    """Whether some network was trained on this very cohort, so that nothing needs to be measured to choose it."""
+    return any(read_card(find_checkpoint(name)).cohort.get("name") == cohort.name for name in checkpoint_names())
+
+
+def is_synthetic(card: Card) -> bool:
+    """Whether a network was trained on patients that were made."""
+    return bool(card.cohort.get("synthetic", False))
+
+
+def _another_sequence(card: Card, cohort: Cohort | None) -> bool:
+    """Whether both name a sequence ("MRI T1") and these differ."""
+    named = cohort.modality.split()[1:] if cohort is not None else []
+    return bool(named and card.sequence) and not any(word.lower() in card.sequence.lower() for word in named)

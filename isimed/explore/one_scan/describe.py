@@ -1,0 +1,80 @@
+"""What each scan of a cohort is, looked up once and kept on disk."""
+
+import hashlib
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from isimed.core import paths
+from isimed.core.errors import InputError
+from isimed.core.files import write_file
+from isimed.data.cohorts.cohort import Cohort, Entry
+from isimed.data.prepared.source import source_stamp
+from isimed.explore.one_scan.choose import fitting_checkpoints, has_its_own
+from isimed.explore.one_scan.profile import FILE
+from isimed.explore.one_scan.where import Description, where
+from isimed.models.card import checkpoint_names, find_checkpoint
+
+FORMAT = "1"  # counts up when the words or the measure change
+_KEPT = TypeAdapter(Description)
+_one_at_a_time = threading.Lock()
+
+
+def described(cohort: Cohort, entry: Entry) -> Description | None:
+    """What a scan is, if it was looked at before by the networks that are here now; else None."""
+    with suppress(OSError, ValidationError, InputError):
+        return _KEPT.validate_json(_file(cohort, entry).read_bytes())
+    return None
+
+
+def describe(cohort: Cohort, entry: Entry) -> Description:
+    """What a scan is, some seconds the first time.
+
+    A scan that cannot be read, or that no network can look at, says so in ``notes``.
+    """
+    with _one_at_a_time:
+        kept = described(cohort, entry)
+        if kept is not None:
+            return kept
+        try:
+            found = where(cohort.read(entry), cohort=cohort)
+            file = _file(cohort, entry)
+        except InputError as error:
+            return Description((), notes=(str(error),))
+        with suppress(InputError):  # a full disk: it is looked at again
+            write_file(file, _KEPT.dump_json(found))
+        return found
+
+
+def best_checkpoint(cohort: Cohort, volume: str | None = None) -> str:
+    """The network that a cohort is opened with where none is named.
+
+    Args:
+        volume: the scan to look at; by default the first.
+
+    Raises:
+        InputError: no network fits; it names the nearest, to go on with all the same.
+    """
+    if has_its_own(cohort) or cohort.synthetic:
+        return fitting_checkpoints(cohort)[0]
+    entry = cohort.entry(volume) if volume else cohort.volumes[0]
+    said = describe(cohort, entry)
+    names = fitting_checkpoints(cohort, said.fits)
+    if not names:
+        raise InputError(f"There is no checkpoint for {cohort.modality}: train one, or name one with --checkpoint.")
+    if said.fits and not any(fit.fits for fit in said.fits):
+        raise InputError(f"{entry.id}: {said.headline()} To go on all the same: --checkpoint {names[0]}.")
+    return names[0]
+
+
+def _file(cohort: Cohort, entry: Entry) -> Path:
+    made_of = [FORMAT, cohort.name, source_stamp(cohort, entry), *_networks()]
+    return paths.home() / "where" / f"{hashlib.sha256(chr(0).join(made_of).encode()).hexdigest()[:32]}.json"
+
+
+def _networks() -> list[str]:
+    """The networks that can say whether they fit: another profile beside one is another answer."""
+    files = {name: find_checkpoint(name) / FILE for name in checkpoint_names()}
+    return [f"{name} {file.stat().st_size} {file.stat().st_mtime_ns}" for name, file in files.items() if file.is_file()]

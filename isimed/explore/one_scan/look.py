@@ -1,0 +1,144 @@
+"""A scan through the eyes of the networks: which fits, how its axes lie, from which organ to which it goes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.importing import CT_AIR_HU
+from isimed.data.formats.volume import Volume
+from isimed.data.prepared.preprocess import Prepared, prepare
+from isimed.explore.one_scan.choose import rank
+from isimed.explore.one_scan.fit import Fit, judge
+from isimed.explore.one_scan.profile import Profile, read_profile, sample_crops, scan_misfit
+from isimed.models.checkpoint import Checkpoint, open_checkpoint
+
+AXES = ("left-right", "posterior-anterior", "inferior-superior")
+FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))  # left and right look alike
+MARGIN = 1.1  # times the misfit: set after seeing 12 patients of headneck-ct turned over, all beyond it
+CLEAR = 0.5  # correlation of where crops are with where they look to be
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A scan through the eyes of one network.
+
+    Attributes:
+        volume: prepared as the network wants it.
+        place, looks: (N, 3) where some crops are, and where they look to be, mm.
+    """
+
+    checkpoint: Checkpoint
+    profile: Profile
+    volume: Prepared
+    fit: Fit
+    place: NDArray[np.float64]
+    looks: NDArray[np.float32]
+
+    @property
+    def axes(self) -> str:
+        """Whether the scan's axes are those of a body: some crops embedded for each way it could be turned over."""
+        told = axes_of(self.place, self.looks)
+        if told != "plausible":
+            return told
+        if not self.profile.info.held_out:
+            return "unclear"  # too few patients to know how much worse a scan turned over fits
+        misfits = [self.fit.misfit]
+        for axes in FLIPS[1:]:
+            image, body = np.flip(self.volume.image, axes).copy(), np.flip(self.volume.body, axes).copy()
+            over = replace(self.volume, image=image, body=body, labels={})
+            crops = sample_crops(self.checkpoint, over, count=self.profile.info.crops)[1]
+            misfits.append(scan_misfit(self.profile.misfit(crops)))
+        return axes_by_fit(misfits)
+
+    @property
+    def region(self) -> str | None:
+        """From which organ to which, told from the level of the crops; else what the card says."""
+        return region_of(self.profile, self.looks) or self.checkpoint.card.region or None
+
+
+def is_ct(scan: Volume) -> bool:
+    """Whether a scan has air in Hounsfield units, which no MRI has."""
+    return bool(scan.voxels.min() <= CT_AIR_HU)
+
+
+def look(scan: Volume, names: Sequence[str], *, cohort: Cohort | None = None) -> list[Look]:
+    """A scan as several networks see it, the best fitting first; those without a profile are left out.
+
+    A CT is shown to networks of CT alone.
+
+    Args:
+        cohort: which the scan is of; a network of this very cohort, or of such patients, comes before others that fit.
+
+    Raises:
+        InputError: none can look at it, with the reason of the last.
+    """
+    seen, reason = [], None
+    ct_only = is_ct(scan)
+    for name in names:
+        checkpoint = open_checkpoint(name)
+        profile = read_profile(checkpoint)
+        if profile is None or (ct_only and not checkpoint.card.modality.upper().startswith("CT")):
+            continue
+        try:
+            volume = prepare(scan, checkpoint.card.preparation)
+            centres, embeddings, _ = sample_crops(checkpoint, volume, count=profile.info.crops)
+        except InputError as error:  # a CT network finds no body in some MRI, and the other way round
+            reason = error
+            continue
+        fit = judge(profile, checkpoint.name, profile.misfit(embeddings))
+        seen.append(Look(checkpoint, profile, volume, fit, volume.position(centres), profile.place(embeddings)))
+    if reason and not seen:
+        raise reason
+    return sorted(seen, key=lambda one: rank(one.checkpoint.card, cohort, one.fit))
+
+
+def axes_by_fit(misfits: Sequence[float]) -> str:
+    """Which way of turning a scan over fits best: "plausible" as it is, "reversed: ..." clearly another, or "unclear".
+
+    Args:
+        misfits: of the scan flipped along each of ``FLIPS``.
+    """
+    best = int(np.argmin(misfits))
+    others = [misfit for n, misfit in enumerate(misfits) if n not in (0, best)]
+    if best == 0:
+        return "plausible" if min(others) > MARGIN * misfits[0] else "unclear"
+    if misfits[0] > MARGIN * misfits[best]:
+        return "reversed: " + ", ".join(AXES[axis] for axis in FLIPS[best])
+    return "unclear"
+
+
+def axes_of(place: NDArray, looks: NDArray) -> str:
+    """Whether axes are plausible, told from where crops are and where they look to be, (N, 3) mm each.
+
+    Left and right look alike to most networks in most bodies: a mirrored scan can pass.
+    """
+    if len(place) < 4:
+        return "unclear"
+    with np.errstate(invalid="ignore"):
+        r = np.nan_to_num(np.corrcoef(place.T, looks.T)[:3, 3:])
+    reversed_ = [name for axis, name in enumerate(AXES) if r[axis, axis] < -CLEAR]
+    if reversed_:
+        return "reversed: " + ", ".join(reversed_)
+    swapped = [
+        f"{AXES[axis]} runs along {AXES[int(np.abs(r[axis]).argmax())]}"
+        for axis in range(3)
+        if np.abs(r[axis]).argmax() != axis and np.abs(r[axis]).max() > CLEAR > np.abs(r[axis, axis])
+    ]
+    if swapped:
+        return "turned: " + ", ".join(swapped)
+    return "plausible" if (np.diag(r) > CLEAR).all() else "unclear"
+
+
+def region_of(profile: Profile, looks: NDArray) -> str | None:
+    """From which organ to which a scan goes; None where its network knows no two of them."""
+    low, high = looks[:, 2].min(), looks[:, 2].max()
+    levels = profile.organ_place[:, 2]
+    shown = [int(n) for n in np.argsort(levels) if low <= levels[n] <= high]
+    if len(shown) < 2:
+        return None
+    names = [profile.info.organs[int(profile.organ[n])].replace("_", " ") for n in (shown[0], shown[-1])]
+    return f"from {names[0]} to {names[1]}"

@@ -1,0 +1,84 @@
+"""Which network opens: by what the scan is, then by what the cards say."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort
+from isimed.explore.one_scan import describe as describing
+from isimed.explore.one_scan.choose import fitting_checkpoints, has_its_own
+from isimed.explore.one_scan.describe import best_checkpoint, describe, described
+from isimed.explore.one_scan.fit import Fit
+from isimed.explore.one_scan.where import Description
+from tests.small import write_cohort
+
+
+def fit(name: str, times: float) -> Fit:
+    return Fit(name, times <= 1, 50.0, times, 1.0, 0.95)
+
+
+def of(name: str, modality: str, *, synthetic: bool = False) -> Cohort:
+    return cast(Cohort, SimpleNamespace(name=name, modality=modality, synthetic=synthetic))
+
+
+def test_the_network_that_opens_first_was_trained_on_such_data_and_knows_millimetres() -> None:
+    assert fitting_checkpoints(of("headneck-ct", "CT"))[:2] == ["headneck-ct", "barlow-twins"]
+    assert fitting_checkpoints(of("mine", "MRI")) == ["brain-flair", "demo-brain"]
+    assert fitting_checkpoints(of("demo-ct", "CT", synthetic=True))[0] == "demo-ct"
+    assert fitting_checkpoints(of("demo-brain", "MRI", synthetic=True))[0] == "demo-brain"
+
+
+def test_a_network_that_does_not_fit_the_scan_comes_last_whatever_its_card_says() -> None:
+    torso = of("torso", "CT")
+    assert fitting_checkpoints(torso)[0] == "headneck-ct"
+    assert fitting_checkpoints(torso, [fit("headneck-ct", 1.6), fit("demo-ct", 0.9)])[0] == "demo-ct"
+    assert fitting_checkpoints(torso, [fit("headneck-ct", 1.6), fit("demo-ct", 1.2)])[-1] == "demo-ct"
+
+
+def test_an_unusual_patient_does_not_take_its_own_network_from_a_cohort() -> None:
+    heads = of("headneck-ct", "CT")
+    assert has_its_own(heads)
+    assert fitting_checkpoints(heads, [fit("headneck-ct", 1.1), fit("demo-ct", 0.9)])[0] == "headneck-ct"
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which scans were looked at; each fits the FLAIR network but "P1"."""
+    seen: list[str] = []
+
+    def where(scan: SimpleNamespace, *, cohort: Cohort) -> Description:
+        seen.append(scan.name)
+        misfits = 1.4 if "P1" in scan.name else 0.7
+        return Description((fit("brain-flair", misfits), fit("demo-brain", misfits + 0.5)), kind="MRI")
+
+    monkeypatch.setattr(describing, "where", where)
+    return seen
+
+
+def test_a_scan_is_looked_at_once_and_the_answer_is_on_disk(tmp_path: Path, looked: list[str]) -> None:
+    cohort = Cohort.load(write_cohort(tmp_path / "small", patients=2))
+    assert described(cohort, cohort.volumes[0]) is None
+    said = describe(cohort, cohort.volumes[0])
+    assert describe(cohort, cohort.volumes[0]) == described(cohort, cohort.volumes[0]) == said
+    assert len(looked) == 1
+    cohort.path(cohort.volumes[0].image).touch()  # another file
+    assert described(cohort, cohort.volumes[0]) is None
+
+
+def test_what_cannot_be_read_is_a_sentence_and_is_not_kept(tmp_path: Path) -> None:
+    cohort = Cohort.load(write_cohort(tmp_path / "small", patients=1))
+    cohort.path(cohort.volumes[0].image).write_bytes(b"no scan")
+    said = describe(cohort, cohort.volumes[0])
+    assert said.best is None
+    assert "P0" in said.notes[0]
+    assert described(cohort, cohort.volumes[0]) is None
+
+
+def test_no_network_is_chosen_for_a_scan_that_none_fits(tmp_path: Path, looked: list[str]) -> None:
+    cohort = Cohort.load(write_cohort(tmp_path / "small", patients=2))
+    assert best_checkpoint(cohort) == "brain-flair"
+    with pytest.raises(InputError, match=r"P1: No network here fits.*brain-flair \(1.4.*--checkpoint brain-flair"):
+        best_checkpoint(cohort, "P1")
