@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,6 +29,9 @@ class Card(BaseModel):
         region: which part of the body it was trained on, as one says "it shows the body ...".
         sequence: the kind of scan within the modality, as FLAIR.
         licence: of the weights and of what made them.
+        architecture: ``crop``, one crop a pass, or ``dense``, all places of a volume in one.
+        windows_hu: parts of CT's range that a dense network sees as channels of their own.
+        crop_size: edge of a crop, voxels; of a dense network the smallest window that it was trained on.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -40,6 +43,8 @@ class Card(BaseModel):
     region: str = ""
     sequence: str = ""
     licence: str = ""
+    architecture: Literal["crop", "dense"] = "crop"
+    windows_hu: tuple[tuple[float, float], ...] = ()
     crop_size: int = 32
     heads: dict[str, int] = Field(default_factory=lambda: {DISTANCE_HEAD: CODE_SIZE})
     mm_per_unit: float = DEFAULT_MM_PER_UNIT
@@ -69,8 +74,11 @@ class Card(BaseModel):
 
     @property
     def step_mm(self) -> float:
-        """Distance of neighbouring crops of a table: they share three quarters of their edge."""
-        return self.crop_mm / 4
+        """Distance of neighbouring crops of a table: they share three quarters of their edge.
+
+        Half of that where the network is dense, since all places cost one pass.
+        """
+        return self.crop_mm / (8 if self.architecture == "dense" else 4)
 
 
 def trained_on(card: Card, digests: Iterable[str], *, parts: Sequence[str] = ("train", "validation")) -> set[str]:

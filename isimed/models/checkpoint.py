@@ -53,7 +53,7 @@ class Checkpoint:
 
     @cached_property
     def backbone(self) -> "nn.Module":
-        """(N, 1, S, S, S) crops -> (N, 1024) embeddings, as `encoder` gives them, faster."""
+        """(N, 1, S, S, S) crops -> (N, E) embeddings, as `encoder` gives them, faster."""
         from isimed.models.inference import for_inference
 
         return for_inference(self.encoder)
@@ -153,4 +153,6 @@ def _fingerprint(folder: Path, card: Card) -> str:
     except OSError as error:
         raise InputError(f"{folder / WEIGHTS} cannot be read ({error}): copy it again.") from None
     digest.update(f"{card.preparation.model_dump_json()}{card.crop_size}{card.mm_per_unit}".encode())
+    if card.windows_hu:
+        digest.update(repr(card.windows_hu).encode())
     return digest.hexdigest()[:16]

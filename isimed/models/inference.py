@@ -36,7 +36,7 @@ def for_inference(encoder: Encoder) -> nn.Module:
         if isinstance(part, nn.Sequential):
             _bound_before_convolutions(part)
     if channels_last:
-        backbone.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        backbone.to(memory_format=torch.channels_last_3d)
     return backbone
 
 

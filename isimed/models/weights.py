@@ -10,6 +10,7 @@ from torch import Tensor
 
 from isimed.core.errors import InputError
 from isimed.models.card import Card
+from isimed.models.dense import DenseBackbone
 from isimed.models.encoder import Encoder
 
 
@@ -30,7 +31,7 @@ def read_weights(file: Path, card: Card) -> Encoder:
         FileNotFoundError: there is no such file.
         InputError: the file is damaged, or holds another network.
     """
-    encoder = Encoder(card.heads, mm_per_unit=card.mm_per_unit)
+    encoder = network_of(card)
     wanted = encoder.state_dict()
     try:
         with safe_open(file, framework="pt") as stored:
@@ -51,6 +52,16 @@ def read_weights(file: Path, card: Card) -> Encoder:
         raise InputError(f"{file} holds values that are not numbers: copy it again.")
     encoder.load_state_dict(state)
     return encoder.eval()
+
+
+def network_of(card: Card) -> Encoder:
+    """The network that a card describes, with weights that mean nothing yet."""
+    backbone = None
+    if card.architecture == "dense":
+        low, high = card.preparation.window_hu
+        prepared = [tuple((hu - low) * 2 / (high - low) - 1 for hu in window) for window in card.windows_hu]
+        backbone = DenseBackbone([(below, above) for below, above in prepared])
+    return Encoder(card.heads, mm_per_unit=card.mm_per_unit, backbone=backbone)
 
 
 def _stored(tensor: Tensor, *, half: bool) -> Tensor:

@@ -38,12 +38,26 @@ def crop_centre_mm(volume: Prepared, centres: NDArray, size: int = CROP_SIZE) ->
 
     An even crop has no middle voxel: its centre lies half a voxel below the voxel it was cut around.
     """
-    return volume.to_mm(np.asarray(centres) - (0.5 if size % 2 == 0 else 0.0))
+    return volume.to_mm(crop_middles(centres, size))
+
+
+def crop_middles(centres: NDArray, size: int = CROP_SIZE) -> NDArray[np.float64]:
+    """(N, 3) fractional voxel indices of those centres."""
+    return np.asarray(centres) - _above_middle(size)
 
 
 def nearest_centres(volume: Prepared, points_mm: NDArray, size: int = CROP_SIZE) -> NDArray[np.int64]:
     """(N, 3) voxel indices whose crops are centred nearest to points in scanner mm."""
-    return np.rint(volume.to_voxel(points_mm) + (0.5 if size % 2 == 0 else 0.0)).astype(np.int64)
+    return np.rint(centres_around(volume, points_mm, size)).astype(np.int64)
+
+
+def centres_around(volume: Prepared, points_mm: NDArray, size: int = CROP_SIZE) -> NDArray[np.float64]:
+    """(N, 3) fractional voxel indices around which crops would be centred at points in scanner mm themselves."""
+    return volume.to_voxel(points_mm) + _above_middle(size)
+
+
+def _above_middle(size: int) -> float:
+    return 0.5 if size % 2 == 0 else 0.0
 
 
 def random_centres(volume: Prepared, count: int, rng: np.random.Generator, *, peek: bool = False) -> NDArray[np.int64]:

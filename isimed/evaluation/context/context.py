@@ -112,7 +112,7 @@ class Context:
         return self.crops(name, checkpoint.card.preparation, checkpoint.card.crop_size)
 
     def features(self, checkpoint: Checkpoint, name: str) -> Features:
-        """(N, 1024) embeddings and (N, 512) codes of a sample."""
+        """(N, E) embeddings and (N, D) codes of a sample."""
         return self.embed(checkpoint, self.crops_for(name, checkpoint).centres)
 
     def embed(

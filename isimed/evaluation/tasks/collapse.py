@@ -39,7 +39,7 @@ def collapse_outcome(
     views: tuple[NDArray, NDArray] | None = None,
     seen: NDArray | None = None,
 ) -> Outcome:
-    """Ranks of the embedding (1024) and of the code (512, prefix ``code_``), intervals by jackknife over patients.
+    """Ranks of the embedding and of the code (prefix ``code_``), intervals by jackknife over patients.
 
     Args:
         embeddings: (N, D).

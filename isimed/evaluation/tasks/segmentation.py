@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch.nn import functional
 
+from isimed.data.prepared.crops import crop_middles
 from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.outcome import Outcome
 from isimed.evaluation.statistics.bootstrap import Figure, bootstrap_means
 from isimed.evaluation.statistics.intervals import SHARE
 from isimed.evaluation.tasks.task import Group, Task
+from isimed.explore.tables.embed import embed_crops
 from isimed.models.checkpoint import Checkpoint
 from isimed.models.encoder import Encoder
 
@@ -28,7 +30,8 @@ SEGMENTED_VOLUMES = 15
 
 
 def segmentation(context: Context, checkpoint: Checkpoint) -> Outcome:
-    return _segmentation(context, checkpoint.card.preparation, partial(dense_features, checkpoint.encoder))
+    look = partial(field_features, checkpoint) if checkpoint.card.architecture == "dense" else None
+    return _segmentation(context, checkpoint.card.preparation, look or partial(dense_features, checkpoint.encoder))
 
 
 def segmentation_from_position(context: Context, preparation: Preparation, crop_size: int) -> Outcome:
@@ -81,6 +84,15 @@ def dense_features(encoder: Encoder, volume: Prepared) -> NDArray[np.float16]:
             break
     half = [-(-n // 2) for n in image.shape]
     return torch.cat(found, dim=1)[0, :, : half[0], : half[1], : half[2]].half().cpu().numpy()
+
+
+def field_features(checkpoint: Checkpoint, volume: Prepared) -> NDArray[np.float16]:
+    """(48, X', Y', Z') features of a dense network at half the volume's resolution."""
+    half = [-(-n // 2) for n in volume.image.shape]
+    grid = 2 * np.stack(np.meshgrid(*[np.arange(n) for n in half], indexing="ij"), axis=-1)
+    shift = -crop_middles(np.zeros(3), checkpoint.card.crop_size)  # crops whose middles are these voxels
+    features = embed_crops(checkpoint, volume, grid.reshape(-1, 3) + shift)[0]
+    return np.moveaxis(features.reshape(*half, -1), -1, 0).astype(np.float16)
 
 
 def place_of_voxels(volume: Prepared) -> NDArray[np.float32]:

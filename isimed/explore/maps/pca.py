@@ -40,7 +40,7 @@ class MapInfo(BaseModel):
     """What a map was fitted on.
 
     Attributes:
-        source: the crops' vectors: ``code`` (512) or ``embedding`` (1024).
+        source: the crops' vectors: ``code`` or ``embedding``.
         reference_volumes, reference_subjects: what it was fitted on; all else is placed into it.
         rows: crops among them.
         explained: share of the variance of each component, 0 to 1.

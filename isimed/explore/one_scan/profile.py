@@ -133,7 +133,7 @@ def sample_crops(
     """Some crops of a scan, spread over its body.
 
     Returns:
-        Their centres (N, 3) in scanner mm, embeddings (N, 1024) and codes (N, 512).
+        Their centres (N, 3) in scanner mm, embeddings (N, E) and codes (N, D).
     """
     grid = grid_centres(volume, checkpoint.card.step_mm)
     if not len(grid):

@@ -76,7 +76,7 @@ def locate_everywhere(
     Args:
         table: the cohort's embedding table, with the clicked volume in it.
         volumes: id -> prepared volume; opened only where they are needed.
-        code: (512,) of the clicked crop, see ``isimed.explore.search.retrieve.code_at``.
+        code: (D,) of the clicked crop, see ``isimed.explore.search.retrieve.code_at``.
         source, point_mm: the clicked volume and point, scanner mm.
         where: what a found crop must be; by default of another patient.
         refine: compare the voxels too; about 50 ms a volume.
@@ -139,7 +139,7 @@ def interpolated(table: Table, code: ArrayLike, *, where: Filter | None = None) 
     """The place of a code in every volume, best first, from the best crops that the filter lets through.
 
     Args:
-        code: (512,) of the clicked crop.
+        code: (D,) of the clicked crop.
         where: what a found crop must be; volumes without such a crop are left out.
     """
     query = np.asarray(code, dtype=np.float32)

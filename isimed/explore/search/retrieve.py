@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.core.errors import InputError
-from isimed.data.prepared.crops import nearest_centres
+from isimed.data.prepared.crops import centres_around, nearest_centres
 from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.search.index import index_of
 from isimed.explore.tables.components import codes_of
@@ -37,7 +37,7 @@ class Match:
 def code_at(
     checkpoint: Checkpoint, volume: Prepared, point_mm: ArrayLike, *, anywhere: bool = False
 ) -> NDArray[np.float32]:
-    """(512,) code of the crop around a point in scanner mm of a prepared volume.
+    """(D,) code of the crop around a point in scanner mm of a prepared volume; of a dense network, of the point itself.
 
     Args:
         anywhere: also of a place in the air far from the body, whose crop is empty.
@@ -47,7 +47,9 @@ def code_at(
     """
     if not anywhere:
         check_point(volume, point_mm, reach_mm=checkpoint.card.crop_mm / 2)
-    centre = nearest_centres(volume, np.atleast_2d(np.asarray(point_mm, dtype=float)), checkpoint.card.crop_size)
+    point, size = np.atleast_2d(np.asarray(point_mm, dtype=float)), checkpoint.card.crop_size
+    exact = checkpoint.card.architecture == "dense"
+    centre = (centres_around if exact else nearest_centres)(volume, point, size)
     return embed_crops(checkpoint, volume, centre)[1][0]
 
 
@@ -91,7 +93,7 @@ def nearest_in_others(table: Table, code: ArrayLike, *, subject: str, where: Fil
 
     Args:
         table: an embedding table.
-        code: (512,) query.
+        code: (D,) query.
         subject: the patient to leave out: all of this patient's volumes are.
         where: what else a crop must be; volumes without such a crop are left out.
     """

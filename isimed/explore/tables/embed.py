@@ -5,16 +5,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isimed.core.caching import kept
 from isimed.core.errors import InputError
 from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.formats.volume import read_volume
 from isimed.data.prepared.cache import prepare_cohort
-from isimed.data.prepared.crops import crop_centre_mm, cut_crops, grid_centres
+from isimed.data.prepared.crops import crop_centre_mm, crop_middles, cut_crops, grid_centres
 from isimed.data.prepared.preprocess import Preparation, Prepared, prepare
 from isimed.explore.tables.store import (
     UNKNOWN_ORGAN,
@@ -30,6 +32,9 @@ from isimed.explore.tables.store import (
 from isimed.models.card import UNTRAINED, Card
 from isimed.models.checkpoint import Checkpoint, load_checkpoint, open_checkpoint, untrained
 
+if TYPE_CHECKING:
+    from isimed.models.dense import Field
+
 BATCH = 32
 SMALL_BATCH = 16  # of threads that compute a batch each
 GPU_BATCH = 256  # crops at a time, for a GPU to have something to do
@@ -40,16 +45,20 @@ def embed_crops(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Embed the crops around some voxels of a prepared volume.
 
+    A dense network embeds the middles of these crops, which it has from one pass over the whole volume.
+
     Args:
-        centres: (N, 3) integer voxel indices.
+        centres: (N, 3) voxel indices; whole ones, or any for a dense network.
         on_batch: called with the number of crops of each finished batch.
 
     Returns:
-        Embeddings (N, 1024) and codes (N, 512), whose L2 distances are mm if the network has a distance head.
+        Embeddings (N, E) and codes (N, D), whose L2 distances are mm if the network has a distance head.
     """
     import torch  # seconds, which those who only look into a table need not wait
 
     encoder, backbone = checkpoint.encoder, checkpoint.backbone  # made here, not by the first threads
+    if checkpoint.card.architecture == "dense" and not encoder.training:
+        return _read_places(checkpoint, volume, centres, on_batch)
     device = next(encoder.parameters()).device
 
     @torch.inference_mode()
@@ -70,6 +79,35 @@ def embed_crops(
         if on_batch:
             on_batch(len(part[0]))
     return np.concatenate([e for e, _ in parts]), np.concatenate([c for _, c in parts])
+
+
+def _read_places(
+    checkpoint: Checkpoint, volume: Prepared, centres: NDArray, on_batch: Callable[[int], None] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What `embed_crops` gives, read from the field of a dense network."""
+    import torch
+
+    field = _field_of(checkpoint, volume)
+    middles = crop_middles(np.asarray(centres).reshape(-1, 3), checkpoint.card.crop_size)
+    with torch.inference_mode():
+        embeddings = field.at(torch.from_numpy(middles))
+        found = embeddings.cpu().numpy(), checkpoint.encoder.code(embeddings).float().cpu().numpy()
+    if on_batch:
+        on_batch(len(middles))
+    return found
+
+
+@kept(8)
+def _field_of(checkpoint: Checkpoint, volume: Prepared) -> "Field":
+    """The features of all places of a volume, kept for the next click into it."""
+    import torch
+
+    from isimed.models.dense import whole_field
+
+    device = next(checkpoint.encoder.parameters()).device
+    with torch.inference_mode():
+        image = torch.from_numpy(np.array(volume.image, dtype=np.float32)).to(device)
+        return whole_field(checkpoint.backbone, image, volume.background)
 
 
 @lru_cache(maxsize=1)

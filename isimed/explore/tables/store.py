@@ -56,7 +56,7 @@ class Table:
         position: (N, 3) float32 mm from the centre of the body's box: sagittal, coronal, axial.
         organ: (N,) int, the label at the centre; 0: no organ, -1: the volume has no organ map, so nobody knows.
         tumour: (N,) float32, share of the crop's voxels that are tumour; NaN: the volume has no tumour map.
-        embedding: (N, 1024) float16. code: (N, 512) float16, L2 distances in mm where ``info.in_mm``.
+        embedding: (N, E) float16. code: (N, D) float16, L2 distances in mm where ``info.in_mm``.
     """
 
     def __init__(self, info: TableInfo, columns: dict[str, NDArray] | None = None, files: Sequence[Path] = ()) -> None:

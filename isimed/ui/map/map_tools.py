@@ -23,7 +23,7 @@ from isimed.ui import background, state
 from isimed.ui.map import colours, map_files, map_view, plots
 from isimed.ui.viewer import chosen_crops
 
-SOURCES = {"code": "the code (512)", "embedding": "the embedding (1024)"}
+SOURCES = {"code": "the code", "embedding": "the embedding"}
 COMPARED = 4_000
 BODY_HELP = (
     "PCA of where the crops really are, as if the network knew it in mm. Even these PCs are turned against the body's "

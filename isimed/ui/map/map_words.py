@@ -19,8 +19,9 @@ def said_of(
         shown: how many of them are drawn.
     """
     info = fitted.info
-    vectors = "codes (512 numbers whose distances are mm)" if table.info.in_mm else "codes"
-    vectors = vectors if info.source == "code" else "embeddings (1024 numbers)"
+    width = len(fitted.mean)
+    vectors = f"codes ({width} numbers whose distances are mm)" if table.info.in_mm else "codes"
+    vectors = vectors if info.source == "code" else f"embeddings ({width} numbers)"
     said = [f"{len(table):,} crops of {len(table.subjects)} patients, from their {vectors}."]
     if len(info.reference_volumes) < len(table.volumes):
         said.append(f"Fitted on {len(info.reference_subjects)} patients; the others are placed into their map.")

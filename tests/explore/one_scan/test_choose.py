@@ -25,7 +25,7 @@ def of(name: str, modality: str, *, synthetic: bool = False) -> Cohort:
 
 
 def test_the_network_that_opens_first_was_trained_on_such_data_and_knows_millimetres() -> None:
-    assert fitting_checkpoints(of("headneck-ct", "CT"))[:2] == ["headneck-ct", "barlow-twins"]
+    assert fitting_checkpoints(of("headneck-ct", "CT"))[:2] == ["headneck-ct-dense", "headneck-ct"]
     assert fitting_checkpoints(of("mine", "MRI")) == ["brain-flair", "demo-brain"]
     assert fitting_checkpoints(of("demo-ct", "CT", synthetic=True))[0] == "demo-ct"
     assert fitting_checkpoints(of("demo-brain", "MRI", synthetic=True))[0] == "demo-brain"
@@ -33,15 +33,23 @@ def test_the_network_that_opens_first_was_trained_on_such_data_and_knows_millime
 
 def test_a_network_that_does_not_fit_the_scan_comes_last_whatever_its_card_says() -> None:
     torso = of("torso", "CT")
-    assert fitting_checkpoints(torso)[0] == "headneck-ct"
-    assert fitting_checkpoints(torso, [fit("headneck-ct", 1.6), fit("demo-ct", 0.9)])[0] == "demo-ct"
-    assert fitting_checkpoints(torso, [fit("headneck-ct", 1.6), fit("demo-ct", 1.2)])[-1] == "demo-ct"
+    heads = [fit("headneck-ct", 1.6), fit("headneck-ct-dense", 1.3)]
+    assert fitting_checkpoints(torso)[0] == "headneck-ct-dense"
+    assert fitting_checkpoints(torso, [*heads, fit("demo-ct", 0.9)])[0] == "demo-ct"
+    assert fitting_checkpoints(torso, [*heads, fit("demo-ct", 1.2)])[-1] == "demo-ct"
+
+
+def test_of_two_networks_that_fit_the_dense_one_opens() -> None:
+    both = [fit("headneck-ct", 0.5), fit("headneck-ct-dense", 0.8)]
+    assert fitting_checkpoints(of("mine", "CT"), both)[:2] == ["headneck-ct-dense", "headneck-ct"]
+    only = [fit("headneck-ct", 0.5), fit("headneck-ct-dense", 1.1)]
+    assert fitting_checkpoints(of("mine", "CT"), only)[0] == "headneck-ct"
 
 
 def test_an_unusual_patient_does_not_take_its_own_network_from_a_cohort() -> None:
     heads = of("headneck-ct", "CT")
     assert has_its_own(heads)
-    assert fitting_checkpoints(heads, [fit("headneck-ct", 1.1), fit("demo-ct", 0.9)])[0] == "headneck-ct"
+    assert fitting_checkpoints(heads, [fit("headneck-ct-dense", 1.1), fit("demo-ct", 0.9)])[0] == "headneck-ct-dense"
 
 
 @pytest.fixture

@@ -1,0 +1,160 @@
+"""The dense network: one pass over a volume gives every place its features; a code is a linear head on them.
+
+A residual U-Net (2.7 M parameters). Nothing it does at a border tells where the border is: edges are repeated, never
+padded with noughts. The idea that thousands of places a volume can be supervised at once is that of APE, Anatomical
+Positional Embeddings, arXiv 2409.10291; what is learned is ISImed's, arXiv 2410.16947.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+STRIDE = 2  # voxels between features
+MULTIPLE = 16  # of voxels, that each axis of what goes in has to have
+WIDTHS, STEM = (48, 96, 128, 128), 24
+AIR = 8  # voxels of background around a volume's body, in the axial plane
+MOMENTUM = 0.02  # of batch norm: windows vary more from step to step than crops do
+
+
+class DenseBackbone(nn.Module):
+    """Windows of any size in, features of every second voxel out.
+
+    Args:
+        windows: for scans whose values mean the same everywhere (CT): (low, high) of prepared values that the network
+            sees as channels of their own, each stretched to -1 to 1. Soft tissue and lung are a few per cent of CT's
+            range. None for scans without such values (MRI).
+    """
+
+    width = WIDTHS[0]
+
+    def __init__(self, windows: Sequence[tuple[float, float]] = ()) -> None:
+        super().__init__()
+        self.windows = tuple(windows)
+        self.stem = _convolution(1 + len(self.windows), STEM, 3)
+        self.enter = _convolution(STEM, WIDTHS[0], STRIDE, step=STRIDE)
+        deepest = len(WIDTHS) - 1
+        self.encode = nn.ModuleList(
+            nn.Sequential(*(_Block(width) for _ in range(2 if level in (0, deepest) else 1)))
+            for level, width in enumerate(WIDTHS)
+        )
+        self.down = nn.ModuleList(_convolution(a, b, 2, step=2) for a, b in pairwise(WIDTHS))
+        self.up = nn.ModuleList(_convolution(b, a, 2, step=2, up=True) for a, b in pairwise(WIDTHS))
+        self.decode = nn.ModuleList(_Block(width) for width in WIDTHS[:-1])
+
+    def field(self, images: Tensor) -> Tensor:
+        """(N, 1, X, Y, Z) prepared voxels, sizes multiples of 16 -> (N, 48, X/2, Y/2, Z/2) features.
+
+        Feature i lies between voxels 2i and 2i + 1 of its axis.
+        """
+        parts = [((images - low) / (high - low) * 2 - 1).clamp(-1, 1) for low, high in self.windows]
+        x = torch.cat([images, *parts], dim=1)
+        if x.is_cuda:
+            x = x.contiguous(memory_format=torch.channels_last_3d)
+        x = F.relu(self.enter(F.relu(self.stem(repeat_edges(x, 1)))))
+        kept = []
+        for level, blocks in enumerate(self.encode):
+            x = blocks(x)
+            if level < len(self.down):
+                kept.append(x)
+                x = F.relu(self.down[level](x))
+        for level in reversed(range(len(self.up))):
+            x = self.decode[level](F.relu(self.up[level](x) + kept[level]))
+        return x
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """(N, 1, S, S, S) -> (N, 48) features of the middle of each crop, which is all that the network sees."""
+        size = crops.shape[-1]
+        missing = -size % MULTIPLE
+        padded = F.pad(crops, (missing // 2, missing - missing // 2) * 3, mode="replicate") if missing else crops
+        middle = torch.full((len(crops), 1, 3), (size - 1) / 2 + missing // 2, device=crops.device)
+        return read_field(self.field(padded), middle)[:, 0]
+
+
+class _Block(nn.Module):
+    """Two convolutions beside a short cut."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = _convolution(width, width, 3), _convolution(width, width, 3)
+        nn.init.constant_(self.second[1].get_parameter("weight"), 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.first(repeat_edges(x, 2)))
+        return F.relu(x + self.second(y))
+
+
+def _convolution(size_in: int, size_out: int, edge: int, *, step: int = 1, up: bool = False) -> nn.Sequential:
+    kind = nn.ConvTranspose3d if up else nn.Conv3d
+    return nn.Sequential(kind(size_in, size_out, edge, step, bias=False), nn.BatchNorm3d(size_out, momentum=MOMENTUM))
+
+
+def repeat_edges(x: Tensor, count: int) -> Tensor:
+    """(N, C, X, Y, Z) with its border repeated ``count`` times on all sides."""
+    if not x.is_cuda:
+        return F.pad(x, (count,) * 6, mode="replicate")
+    x = x.permute(0, 2, 3, 4, 1)  # joined along the memory's order: faster than padding there, and reproducible
+    for axis in (1, 2, 3):
+        first, last = x.narrow(axis, 0, 1), x.narrow(axis, x.shape[axis] - 1, 1)
+        x = torch.cat([first] * count + [x] + [last] * count, dim=axis)
+    return x.permute(0, 4, 1, 2, 3)
+
+
+def read_field(field: Tensor, voxels: Tensor) -> Tensor:
+    """Features between those that a field has, by trilinear interpolation; beyond its ends those of the end.
+
+    Args:
+        field: (N, C, x, y, z), as `DenseBackbone.field` gives it.
+        voxels: (N, P, 3) indices of voxels of the image, fractional ones too.
+
+    Returns:
+        (N, P, C).
+
+    >>> import torch
+    >>> ramp = torch.arange(4.0)[None, None, :, None, None] * 2 + 0.5  # each feature is where it lies
+    >>> read_field(ramp, torch.tensor([[[3.0, 0.0, 0.0], [4.25, 0.0, 0.0]]]))[0, :, 0]
+    tensor([3.0000, 4.2500])
+    """
+    extent = torch.tensor(field.shape[2:], device=field.device) * STRIDE
+    at = ((voxels + 0.5) / extent * 2 - 1).flip(-1).to(field.dtype)
+    found = F.grid_sample(field, at[:, :, None, None], mode="bilinear", padding_mode="border", align_corners=False)
+    return found[..., 0, 0].transpose(1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """The features of all places of one volume.
+
+    Attributes:
+        features: (C, x, y, z) float16, of every second voxel.
+        before: (3,) voxels that were put before the volume's first.
+    """
+
+    features: Tensor
+    before: tuple[int, int, int]
+
+    def at(self, voxels: Tensor) -> Tensor:
+        """(P, 3) voxel indices of the volume, fractional ones too -> (P, C) float32."""
+        places = voxels.to(self.features.device).float() + torch.tensor(self.before, device=self.features.device)
+        return read_field(self.features[None].float(), places[None])[0]
+
+
+def whole_field(backbone: Any, image: Tensor, background: float) -> Field:
+    """One pass over a volume: around its body lies background, above and below the scan's ends are repeated.
+
+    Args:
+        backbone: a `DenseBackbone`, or what `for_inference` made of one.
+        image: (X, Y, Z) prepared voxels.
+        background: what lies around the body.
+    """
+    air = (AIR, AIR, 0)
+    sizes = [-(-(size + 2 * more) // MULTIPLE) * MULTIPLE for size, more in zip(image.shape, air, strict=True)]
+    x0, y0, z0 = before = [(to - size) // 2 for to, size in zip(sizes, image.shape, strict=True)]
+    x1, y1, z1 = (to - size - b for to, size, b in zip(sizes, image.shape, before, strict=True))
+    around = F.pad(image[None, None].float(), (0, 0, y0, y1, x0, x1), value=background)
+    features = backbone.field(F.pad(around, (z0, z1, 0, 0, 0, 0), mode="replicate"))[0]
+    return Field(features.half(), (x0, y0, z0))
