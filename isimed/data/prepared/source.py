@@ -4,6 +4,7 @@ Whatever its patient, file or cohort is called, the same scan has the same diges
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -56,12 +57,14 @@ def voxel_digest(volume: Volume) -> str:
 
 
 def remember_digest(stamp: str, volume: Volume) -> str:
-    """The digest of a volume that is being read anyway, kept for `digests_of`.
+    """The digest of a volume that is being read anyway: computed once, then kept for whoever asks.
 
     Args:
         stamp: `source_stamp` of the volume's files.
         volume: the scan as it was read.
     """
+    if kept := _kept(stamp):
+        return kept
     found = voxel_digest(volume)
     with suppress(InputError):  # a full disk: it is computed again
         write_file(_file(stamp), found)
@@ -69,7 +72,7 @@ def remember_digest(stamp: str, volume: Volume) -> str:
 
 
 def digests_of(cohort: Cohort, entries: Iterable[Entry]) -> dict[str, str]:
-    """Volume id -> digest. Volumes that were prepared have theirs kept; others are read once.
+    """Volume id -> digest. Volumes that were checked or prepared have theirs kept; others are read once.
 
     Raises:
         InputError: a volume cannot be read.
@@ -78,15 +81,21 @@ def digests_of(cohort: Cohort, entries: Iterable[Entry]) -> dict[str, str]:
 
     def one(entry: Entry) -> tuple[str, str]:
         stamp = source_stamp(cohort, entry)
-        with suppress(OSError, UnicodeDecodeError):
-            kept = _file(stamp).read_text(encoding="ascii")
-            if len(kept) == 32:
-                return entry.id, kept
+        if kept := _kept(stamp):
+            return entry.id, kept
         with budget.room_for(working_bytes(cohort.files(entry))):
             return entry.id, remember_digest(stamp, cohort.read(entry))
 
     with ThreadPoolExecutor(default_workers()) as pool:
         return dict(pool.map(one, entries))
+
+
+def _kept(stamp: str) -> str:
+    with suppress(OSError, UnicodeDecodeError):
+        kept = _file(stamp).read_text(encoding="ascii")
+        if re.fullmatch("[0-9a-f]{32}", kept):
+            return kept
+    return ""
 
 
 def _file(stamp: str) -> Path:

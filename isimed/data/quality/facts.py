@@ -17,7 +17,7 @@ from isimed.data.prepared.array_store import open_arrays, write_arrays
 from isimed.data.prepared.body import find_body, unpadded
 from isimed.data.prepared.memory import MemoryBudget, working_bytes
 from isimed.data.prepared.preprocess import Preparation, finite, resample
-from isimed.data.prepared.source import source_stamp, voxel_digest
+from isimed.data.prepared.source import remember_digest, source_stamp
 from isimed.data.quality.label_facts import LabelFacts, measure_labels, three
 from isimed.data.quality.thumbnails import planes
 
@@ -67,13 +67,15 @@ def facts_of(cohort: Cohort, entry: Entry, budget: MemoryBudget) -> tuple[Facts,
         ``axial``, ``coronal``, ``sagittal`` (uint8, radiological). No arrays where the volume cannot be read.
     """
     try:
-        digest = hashlib.sha256(f"{VERSION}\0{cohort.modality}\0{source_stamp(cohort, entry)}".encode()).hexdigest()
+        stamp = source_stamp(cohort, entry)
+        digest = hashlib.sha256(f"{VERSION}\0{cohort.modality}\0{stamp}".encode()).hexdigest()
         folder = paths.home() / "quality" / digest[:24]
         if found := open_arrays(folder):
             return Facts.model_validate(found[1]["facts"] | {"id": entry.id, "subject": entry.subject}), found[0]
         with budget.room_for(working_bytes(cohort.files(entry))):
             volume = cohort.read(entry)
             facts, arrays = measure(volume, cohort.modality)
+            facts.digest = remember_digest(stamp, volume)
             labels, notes = measure_labels(cohort, entry, volume)
     except InputError as error:
         return Facts(id=entry.id, subject=entry.subject, error=str(error)), {}
@@ -86,7 +88,7 @@ def facts_of(cohort: Cohort, entry: Entry, budget: MemoryBudget) -> tuple[Facts,
 def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray]]:
     """The facts of a volume without its labels, and the arrays that `facts_of` describes."""
     notes: list[str] = list(volume.notes)
-    exact, digest = _exact_facts(volume), voxel_digest(volume)
+    exact = _exact_facts(volume)
     if exact["not_finite"] == volume.voxels.size:
         raise InputError(f"{volume.name} holds no finite voxel: export it again.")
     volume = finite(volume, notes)
@@ -116,7 +118,6 @@ def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray]]:
         empty_ends=exact["empty_ends"],
         end_values=(float(volume.voxels[0, 0, 0]), float(volume.voxels[0, 0, -1])),
         repeated_slices=exact["repeated"],
-        digest=digest,
         notes=[(getattr(note, "kind", "reading"), str(note)) for note in notes],
     )
     arrays: dict[str, NDArray] = {"body": np.zeros((SHAPE_EDGE,) * 3, np.float32)}

@@ -61,7 +61,8 @@ def recognise(source: Path, root: Path | None = None, *, layout: str = "auto", c
     chosen = ALSO_CALLED.get(layout.lower(), layout.lower())
     if chosen != "auto" and chosen not in LAYOUTS:
         raise InputError(f"--layout {layout} is not known: use auto or one of {', '.join(LAYOUTS)}.")
-    files = [root] if root.is_file() else list(walk_files(root))
+    passed: list[tuple[Path, str]] = []
+    files = [root] if root.is_file() else list(walk_files(root, passed))
     base = root.parent if root.is_file() else root
     if not files:
         raise InputError(f"{source} is empty: give a folder that holds scans.")
@@ -81,6 +82,7 @@ def recognise(source: Path, root: Path | None = None, *, layout: str = "auto", c
     _gather(plan, claims)
     plan.items += [_unclaimed(file, chosen) for file in rest]
     if plan.images:
+        plan.items += [Planned(path, SKIPPED, why) for path, why in passed]
         return plan
     if chosen != "auto":
         raise InputError(f"{source} is not laid out as {layout}: use --layout auto, or give the folder that is.")
