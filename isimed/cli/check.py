@@ -1,6 +1,6 @@
 """The geometry and quality report."""
 
-from isimed.cli.output import bar
+from isimed.cli.output import bar, print_lines
 from isimed.cli.parser import Commands, Options
 
 
@@ -18,5 +18,8 @@ def run(options: Options) -> int:
 
     with bar("volume", "Checking") as progress:
         report = check_cohort(Cohort.load(options.cohort), progress=progress)
-    print(report.to_json() if options.json else "\n".join(report.lines()))
+    if options.json:
+        print(report.to_json())
+    else:
+        print_lines(report.lines())
     return int(report.state == "error" and not options.exit_zero)

@@ -2,7 +2,7 @@
 
 import json
 
-from isimed.cli.output import bar
+from isimed.cli.output import bar, print_lines
 from isimed.cli.parser import Commands, Options
 
 
@@ -36,7 +36,7 @@ def run(options: Options) -> None:
     if options.json:
         print(json.dumps(plan.to_json() | {"manifest": str(manifest or "")}, indent=1, ensure_ascii=False))
         return
-    print("\n".join(plan.lines()))
+    print_lines(plan.lines())
     if manifest is None:
         print("Nothing was written (--dry-run).")
         return

@@ -41,6 +41,11 @@ def say(what: str) -> None:
     tqdm.write(what, file=sys.stderr)
 
 
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines, each on one line whatever names from files hold."""
+    print("\n".join("".join(letter if letter.isprintable() else "\ufffd" for letter in line) for line in lines))
+
+
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; None becomes an empty cell, a number has two decimals, and no name can run as a formula."""
     writer = csv.writer(sys.stdout, lineterminator="\n")

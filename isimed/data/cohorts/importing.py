@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from isimed.data.cohorts.layouts.recognise import recognise
 from isimed.data.cohorts.merging import merge_structures
 from isimed.data.cohorts.plan import IMAGE, LEFT_LABELS, SKIPPED, Plan, Planned
 from isimed.data.cohorts.suspicions import alike
-from isimed.data.formats.archive import unzip
+from isimed.data.formats.archive import unzip, unzip_inside
 from isimed.data.formats.dicom_series import scan_folder
 from isimed.data.formats.dispatch import format_of
 from isimed.data.formats.reading import reason, refuse_missing
@@ -31,6 +32,7 @@ from isimed.data.formats.walk import walk_files
 
 CT_AIR_HU = -800
 SAMPLE = 5
+FORGOTTEN_S = 2 * 24 * 3600
 
 
 def import_cohort(
@@ -195,12 +197,16 @@ def _unpacked(path: Path) -> Path:
     key = hashlib.sha256(f"{path}\0{status.st_size}\0{status.st_mtime_ns}".encode()).hexdigest()[:16]
     folder = paths.home() / "unpacked"
     folder.mkdir(parents=True, exist_ok=True)
+    for older in folder.iterdir():  # of plans that nobody confirmed or discarded
+        if time.time() - older.stat().st_mtime > FORGOTTEN_S:
+            shutil.rmtree(older, ignore_errors=True)
     target = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=folder))
     try:
         for archive in inside:
             place = target if archive == path else target / archive.relative_to(path).with_suffix("")
             place.mkdir(parents=True, exist_ok=True)
             unzip(archive, place)
+            unzip_inside(place)
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -248,6 +254,11 @@ def _leave_out_unreadable(plan: Plan, progress: Progress | None) -> None:
 def _with_checked_header(item: Planned) -> Planned:
     shape, channel = shape_of(item.path), item.channel
     if item.role != IMAGE:
+        if len(shape) > 3:
+            raise InputError(
+                f"{item.path} is a label map of {shape[3]} channels, one a structure or a time: make it one map "
+                "of whole numbers."
+            )
         return item
     if len(shape) == 3:
         return replace(item, channel=None)

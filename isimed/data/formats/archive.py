@@ -1,6 +1,7 @@
 """Unpacking zip files that others made: nothing leaves the folder, nothing explodes."""
 
 import shutil
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,7 @@ from isimed.data.formats.reading import reason
 MAX_RATIO = 200
 SMALL_BYTES = 4 * 2**20
 MAX_MEMBERS = 1_000_000
+MOST_NESTED = 3
 
 
 def unzip(archive: Path, folder: Path) -> None:
@@ -36,6 +38,25 @@ def unzip(archive: Path, folder: Path) -> None:
         raise InputError(
             f"{archive} cannot be unpacked ({reason(error)}): unpack it yourself and import the folder."
         ) from None
+
+
+def unzip_inside(folder: Path) -> None:
+    """Unpack the zips below a folder, and those in them, each into a folder of its name; the zips are deleted.
+
+    One that cannot be unpacked stays as the file that it is.
+    """
+    for _ in range(MOST_NESTED):
+        archives = [file for file in folder.rglob("*") if file.name.lower().endswith(".zip") and file.is_file()]
+        for archive in archives:
+            target = Path(tempfile.mkdtemp(prefix="unpacking-", dir=archive.parent))
+            try:
+                unzip(archive, target)
+            except InputError:
+                shutil.rmtree(target)
+                continue
+            archive.unlink()
+            beside = archive.with_suffix("")
+            target.rename(archive if beside.exists() else beside)
 
 
 def _refuse_bad_names(archive: Path, members: list[zipfile.ZipInfo]) -> None:

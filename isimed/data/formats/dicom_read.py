@@ -100,6 +100,20 @@ def read_series(series: Series, channel: int | None = None) -> Raw:
     return Raw(array, stack.affine, notes + _padding_note(array, series))
 
 
+def why_not_one_volume(series: Series, channel: int | None = None) -> str:
+    """Why the slices of a series make no single volume, one sentence, or empty; headers alone are read.
+
+    Args:
+        channel: which of several volumes is wanted.
+    """
+    try:
+        frames = [frame for file in series.files for frame in frames_of(file)]
+        make_stack(frames, where=f"{series.folder} (series {series.uid})", channel=channel)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 def _read_voxels(stack: Stack, shape: tuple[int, int, int]) -> NDArray:
     """Start with int16 and widen only where a slice needs it: CT stays at two bytes a voxel."""
     array = np.empty(shape, dtype=np.int16, order="F")

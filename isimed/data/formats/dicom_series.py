@@ -20,7 +20,7 @@ from isimed.data.formats.walk import folder_stamp, walk_files
 TAGS = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "Modality", "StudyDate",
     "SeriesNumber", "SeriesDescription", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "ImageType",
-    "PhotometricInterpretation",
+    "PhotometricInterpretation", "ImagePositionPatient",
 ]  # fmt: skip
 NOT_SCANS = ("SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "SR", "PR", "KO", "REG", "FID", "RWV", "DOC")
 FEWEST_SLICES = 3
@@ -43,6 +43,7 @@ class Series:
         slices: files, or frames of a multi-frame file.
         size: columns and rows.
         problem: why it cannot be read as one volume, one sentence, or empty.
+        crowded: whether slices lie at one place, or all in one file: it may hold several volumes.
     """
 
     uid: str
@@ -57,6 +58,7 @@ class Series:
     slices: int
     size: tuple[int, int]
     problem: str = ""
+    crowded: bool = False
 
     @property
     def title(self) -> str:
@@ -177,6 +179,7 @@ def _series(uid: str, members: list[tuple[Path, Any]]) -> Series:
         description=text(first, "SeriesDescription"),
         slices=slices,
         size=(number(first, "Columns", 0), number(first, "Rows", 0)),
+        crowded=slices > len({text(header, "ImagePositionPatient") for header in headers}),
     )
     problem = _problem(series, headers)
     return Series(**{**series.__dict__, "problem": problem}) if problem else series
@@ -194,6 +197,8 @@ def _problem(series: Series, headers: list[Any]) -> str:
         return f"{where} holds colours of a palette, not a scan's grey values: export the original series."
     if any("MOSAIC" in text(header, "ImageType").upper() for header in headers):
         return f"{where} is a Siemens MOSAIC, all slices tiled in one picture: convert it with dcm2niix, import that."
+    if all("LOCALIZER" in text(header, "ImageType").upper() for header in headers):
+        return f"{where} is a localizer (scout), no volume: leave it out."
     if series.slices < FEWEST_SLICES:
         return f"{where} has {series.slices} slices, too few for a volume: it is probably a scout, leave it out."
     return ""

@@ -8,6 +8,7 @@ import pytest
 
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.formats.volume import read_volume
+from isimed.data.prepared import source
 from isimed.data.prepared.cache import prepare_cohort
 from isimed.data.prepared.preprocess import Preparation
 from isimed.data.prepared.source import digests_of, voxel_digest
@@ -44,3 +45,14 @@ def test_a_digest_is_kept_when_a_volume_is_prepared_and_is_the_reports(
         kept = digests_of(cohort, cohort.volumes)
     assert kept == {one.id: one.digest for one in check_cohort(cohort).volumes}
     assert len(set(kept.values())) == 3
+
+
+def test_check_and_preparation_compute_a_digest_once_between_them(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = []
+    monkeypatch.setattr(source, "voxel_digest", lambda volume: computed.append(volume.name) or f"{len(computed):032x}")
+    report = check_cohort(cohort)
+    prepare_cohort(cohort, Preparation(spacing_mm=5.0))
+    assert len(computed) == len(cohort.volumes)
+    assert digests_of(cohort, cohort.volumes) == {one.id: one.digest for one in report.volumes}

@@ -9,6 +9,7 @@ from isimed.core.errors import InputError
 from isimed.data.cohorts.layouts.claims import Channel, Claim
 from isimed.data.cohorts.layouts.names import region_in
 from isimed.data.cohorts.plan import IMAGE, SKIPPED, Planned
+from isimed.data.formats.dicom_read import why_not_one_volume
 from isimed.data.formats.dicom_series import Series, scan_files
 from isimed.data.formats.dispatch import VOLUME_SUFFIXES
 
@@ -33,9 +34,17 @@ def dicom_tree(root: Path, files: Sequence[Path], channel: Channel) -> list[Clai
         claim.notices.append(f"{wanted} was taken; left out: {', '.join(left)}.")
     for series in scan.series:
         why = series.problem or (f"{wanted} was taken: choose with --channel." if series.modality != wanted else "")
-        claim.items.append(_planned(series, channel, why))
+        number = channel if isinstance(channel, int) and _is_several(series) else None
+        if not why and series.crowded:
+            why = why_not_one_volume(series, number)
+        claim.items.append(_planned(series, number, why))
     claim.items += [Planned(path, SKIPPED, why) for path, why in scan.skipped]
     return [claim]
+
+
+def _is_several(series: Series) -> bool:
+    """Whether a series holds volumes to choose from; other series have no channel."""
+    return series.crowded and "choose one with --channel" in why_not_one_volume(series)
 
 
 def _wanted(channel: Channel, counts: Counter[str]) -> str:
@@ -49,7 +58,7 @@ def _wanted(channel: Channel, counts: Counter[str]) -> str:
     return counts.most_common(1)[0][0] if counts else "unknown"
 
 
-def _planned(series: Series, channel: Channel, why: str) -> Planned:
+def _planned(series: Series, channel: int | None, why: str) -> Planned:
     parts = [series.patient, series.date, series.number, series.description]
     name = re.sub(r"[^\w.-]+", "-", "_".join(part for part in parts if part)).strip("-_.")[:100]
     return Planned(
@@ -62,7 +71,7 @@ def _planned(series: Series, channel: Channel, why: str) -> Planned:
         region=region_in(series.description),
         session=series.date,
         study=series.study,
-        channel=channel if isinstance(channel, int) else None,
+        channel=channel,
         series=series.uid,
         title=series.title,
         files=series.files,

@@ -6,6 +6,7 @@ the voxels: a few whole numbers are a label map.
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from isimed.data.cohorts.layouts.names import (
     bare,
     is_body_mask,
     is_label_name,
+    is_probability,
     is_role_folder,
     label_kind,
     modality_and_sequence,
@@ -29,6 +31,7 @@ from isimed.data.cohorts.layouts.names import (
     words,
 )
 from isimed.data.cohorts.plan import IMAGE, LEFT_LABELS, SKIPPED, Planned
+from isimed.data.formats.reading import by_times
 
 NOT_ANATOMY = ("func", "dwi", "fmap", "perf", "swi", "beh", "eeg", "meg", "ieeg", "motion")
 
@@ -78,8 +81,9 @@ def plain(root: Path, files: Sequence[Path], channel: Channel) -> list[Claim]:
     claim = Claim("plain", "")
     images: list[Named] = []
     labels: list[Named] = []
+    keys = {one.key for one in volumes if one.key}
     for one in volumes:
-        if _is_label(one):
+        if _is_label(one) or _in_folder_of_labels(one) in keys:
             labels.append(one)
         elif not one.sequence and not one.convention and is_label_content(one.path):
             labels.append(replace(one, said=False))
@@ -108,6 +112,12 @@ def _named(root: Path, path: Path) -> Named:
 
 def _is_label(one: Named) -> bool:
     return is_label_name(one.path) or any(LABEL_WORDS.intersection(words(folder)) for folder in one.roles)
+
+
+def _in_folder_of_labels(one: Named) -> str:
+    """The key of the image that the file's folder is named after, as ``P7`` in ``P7_segmentations/liver``, or empty."""
+    folder = one.folders[-1] if one.folders else ""
+    return bare(folder).lower() if LABEL_WORDS.intersection(words(folder)) else ""
 
 
 def _images(images: Sequence[Named], channel: Channel, claim: Claim) -> dict[Path, Planned]:
@@ -214,16 +224,10 @@ def _labels(
     for label in labels:
         if is_body_mask(label.path):
             left.append(Planned(label.path, LEFT_LABELS, "A mask of the whole brain or body, no organ among others."))
-        elif "probseg" in words(stem(label.path)):
+        elif is_probability(label.path):
             left.append(Planned(label.path, LEFT_LABELS, "Probabilities, no label map."))
         elif (image := _image_of(label, by_key, by_place, shared)) is None:
-            left.append(
-                Planned(
-                    label.path,
-                    LEFT_LABELS,
-                    f"{label.path} looks like a label map and has no image: give it its image's name.",
-                )
-            )
+            left.append(Planned(label.path, LEFT_LABELS, _why_no_image(label, by_place)))
         else:
             groups[image.path, _kind(label, image)[0]].append(label)
     generic: set[str] = set()
@@ -312,6 +316,7 @@ def _image_of(label: Named, by_key: dict, by_place: dict, shared: int) -> Named 
     """
     parts = label.key.split("-") if label.key else []
     candidates = [image for n in range(len(parts), 0, -1) for image in by_key["-".join(parts[:n])]]
+    candidates += by_key.get(_in_folder_of_labels(label), [])
     for n in range(len(label.place), -1, -1):
         near = by_place[label.place[:n]]
         candidates += [image for image in near if not image.key or not label.key] or (
@@ -331,6 +336,23 @@ def _image_of(label: Named, by_key: dict, by_place: dict, shared: int) -> Named 
     return best[0]
 
 
+def _why_no_image(label: Named, by_place: dict) -> str:
+    """Why a label map belongs to no image: none is near, several are, or the one beside it has another grid."""
+    near = next((found for n in range(len(label.place), 0, -1) if (found := by_place[label.place[:n]])), [])
+    if len(near) > 1:
+        names = ", ".join(image.path.name for image in near[:3])
+        return f"{label.path} may belong to several images ({names}): give it the name of one."
+    if near:
+        with suppress(InputError):
+            own, other = shape_of(label.path)[:3], shape_of(near[0].path)[:3]
+            if own != other:
+                return (
+                    f"{label.path} has {by_times(own)} voxels and {near[0].path.name} beside it {by_times(other)}: "
+                    "resample it, or give it that image's name."
+                )
+    return f"{label.path} looks like a label map and has no image: give it its image's name."
+
+
 def _score(label: Named, image: Named, shared: int) -> int:
     """How well a label map fits an image, 0 for not at all."""
     if label.patient.lower() != image.patient.lower() and label.patient and image.patient:
@@ -343,6 +365,8 @@ def _score(label: Named, image: Named, shared: int) -> int:
         score = 100
     elif label.key and image.key and label.key.startswith(f"{image.key}-"):
         score = 80
+    elif image.key and image.key == _in_folder_of_labels(label):
+        score = 70
     elif related and (not label.key or not image.key):
         score = 60
     elif related and len(image.place) > shared and label.path.parent.is_relative_to(image.path.parent):

@@ -20,13 +20,15 @@ TUMOUR_WORDS = _words(
     "tumour tumor tumours tumors lesion lesions gtv gtvp gtvn ptv ctv cancer metastasis metastases mets"
 )
 ORGAN_WORDS = _words("organ organs aseg aparc wmparc dseg parcellation parc atlas structures")
+PROBABILITY_WORDS = _words("prob probs probseg probability probabilities softmax sigmoid logits heatmap uncertainty")
 LABEL_WORDS = (
     TUMOUR_WORDS
     | ORGAN_WORDS
     | _words(
         "label labels labelmap labelmaps mask masks seg segs segm segmentation segmentations gt truth groundtruth roi"
     )
-    | _words("rois contour contours annotation annotations manual probseg ribbon pveseg bseg")
+    | _words("rois contour contours annotation annotations manual ribbon pveseg bseg onehot")
+    | PROBABILITY_WORDS
 )
 BODY_MASKS = _words("brainmask bodymask headmask")
 IMAGE_WORDS = _words(
@@ -112,6 +114,11 @@ def is_label_name(path: Path) -> bool:
         or (bool(found) and found[-1] in LABEL_WORDS)
         or bool(BODY_MASKS.intersection(found))
     )
+
+
+def is_probability(path: Path) -> bool:
+    """Whether a file's name says that it holds how likely something is, which is no label map."""
+    return bool(PROBABILITY_WORDS.intersection(words(stem(path))))
 
 
 def is_body_mask(path: Path) -> bool:
