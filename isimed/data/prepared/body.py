@@ -70,7 +70,7 @@ def find_body(image: NDArray[np.float32], *, above: float, notes: list[str]) -> 
         return image, body_mask(image, above=above)
     if above >= 0 and (filler := _filler(image)) is not None:
         notes.append(Note(f"Values from {lowest:g}: the background is {filler:g}, which fills the borders.", KIND))
-        ground = np.abs(image - np.float64(filler)) <= SAME * (highest - lowest)
+        ground = np.abs(image - filler) <= SAME * (highest - lowest)
         return np.where(ground, np.float32(lowest), image), _largest(~ground)
     level, step = _otsu(image)
     if negative or step > AIR_TO_TISSUE_HU:
@@ -96,7 +96,6 @@ def body_mask(image: NDArray, *, above: float) -> NDArray[np.bool_]:
 def _filler(image: NDArray) -> float | None:
     """The value that fills much of the six faces, or None."""
     border = np.concatenate([image.take(end, axis=axis).ravel() for axis in range(3) for end in (0, -1)])
-    border = border.astype(np.float64)  # the mean of two largest float32 is none of them
     within = SAME * (float(border.max()) - float(border.min()))
     for candidate in (float(np.median(border)), float(border.min()), float(border.max())):
         if (np.abs(border - candidate) <= within).mean() >= MUCH_BORDER:

@@ -338,7 +338,9 @@ def _image_of(label: Named, by_key: dict, by_place: dict, shared: int) -> Named 
 
 def _why_no_image(label: Named, by_place: dict) -> str:
     """Why a label map belongs to no image: none is near, several are, or the one beside it has another grid."""
-    near = next((found for n in range(len(label.place), 0, -1) if (found := by_place[label.place[:n]])), [])
+    near: list[Named] = next(
+        (by_place[label.place[:n]] for n in range(len(label.place), 0, -1) if by_place[label.place[:n]]), []
+    )
     if len(near) > 1:
         names = ", ".join(image.path.name for image in near[:3])
         return f"{label.path} may belong to several images ({names}): give it the name of one."
