@@ -22,7 +22,9 @@ query = Query(
     reference=reference.choose_reference(cohort, checkpoint), open_scan=state.prepared_scan,
 )  # fmt: skip
 reference.say_fit(query)
-layer = st.sidebar.selectbox("Overlay", layers.choices(cohort), key="layer", help=layers.HELP)
+layer = st.sidebar.selectbox(
+    "Overlay", layers.choices(cohort), index=layers.first(cohort), key="layer", help=layers.HELP
+)
 details = matches.choose_details()
 edge_mm = checkpoint.card.crop_mm
 

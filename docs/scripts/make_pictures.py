@@ -1,22 +1,29 @@
-"""Take the pictures in docs/pictures: every page on the demo cohort, 1440×900.
+"""Take the pictures in docs/pictures, every page on a demo cohort, 1440×900, and the one on the Home page.
 
     python docs/scripts/make_pictures.py http://localhost:8501
 
-The app runs already, with the demo cohort made and embedded. Needs playwright and Debian's chromium.
+The app runs already, with the demo cohorts made and embedded. Needs playwright and Debian's chromium. Where a picture
+shows demo-flair, it is under CC BY-SA 4.0 as these scans are, and carries their credit.
 """
 
 import argparse
 import shutil
+from io import BytesIO
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from PIL import Image
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
-PICTURES = Path(__file__).parents[1] / "pictures"
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "docs" / "pictures"
+SIZE = ViewportSize(width=1440, height=900)
+CLICK = "click"  # what the Home page shows: a click and its matches
+HEADER, GAP, BACKGROUND = 44, 24, (14, 17, 23)  # of the Home page's picture, in pixels
 PAGES = {
     "home": "",
     "volumes": "volumes",
-    "viewer": "viewer?cohort=demo-brain",
-    "embeddings": "embeddings?cohort=demo-brain",
+    "viewer": "viewer?cohort=demo-flair",
+    "embeddings": "embeddings?cohort=demo-flair",
     "train": "train",
     "evaluate": "evaluate?cohort=demo-brain",
     "compare": "compare?cohort=demo-brain",
@@ -26,20 +33,44 @@ PAGES = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address")
-    parser.add_argument("--only", nargs="+", choices=list(PAGES), default=list(PAGES))
+    parser.add_argument("--only", nargs="+", choices=[CLICK, *PAGES], default=[CLICK, *PAGES])
     parser.add_argument("--wait-s", type=float, default=20, help="seconds a page may take to be drawn")
     options = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page = browser.new_page(viewport=SIZE)
         for name in options.only:
+            if name == CLICK:
+                take_click(browser.new_page(viewport=SIZE, device_scale_factor=2), options.address, options.wait_s)
+                continue
             page.goto(f"{options.address}/{PAGES[name]}")
             page.get_by_test_id("stMain").wait_for(timeout=60_000)
             page.wait_for_timeout(options.wait_s * 1000)
             page.screenshot(path=PICTURES / f"{name}.png")
         browser.close()
+
+
+def take_click(page: Page, address: str, wait_s: float) -> None:
+    """The clicked slice, and beside it the four best matches with what is said of them."""
+    page.goto(f"{address}/{PAGES['viewer']}")
+    page.locator(".strip .picture").first.wait_for(timeout=120_000)
+    page.wait_for_timeout(wait_s * 1000)
+    boxes = [one.bounding_box() for one in page.locator("canvas[data-plane=axial]").all()]
+    clicked, *matches = [box for box in boxes if box]
+    left, top = min(box["x"] for box in matches), min(box["y"] for box in matches) - HEADER
+    right, below = (max(box[at] + box[size] for box in matches) for at, size in (("x", "width"), ("y", "height")))
+    slice_, found = (
+        Image.open(BytesIO(page.screenshot(clip=area, scale="device")))
+        for area in (clicked, {"x": left, "y": top, "width": right - left, "height": below - top})
+    )
+    slice_ = slice_.resize((round(slice_.width * found.height / slice_.height), found.height), Image.Resampling.LANCZOS)
+    picture = Image.new("RGB", (slice_.width + GAP + found.width, found.height), BACKGROUND)
+    picture.paste(slice_, (0, 0))
+    picture.paste(found, (slice_.width + GAP, 0))
+    picture.thumbnail((1400, 1400), Image.Resampling.LANCZOS)
+    picture.save(ROOT / "isimed" / "ui" / "home.jpg", quality=88)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# Where app.py, pages/ and checkpoints/ lie: inside an installed package, beside the package in a checkout.
+# Where app.py, pages/, checkpoints/ and cohorts/ lie: inside an installed package, beside the package in a checkout.
 ROOT = PACKAGE / "installed" if (PACKAGE / "installed").is_dir() else PACKAGE.parent
 RESEARCH_ONLY = "Research use only. Not for diagnosis."
 
@@ -16,6 +16,11 @@ def home() -> Path:
 
 def cohorts_dir() -> Path:
     return home() / "cohorts"
+
+
+def shipped_cohorts_dir() -> Path:
+    """The cohorts that come with isimed, in the repository or the installed package."""
+    return ROOT / "cohorts"
 
 
 def prepared_dir() -> Path:

@@ -21,6 +21,7 @@ from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.data.prepared.source import source_stamp
 from isimed.explore.one_scan.choose import fitting_checkpoints
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
+from isimed.explore.tables.ready_made import bring_embedded
 from isimed.explore.tables.store import (
     Table,
     TableInfo,
@@ -35,27 +36,30 @@ from isimed.models.checkpoint import Checkpoint
 from isimed.training.runs.folder import Run
 from isimed.ui import background
 
-DEMO, CHEST = "demo-brain", "demo-ct"
+FIRST, DEMO, CHEST = "demo-flair", "demo-brain", "demo-ct"
 _shown = threading.Event()
 AFTER_FIRST_VIEW = 5.0  # seconds, about what a browser takes to fetch and draw it
 
 
 def choose_cohort() -> Cohort:
-    """The cohort chosen in the sidebar; without any, the synthetic demo is made first, with a progress bar."""
+    """The cohort chosen in the sidebar; where there is none, the real brains that came with isimed are brought."""
     if not cohort_names():
-        make_demo_with_progress()
+        bring_embedded(FIRST)
     names = cohort_names()
-    preferred = st.session_state.get("cohort") or st.query_params.get("cohort")
-    index = names.index(preferred) if preferred in names else (names.index(DEMO) if DEMO in names else 0)
+    wanted = (st.session_state.get("cohort") or st.query_params.get("cohort"), FIRST, DEMO, names[0])
+    index = next(names.index(name) for name in wanted if name in names)
     name = st.sidebar.selectbox("Cohort", names, index=index, help="Add cohorts on the Volumes page.")
     st.session_state["cohort"] = st.query_params["cohort"] = name
     cohort = load_cohort(name)
     if cohort.synthetic:
         st.sidebar.caption("Synthetic patients.", help=plain(cohort.description))
+    if cohort.credit:
+        st.sidebar.caption(f"Scans: {plain(cohort.credit)}.", help=plain(cohort.description))
     return cohort
 
 
-def make_demo_with_progress(kind: str = DEMO) -> None:
+def make_demo_with_progress(kind: str) -> None:
+    """Make the virtual patients of a kind, with a bar on the page."""
     patients = KINDS[kind].patients
     first = "Fetching the chest CT (35 MB, once), then making" if kind == CHEST else "Making"
     bar = st.progress(0.0, f"{first} {patients} synthetic patients for the demo (once, about a minute)…")

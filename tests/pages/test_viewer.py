@@ -15,6 +15,7 @@ from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.search import field
 from isimed.explore.tables import selection as selections
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
+from isimed.explore.tables.ready_made import bring_embedded
 from isimed.explore.tables.store import Table
 from isimed.ui import state
 from isimed.ui.viewer import box, chosen_crops, point_list, search
@@ -162,6 +163,31 @@ def test_a_cohort_of_one_patient_looks_in_another_one(page: AppTest, tmp_path: P
     assert next(box.value for box in page.selectbox if box.label == "Look in") == "small"
     assert any("In small" in element.value for element in page.markdown)
     assert any("Click any place in P0" in element.value for element in page.markdown)
+
+
+def test_real_brains_open_at_a_place_worth_seeing_with_their_tumour_and_credit() -> None:
+    bring_embedded("demo-flair")
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert not page.exception
+    start = Cohort.load("demo-flair").start
+    assert start is not None
+    assert page.session_state[search.CURSOR] == {"volume": start.volume, "mm": start.mm}
+    assert page.selectbox(key="layer").value == "Tumour"
+    assert any("CC BY-SA 4.0" in element.value for element in page.caption)
+    page.selectbox(key="layer").set_value("Nothing").run()
+    assert page.selectbox(key="layer").value == "Nothing"
+
+
+def test_one_patient_looks_in_the_reference_that_came_with_the_network(tmp_path: Path, monkeypatch) -> None:
+    register(write_cohort(tmp_path / "alone", patients=1, name="alone", size=16))
+    cohort = Cohort.load("alone")
+    monkeypatch.setattr(state, "checkpoint_choices", lambda cohort: ["brain-flair"])
+    embed_cohort(cohort, checkpoint_for("brain-flair", cohort))
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert not page.exception
+    assert next(box.value for box in page.selectbox if box.label == "Look in") == "demo-flair"
+    assert any("In demo-flair" in element.value for element in page.markdown)
+    assert page.session_state["cohort"] == "alone"
 
 
 def test_a_single_patient_without_a_reference_is_told_how_to_get_one(tmp_path: Path, monkeypatch) -> None:

@@ -60,8 +60,28 @@ class Entry(BaseModel):
         return path.strip("._")
 
 
+class Start(BaseModel):
+    """What a cohort opens with.
+
+    Attributes:
+        volume, mm: the clicked volume and place, scanner mm.
+        overlay: the label map that is laid over the scans, ``organs`` or ``tumour``.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    volume: str
+    mm: tuple[float, float, float]
+    overlay: str | None = None
+
+
 class Cohort(BaseModel):
-    """A named list of volumes, optionally with label maps and a common frame."""
+    """A named list of volumes, optionally with label maps and a common frame.
+
+    Attributes:
+        licence, credit: of the scans; the credit is shown wherever they are.
+        start: the place that is looked at before the first click.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -72,6 +92,9 @@ class Cohort(BaseModel):
     frame: str | None = None
     organs: dict[int, str] = Field(default_factory=dict)
     tumour: str | None = None
+    licence: str | None = None
+    credit: str | None = None
+    start: Start | None = None
     volumes: list[Entry]
     _root: Path = PrivateAttr(default=Path("."))
 

@@ -11,15 +11,15 @@ from isimed.models.card import Card, checkpoint_names, find_checkpoint, read_car
 def rank(card: Card, cohort: Cohort | None = None, fit: Fit | None = None) -> tuple[bool | float | str, ...]:
     """What networks are sorted by; the smallest is taken.
 
-    A network trained on this very cohort comes first. Then: it fits; its training was real patients or synthetic ones
-    as the cohort's are; its distances are millimetres; the sequence is the cohort's; it is dense, which answers at once
-    and misses by less; how far within the limit the scan lies.
+    A network trained on this very cohort, or whose reference it is, comes first. Then: it fits; its training was real
+    patients or synthetic ones as the cohort's are; its distances are millimetres; the sequence is the cohort's; it is
+    dense, which answers at once and misses by less; how far within the limit the scan lies.
 
     Args:
         cohort: whose scans these are; without it the scan is taken for a real patient's.
         fit: of the network on one of its scans; unmeasured comes behind what fits and before what does not.
     """
-    other = cohort is None or card.cohort.get("name") != cohort.name
+    other = cohort is None or not _its_own(card, cohort)
     unlike = is_synthetic(card) != (cohort is not None and cohort.synthetic)
     doubt = 0.0 if not other else 0.5 if fit is None else float(not fit.fits)
     nearness = fit.misfit / fit.limit if fit else 1.0
@@ -40,13 +40,17 @@ def fitting_checkpoints(cohort: Cohort, fits: Sequence[Fit] = ()) -> list[str]:
 
 
 def has_its_own(cohort: Cohort) -> bool:
-    """Whether some network was trained on this very cohort, so that nothing needs to be measured to choose it."""
-    return any(read_card(find_checkpoint(name)).cohort.get("name") == cohort.name for name in checkpoint_names())
+    """Whether some network was trained on this very cohort, or has it as reference: nothing needs to be measured."""
+    return any(_its_own(read_card(find_checkpoint(name)), cohort) for name in checkpoint_names())
 
 
 def is_synthetic(card: Card) -> bool:
     """Whether a network was trained on patients that were made."""
     return bool(card.cohort.get("synthetic", False))
+
+
+def _its_own(card: Card, cohort: Cohort) -> bool:
+    return cohort.name in (card.cohort.get("name"), card.reference)
 
 
 def _another_sequence(card: Card, cohort: Cohort | None) -> bool:

@@ -33,7 +33,8 @@ def locate(
     Args:
         cohort, volume, mm: whose place it is: a cohort or its name, a volume's id, and (3,) scanner mm, R A S+.
         checkpoint: the network, or its name.
-        reference: look in this cohort instead; its volumes are called ``COHORT/ID``.
+        reference: look in this cohort instead; its volumes are called ``COHORT/ID``. By default, where the cohort has
+            one patient, the one that came with the network, else the only one that is embedded with it.
         refine: compare the voxels too; about 50 ms a volume.
         deform: fit a smooth field to the voxels instead; seconds a volume, once.
         round_trip: also search back from each place, and say by how many mm that misses; twice the work.

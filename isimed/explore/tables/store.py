@@ -27,6 +27,7 @@ from isimed.models.checkpoint import Checkpoint
 
 AXES = ("sagittal", "coronal", "axial")
 UNKNOWN_ORGAN = -1
+ABOUT = "table.json"
 _LABELS = {"organ": "organs", "tumour": "tumour"}  # column -> the label map that it comes from; null where unknown
 _VECTORS = {"centre_mm": np.float32, "position": np.float32, "embedding": np.float16, "code": np.float16}
 
@@ -192,7 +193,7 @@ def table_folder(info: TableInfo) -> Path:
 
 def write_volume(info: TableInfo, volume: str, columns: dict[str, NDArray]) -> Path:
     """Write the rows of one volume, whole or not at all."""
-    about = table_folder(info) / "table.json"
+    about = table_folder(info) / ABOUT
     if not about.exists():
         write_file(about, info.model_dump_json(indent=1))
     table = pa.table({name: _to_arrow(array, name) for name, array in columns.items()})
@@ -236,7 +237,7 @@ def open_table(info: TableInfo, volumes: Sequence[str]) -> Table:
 def tables_of(cohort: str) -> list[TableInfo]:
     """Tables that exist for a cohort's name, of any of its fingerprints."""
     found = []
-    for path in sorted((paths.tables_dir() / _file_name(cohort)).glob("*/table.json")):
+    for path in sorted((paths.tables_dir() / _file_name(cohort)).glob(f"*/{ABOUT}")):
         try:
             found.append(TableInfo.model_validate_json(path.read_bytes()))
         except (OSError, ValueError):
@@ -269,4 +270,4 @@ def _file_name(name: str) -> str:
 
 
 def read_info(folder: Path) -> TableInfo:
-    return TableInfo.model_validate(json.loads((folder / "table.json").read_bytes()))
+    return TableInfo.model_validate(json.loads((folder / ABOUT).read_bytes()))

@@ -30,6 +30,13 @@ def choices(cohort: Cohort) -> list[str]:
     return [NOTHING, *organs, *tumour, LIKENESS]
 
 
+def first(cohort: Cohort) -> int:
+    """Which of the choices is shown before one is made."""
+    wanted = (cohort.start.overlay or "").capitalize() if cohort.start else ""
+    names = choices(cohort)
+    return names.index(wanted) if wanted in names else 0
+
+
 def label_map(cohort: Cohort, volume_id: str, layer: str) -> LabelMap | None:
     """Organs or tumour on the grid of the scan that is shown; None where the volume has none."""
     entry = cohort.entry(volume_id)

@@ -4,11 +4,12 @@ import streamlit as st
 
 from isimed.core.progress import Progress, Say
 from isimed.core.text import plain
-from isimed.data.cohorts.cohort import Cohort, cohort_names
+from isimed.data.cohorts.cohort import Cohort
 from isimed.explore.one_scan.fit import Fit, fit_of
 from isimed.explore.one_scan.profile import read_profile
 from isimed.explore.search.query import Query
-from isimed.explore.tables.store import Table, tables_of
+from isimed.explore.tables.references import bring_reference, references
+from isimed.explore.tables.store import Table
 from isimed.models.card import Card
 from isimed.models.checkpoint import Checkpoint
 from isimed.ui import background, state
@@ -17,13 +18,13 @@ OWN = "This cohort"
 
 
 def choose_reference(cohort: Cohort, checkpoint: Checkpoint) -> Cohort | None:
-    """Another cohort to look in, of those embedded with the same network; by default where this one has one patient.
+    """Another cohort to look in; by default where this one has one patient.
 
     Returns:
         None for the cohort itself.
     """
     alone = len(cohort.subjects) == 1
-    names = [name for name in cohort_names() if name != cohort.root.name and _embedded(name, checkpoint)]
+    names = references(checkpoint, besides=cohort)
     if not names:
         if alone:
             st.sidebar.info(
@@ -33,11 +34,7 @@ def choose_reference(cohort: Cohort, checkpoint: Checkpoint) -> Cohort | None:
             )
         return None
     chosen = st.sidebar.selectbox("Look in", [OWN, *names], index=int(alone), help="Whose patients are searched.")
-    return None if chosen == OWN else state.load_cohort(chosen)
-
-
-def _embedded(name: str, checkpoint: Checkpoint) -> bool:
-    return any(info.checkpoint_fingerprint == checkpoint.fingerprint for info in tables_of(name))
+    return None if chosen == OWN else state.load_cohort(bring_reference(chosen, checkpoint))
 
 
 def table_of(query: Query) -> Table | None:
@@ -77,6 +74,6 @@ def say_fit(query: Query) -> None:
 
 def about(card: Card) -> str:
     """One line about a network: "Trained on 35 patients: MRI FLAIR, head"."""
-    kind = " ".join(filter(None, [card.modality, card.sequence]))
+    kind = card.modality if card.sequence in card.modality else f"{card.modality} {card.sequence}"
     what = ", ".join(filter(None, [kind, card.region]))
     return f"Trained on {card.patients} patients: {what}." if card.patients else f"Not trained; {what}."

@@ -31,12 +31,16 @@ def choose_point(cohort: Cohort, card: Card) -> tuple[str, Point]:
     """The volume and the point that are looked at: chosen here, on another page, or by a link."""
     ids = [entry.id for entry in cohort.volumes]
     cursor = st.session_state.get(CURSOR) or cursor_from_url(dict(st.query_params))
-    volume_id = cursor["volume"] if cursor and cursor["volume"] in ids else ids[0]
+    start = cohort.start if cohort.start and cohort.start.volume in ids else None
+    first = start.volume if start else ids[0]
+    volume_id = cursor["volume"] if cursor and cursor["volume"] in ids else first
     volume_id = st.sidebar.selectbox(
         "Patient", ids, index=ids.index(volume_id), help="The patient whose scan you click."
     )
     if cursor and cursor["volume"] == volume_id and cursor["mm"] and _inside(cohort, volume_id, cursor["mm"]):
         point = cursor["mm"]
+    elif start and start.volume == volume_id and _inside(cohort, volume_id, start.mm):
+        point = start.mm
     else:
         point = _start(cohort, volume_id, card)
     set_point(volume_id, point)
