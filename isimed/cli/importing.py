@@ -16,6 +16,16 @@ def add(commands: Commands) -> None:
     importing.add_argument("--name", help="what to call the cohort (default: the folder's name)")
     importing.add_argument("--layout", default="auto", help="how the folder is laid out (default: recognise it)")
     importing.add_argument("--channel", help="which channel: a number from 0, or a name such as flair, CT or SUV")
+    importing.add_argument(
+        "--patient-from",
+        metavar="RULE",
+        help="who the patient is: folder:N, the N-th folder below PATH, or a regular expression with one group",
+    )
+    importing.add_argument("--modality", help="of every scan, where names do not say it or are wrong: CT, MRI or PET")
+    importing.add_argument("--region", help="part of the body of every scan, such as head or abdomen")
+    importing.several(
+        "--role", metavar="PATTERN=ROLE", help="what the files of a name are: image, organs, tumour or skip"
+    )
     importing.add_argument("--copy", action="store_true", help="copy the files into ISIMED_HOME")
     importing.add_argument(
         "--dry-run", action="store_true", help="only print what would be imported, as what, and what left out"
@@ -25,10 +35,15 @@ def add(commands: Commands) -> None:
 
 def run(options: Options) -> None:
     from isimed.data.cohorts.cohort import Cohort
+    from isimed.data.cohorts.corrections import Corrections
     from isimed.data.cohorts.importing import forget_plan, plan_import, write_plan
 
+    by_hand = (options.patient_from, options.modality, options.region, tuple(options.role or ()))
+    corrections = Corrections(*by_hand) if any(by_hand) else None
     with bar("file", "Reading") as progress:
-        plan = plan_import(options.path, layout=options.layout, channel=options.channel, progress=progress)
+        plan = plan_import(
+            options.path, layout=options.layout, channel=options.channel, corrections=corrections, progress=progress
+        )
     try:
         manifest = None if options.dry_run else write_plan(plan, name=options.name, copy=options.copy)
     finally:

@@ -15,6 +15,7 @@ from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import LABELS, checked_name, register, write_manifest
+from isimed.data.cohorts.corrections import Corrections
 from isimed.data.cohorts.json_files import read_object
 from isimed.data.cohorts.layouts.claims import Channel
 from isimed.data.cohorts.layouts.headers import shape_of
@@ -42,6 +43,7 @@ def import_cohort(
     layout: str = "auto",
     channel: Channel = None,
     series: Sequence[str] | None = None,
+    corrections: Corrections | None = None,
     copy: bool = False,
     progress: Progress | None = None,
 ) -> Path:
@@ -53,6 +55,7 @@ def import_cohort(
         layout: ``auto`` or one of `layouts.LAYOUTS`.
         channel: which image of a case where it has several: a number, or a name such as ``flair``, ``CT``, ``SUV``.
         series: SeriesInstanceUIDs to take of a DICOM tree; all by default.
+        corrections: what is known better than the files' names say.
         copy: copy the files into ISIMED_HOME.
         progress: called with (done, total) while headers are checked.
 
@@ -64,10 +67,10 @@ def import_cohort(
         InputError: nothing there can be used, or the name is taken.
     """
     path = _given(path)
-    if layout == "auto" and (manifest := own_manifest(path)):
+    if layout == "auto" and not corrections and (manifest := own_manifest(path)):
         return register(manifest, name=name)
     _refuse_other_source(checked_name(name if name is not None else name_from(path)), path)  # before the long work
-    plan = plan_import(path, layout=layout, channel=channel, series=series, progress=progress)
+    plan = plan_import(path, layout=layout, channel=channel, series=series, corrections=corrections, progress=progress)
     try:
         return write_plan(plan, name=name, copy=copy)
     finally:
@@ -80,6 +83,7 @@ def plan_import(
     layout: str = "auto",
     channel: Channel = None,
     series: Sequence[str] | None = None,
+    corrections: Corrections | None = None,
     progress: Progress | None = None,
 ) -> Plan:
     """What `import_cohort` would take, as what, and what it would leave out; no cohort is written.
@@ -97,6 +101,8 @@ def plan_import(
         plan = recognise(path, root, layout=layout, channel=channel)
         if series is not None:
             plan.items = [_if_chosen(item, set(series)) for item in plan.items]
+        if corrections:
+            plan = corrections.applied(plan)
         _leave_out_unreadable(plan, progress)
         if not plan.images:
             left = plan.left_out
@@ -104,7 +110,7 @@ def plan_import(
         _guess_modalities(plan)
         for names in alike(dict.fromkeys(item.patient for item in plan.images)):
             plan.notices.append(f"{' and '.join(names)} may be one patient: if so, give them one name.")
-        plan.manifest = own_manifest(path) if layout == "auto" else None
+        plan.manifest = own_manifest(path) if layout == "auto" and not corrections else None
     except BaseException:
         if root != path:
             shutil.rmtree(root, ignore_errors=True)

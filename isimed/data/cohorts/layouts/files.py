@@ -23,9 +23,11 @@ from isimed.data.cohorts.layouts.names import (
     is_label_name,
     is_probability,
     is_role_folder,
+    is_site,
     label_kind,
     modality_and_sequence,
     region_in,
+    says_what,
     session_in,
     stem,
     words,
@@ -122,6 +124,7 @@ def _in_folder_of_labels(one: Named) -> str:
 
 def _images(images: Sequence[Named], channel: Channel, claim: Claim) -> dict[Path, Planned]:
     patients = _patients(images)
+    claim.notices += _doubts(images, patients)
     raw = any("derivatives" not in one.roles for one in images)
     wanted, left = _wanted(images, channel)
     if left:
@@ -184,10 +187,38 @@ def _patients(images: Sequence[Named]) -> dict[Path, tuple[str, tuple[str, ...]]
     found = {}
     for one in images:
         lead = one.folders[len(common) :]
-        own = [folder for folder in lead if session_in(folder) != folder]
         name = stem(one.path)
-        found[one.path] = one.patient or (own[0] if own else _whose(name) or name), lead
+        found[one.path] = one.patient or _of_folders(lead) or _whose(name) or name, lead
     return found
+
+
+def _of_folders(lead: Sequence[str]) -> str:
+    """The patient that folders name: all above a session, as 001 of one site is not 001 of another; else the first."""
+    sessions = [session_in(folder) == folder for folder in lead]
+    own = _own(lead[: sessions.index(True)] if any(sessions) else lead) or [
+        folder for folder, session in zip(lead, sessions, strict=True) if not session
+    ]
+    first = next((n for n, folder in enumerate(own) if not is_site(folder)), 0)
+    return "_".join(own if any(sessions) else own[: first + 1])
+
+
+def _own(lead: Sequence[str]) -> list[str]:
+    """The folders that can be a patient's: those that say a session, modality, sequence or part of the body cannot."""
+    return [folder for folder in lead if session_in(folder) != folder and not says_what(folder)]
+
+
+def _doubts(images: Sequence[Named], patients: dict[Path, tuple[str, tuple[str, ...]]]) -> list[str]:
+    """Where folders or names leave open whose a scan is: what was taken, and how to say otherwise."""
+    said = []
+    if one := next((one for one in images if not one.patient and len(_own(patients[one.path][1])) > 1), None):
+        who = patients[one.path][0]
+        said.append(f"{who} was taken as the patient of {one.relative}: if that is wrong, use --patient-from.")
+    dated = [
+        stem(one.path) for one in images if not one.key and one.session and patients[one.path][0] == stem(one.path)
+    ]
+    if len(dated) > 1:
+        said.append(f"{dated[0]} and {dated[1]} say when and not of whom: if of one patient, use --patient-from.")
+    return said
 
 
 def _whose(name: str) -> str:

@@ -98,6 +98,19 @@ def is_role_folder(name: str) -> bool:
     return any(not word.isdigit() for word in found) and all(w in ROLE_WORDS or w.isdigit() for w in found)
 
 
+def is_site(name: str) -> bool:
+    """Whether a folder is called after where scans come from, as ``siteA`` and ``Hospital B`` are."""
+    return bool(re.match(r"(?i:site|cent(?:er|re)|hospital|clinic|institut\w*|scanner|vendor)(?![a-z])", name))
+
+
+def says_what(name: str) -> bool:
+    """Whether a folder's name says what its scans show and nothing of whom: ``CT``, ``t1``, ``brain``, ``CT 2``."""
+    found = words(name)
+    return any(not word.isdigit() for word in found) and all(
+        word in SEQUENCES or word in REGION_OF or word in ROLE_WORDS or word.isdigit() for word in found
+    )
+
+
 def label_kind(found: Iterable[str]) -> str:
     """``tumour`` or ``organs`` where the words say so, empty where they leave it open."""
     found = set(found)

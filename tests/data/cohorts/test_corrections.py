@@ -1,0 +1,125 @@
+"""Who the patient is and what a file is, where names leave it open: said, and corrected by rules."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from isimed.__main__ import main
+from isimed.core.errors import InputError
+from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.corrections import Corrections
+from isimed.data.cohorts.importing import import_cohort, plan_import
+from isimed.data.cohorts.plan import Plan
+from tests.data.make import blob, write_nifti
+
+MASK = (blob() > 60).astype(np.uint8)
+
+
+def scans(root: Path, *names: str) -> Path:
+    for number, name in enumerate(names):
+        write_nifti(root / f"{name}.nii.gz", blob(seed=number))
+    return root
+
+
+def patients(plan: Plan) -> set[str]:
+    return {item.patient for item in plan.images}
+
+
+@pytest.mark.parametrize(
+    ("names", "whose"),
+    [
+        (("Ulm/001/ses-1/T1", "Ulm/002/ses-1/T1", "Oslo/001/ses-2/T1"), {"Ulm_001", "Ulm_002", "Oslo_001"}),
+        (("siteB/anna/scan", "siteB/bert/scan", "site-3/cara/scan"), {"siteB_anna", "siteB_bert", "site-3_cara"}),
+        (("anna/CT/a", "anna/brain/b", "bert/CT/a"), {"anna", "bert"}),
+        (("CT/anna/a", "CT/bert/a", "MR/cara/a"), {"anna", "bert", "cara"}),
+        (("anna/2024-01-02/a", "anna/2024-02-02/a", "bert/2024-01-02/a"), {"anna", "bert"}),
+    ],
+)  # fmt: skip
+def test_the_folder_of_a_patient_is_found_below_sites_and_above_sessions(tmp_path: Path, names, whose) -> None:
+    plan = plan_import(scans(tmp_path, *names))
+    assert patients(plan) | {item.patient for item in plan.left_out} - {""} == whose
+
+
+def test_where_folders_leave_the_patient_open_the_plan_says_which_was_taken(tmp_path: Path) -> None:
+    plan = plan_import(scans(tmp_path, "north/7/scan", "north/8/scan", "south/7/scan"))
+    assert any(
+        "north was taken as the patient of north/7/scan.nii.gz" in notice and "--patient-from" in notice
+        for notice in plan.notices
+    )
+    assert not any("--patient-from" in notice for notice in plan_import(scans(tmp_path / "x", "a/s", "b/s")).notices)
+
+
+def test_names_that_are_dates_alone_are_doubted(tmp_path: Path) -> None:
+    plan = plan_import(scans(tmp_path, "2024-03-01_CT", "2024-05-01_CT"))
+    assert any("say when and not of whom" in notice for notice in plan.notices)
+
+
+@pytest.mark.parametrize(
+    ("rule", "whose"),
+    [
+        ("folder:2", {"7", "8"}),
+        ("folder:-1", {"7", "8"}),
+        ("folder:1", {"north", "south"}),
+        (r"^(\w)\w*/(?:\d)", {"n", "s"}),
+        (r"\w+/\d", {"north/7", "north/8", "south/7"}),
+    ],
+)
+def test_patients_are_named_by_rule(tmp_path: Path, rule: str, whose: set[str]) -> None:
+    root = scans(tmp_path, "north/7/scan", "north/8/scan", "south/7/scan")
+    assert patients(plan_import(root, corrections=Corrections(patient_from=rule))) == whose
+
+
+@pytest.mark.parametrize(
+    ("corrections", "said"),
+    [
+        (Corrections(patient_from="folder:9"), "lies in 1 folders"),
+        (Corrections(patient_from="folder:0"), "lies in 1 folders"),
+        (Corrections(patient_from="folder:x"), "names no folder"),
+        (Corrections(patient_from="(["), "no regular expression"),
+        (Corrections(patient_from="zzz"), "finds no patient in"),
+        (Corrections(modality="xray"), "--modality xray is not known: give one of CT"),
+        (Corrections(region="left toe"), "--region left toe is not known"),
+        (Corrections(roles=["*.nii.gz"]), "is no rule"),
+        (Corrections(roles=["*.nii.gz=label"]), "is no rule"),
+        (Corrections(roles=["nothing*=skip"]), "fits no file"),
+        (Corrections(roles=["*/scan.nii.gz=organs"]), "is of no image that can be told"),
+    ],
+)
+def test_a_rule_that_cannot_be_followed_is_one_sentence(tmp_path: Path, corrections: Corrections, said: str) -> None:
+    root = scans(tmp_path, "north/scan", "south/scan")
+    with pytest.raises(InputError) as error:
+        plan_import(root, corrections=corrections)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_modality_region_and_roles_are_those_that_were_given(tmp_path: Path, capsys) -> None:
+    for patient in "ab":
+        scans(tmp_path, f"{patient}/t1", f"{patient}/extra")
+        write_nifti(tmp_path / patient / "t1_seg.nii.gz", MASK)
+    rules = ["*_seg*=tumour", "*extra*=skip", "b/extra.nii.gz=image"]
+    options = ["import", str(tmp_path), "--name", "c", "--modality", "CT", "--region", "head"]
+    assert main([*options, "--role", *rules[:2], "--role", rules[2]]) == 0
+    cohort = Cohort.load("c")
+    assert {(entry.modality, entry.region) for entry in cohort.volumes} == {("CT", "head")}
+    assert sorted(entry.id for entry in cohort.volumes) == ["a_t1", "b_extra", "b_t1"]
+    assert {entry.id for entry in cohort.volumes if entry.tumour} == {"a_t1", "b_t1"}
+    assert not any(entry.organs for entry in cohort.volumes)
+    assert "Taken as" not in capsys.readouterr().out
+
+
+def test_a_map_chosen_by_hand_takes_the_place_of_the_other(tmp_path: Path) -> None:
+    scans(tmp_path, "p/ct")
+    for name in ("ct_seg", "manual_mask"):
+        write_nifti(tmp_path / "p" / f"{name}.nii.gz", MASK)
+    chosen = Corrections(roles=["*manual*=organs"])
+    cohort = Cohort.load(import_cohort(tmp_path, name="c", corrections=chosen))
+    assert [Path(entry.organs or "").name for entry in cohort.volumes] == ["manual_mask.nii.gz"]
+
+
+def test_a_name_with_a_line_break_stays_on_its_line(tmp_path: Path, capsys) -> None:
+    scans(tmp_path, "two\nlines")
+    assert main(["import", str(tmp_path), "--name", "c"]) == 0
+    assert main(["check", "c", "--exit-zero"]) == 0
+    assert "two\ufffdlines" in capsys.readouterr().out
