@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
+from typing import Any
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import LABELS
@@ -47,7 +48,10 @@ class Corrections:
             plan.items = _with_role(plan, rule)
         for place, item in enumerate(plan.items):
             if item.role == IMAGE:
-                known = {"modality": self.modality or item.modality, "region": self.region or item.region}
+                known: dict[str, Any] = {
+                    "modality": self.modality or item.modality,
+                    "region": self.region or item.region,
+                }
                 patient = _patient(plan, item, self.patient_from) if self.patient_from else item.patient
                 plan.items[place] = replace(item, patient=patient, **known)
         return plan
@@ -84,7 +88,7 @@ def _with_role(plan: Plan, rule: str) -> list[Planned]:
         raise InputError(f"--role {rule} fits no file of {plan.source}: correct the pattern.")
     for place in fitting:
         item = items[place]
-        known = {"role": role, "why": "" if role == item.role else BY_HAND}
+        known: dict[str, Any] = {"role": role, "why": "" if role == item.role else BY_HAND}
         if role == IMAGE and item.role != IMAGE:
             name = _relative(plan, item).partition(".")[0].replace("/", "_")
             known |= {"volume": name, "patient": item.patient or name}
