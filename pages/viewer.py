@@ -9,7 +9,18 @@ from isimed.core.text import plain
 from isimed.explore.search.query import Query
 from isimed.ui import state
 from isimed.ui.slice_viewer import Box, Overlays
-from isimed.ui.viewer import box, clicked, layers, matches, point_list, reference, search, search_options, viewer_style
+from isimed.ui.viewer import (
+    box,
+    clicked,
+    fit,
+    layers,
+    matches,
+    point_list,
+    reference,
+    search,
+    search_options,
+    viewer_style,
+)
 
 HEIGHT = 535  # pixels of the planes: the strip below them is still seen on a laptop
 
@@ -21,7 +32,7 @@ query = Query(
     cohort, checkpoint, volume_id, point_mm,
     reference=reference.choose_reference(cohort, checkpoint), open_scan=state.prepared_scan,
 )  # fmt: skip
-reference.say_fit(query)
+how_it_fits = fit.say_fit(query)
 layer = st.sidebar.selectbox(
     "Overlay", layers.choices(cohort), index=layers.first(cohort), key="layer", help=layers.HELP
 )
@@ -35,7 +46,7 @@ with there:
         others = f"In {plain(query.reference.name)}" if query.reference else "In other patients"
         viewer_style.line(others, help=matches.LEGEND)
         plane = matches.choose_plane()
-    table = reference.table_of(query)
+    table = reference.table_of(query) if fit.may_go_on(query, how_it_fits) else None
 code = search.code_of(query, table) if table is not None else None
 
 
@@ -58,7 +69,9 @@ if table is None:
 with buttons:
     where = search_options.panel(cohort, volume_id, query.prepared(), point_mm)
     query = replace(query, where=where)
-say = partial(matches.note, details=details, in_mm=table.info.in_mm)
+say = partial(matches.note, details=details, in_mm=table.info.in_mm, fit=how_it_fits)
+with there:
+    reference.say_alone(query)
 with there, st.spinner("Searching the other patients…"):
     found = search.find(query, table, code)
 with below:

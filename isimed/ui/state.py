@@ -20,6 +20,7 @@ from isimed.data.prepared.coarsen import COARSER, coarsen
 from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.data.prepared.source import source_stamp
 from isimed.explore.one_scan.choose import fitting_checkpoints
+from isimed.explore.one_scan.describe import described
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from isimed.explore.tables.ready_made import bring_embedded
 from isimed.explore.tables.store import (
@@ -35,9 +36,11 @@ from isimed.models.card import UNTRAINED, find_checkpoint
 from isimed.models.checkpoint import Checkpoint
 from isimed.training.runs.folder import Run
 from isimed.ui import background
+from isimed.ui.described import before_choosing
 
 FIRST, DEMO, CHEST = "demo-flair", "demo-brain", "demo-ct"
 _shown = threading.Event()
+BY_ITSELF = "checkpoint_by_itself"
 AFTER_FIRST_VIEW = 5.0  # seconds, about what a browser takes to fetch and draw it
 
 
@@ -83,15 +86,26 @@ def _load_cohort(path: str, changed: int) -> Cohort:
 
 def checkpoint_choices(cohort: Cohort) -> list[str]:
     """Shipped checkpoints that fit, then runs that left one, then the untrained baseline."""
+    said = described(cohort, cohort.volumes[0]) if cohort.volumes and not cohort.synthetic else None
     runs = [run.id for run in Run.all() if (run.best / "checkpoint.json").is_file()]
-    return [*fitting_checkpoints(cohort), *runs, UNTRAINED]
+    return [*fitting_checkpoints(cohort, said.fits if said else ()), *runs, UNTRAINED]
 
 
 def choose_checkpoint(cohort: Cohort) -> Checkpoint:
-    """The checkpoint chosen in the sidebar, by default the best that fits the cohort."""
-    names = checkpoint_choices(cohort)
+    """The checkpoint chosen in the sidebar, by default the best that fits the cohort.
+
+    What was chosen by itself for one cohort is no wish for the next.
+    """
     preferred = st.session_state.get("checkpoint") or st.query_params.get("checkpoint")
+    of, name = st.session_state.get(BY_ITSELF, ("", ""))
+    if preferred == name and of != cohort.name:
+        preferred = None
+    if preferred is None:
+        before_choosing(cohort)
+    names = checkpoint_choices(cohort)
     index = names.index(preferred) if preferred in names else 0
+    if preferred not in names:
+        st.session_state[BY_ITSELF] = (cohort.name, names[0])
     name = st.sidebar.selectbox("Checkpoint", names, index=index, help="What the network was trained with.")
     st.session_state["checkpoint"] = st.query_params["checkpoint"] = name
     return checkpoint(cohort, name)

@@ -12,13 +12,16 @@ from streamlit.testing.v1 import AppTest
 
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.data.prepared.preprocess import Prepared
+from isimed.explore.one_scan.fit import Fit
+from isimed.explore.one_scan.where import Description
 from isimed.explore.search import field
+from isimed.explore.search.locate import Location
 from isimed.explore.tables import selection as selections
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from isimed.explore.tables.ready_made import bring_embedded
-from isimed.explore.tables.store import Table
-from isimed.ui import state
-from isimed.ui.viewer import box, chosen_crops, point_list, search
+from isimed.explore.tables.store import Table, tables_of
+from isimed.ui import described, state
+from isimed.ui.viewer import box, chosen_crops, matches, point_list, search
 from tests.small import write_cohort
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "viewer.py"
@@ -28,7 +31,7 @@ import sys
 import threading
 import time
 from streamlit.testing.v1 import AppTest
-from isimed.ui import state
+from isimed.ui import described, state
 state.checkpoint_choices = lambda cohort: ["untrained"]
 state.AFTER_FIRST_VIEW = 600
 app = AppTest.from_file(sys.argv[1], default_timeout=60).run()
@@ -226,3 +229,26 @@ def test_the_shown_scans_are_fitted_behind_the_page_and_then_looked_up(
         time.sleep(0.1)
     assert not page.exception
     assert fitted
+
+
+def test_a_scan_that_no_network_fits_is_told_before_the_first_click_and_the_user_may_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(write_cohort(tmp_path / "source"))
+    monkeypatch.setattr(state, "checkpoint_choices", lambda cohort: ["untrained"])
+    monkeypatch.setitem(state.table.__kwdefaults__, "step_mm", 48)
+    monkeypatch.setattr(state, "before_choosing", lambda cohort: None)
+    said = Description((Fit("untrained", False, 100.0, 1.6, 1.0, 0.95),), kind="MRI", size_mm=(160.0, 160.0, 160.0))
+    monkeypatch.setattr(described, "of_scan", lambda *about, **more: said)
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert not page.exception
+    warned = next(element.value for element in page.warning if "does not fit" in element.value)
+    assert "MRI, 160 x 160 x 160 mm" in warned
+    assert not tables_of("small")  # nothing is embedded with it unasked
+    embed_cohort(Cohort.load("small"), checkpoint_for("untrained", Cohort.load("small")), step_mm=48)
+    press(page, "Go on with untrained all the same")
+    assert not page.exception
+    assert any("does not fit" in element.value for element in page.warning)
+    found = search.Found(Location("S1", "P1", (0.0, 0.0, 0.0), 1.0, 2.0))
+    assert "does not fit" in matches.note(found, details=False, in_mm=True, fit=said.fits[0])
+    assert "fits well" in matches.note(found, details=False, in_mm=True)

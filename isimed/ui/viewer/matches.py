@@ -9,6 +9,7 @@ import streamlit as st
 
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Preparation
+from isimed.explore.one_scan.fit import Fit
 from isimed.explore.search.query import Query
 from isimed.ui import state
 from isimed.ui.slice_viewer import (
@@ -26,6 +27,7 @@ from isimed.ui.viewer import search, words
 from isimed.ui.viewer.search import Found
 from isimed.ui.viewer.slices import slice_picture
 
+UNFIT = "means nothing: the network does not fit"
 LINK = "patients"
 BEST = 4
 STRIP = 16
@@ -54,11 +56,12 @@ def choose_details() -> bool:
     )
 
 
-def note(found: Found, *, details: bool, in_mm: bool) -> str:
+def note(found: Found, *, details: bool, in_mm: bool, fit: Fit | None = None) -> str:
     """What stands beside a match: how sure it is in words, or the figures behind them."""
+    unfit = f" · {UNFIT}" if fit is not None and not fit.fits else ""
     if details and not found.location.note:
-        return words.match_details(found.location, in_mm=in_mm, error_mm=found.error_mm)
-    return words.match_line(found.location, found.error_mm)
+        return words.match_details(found.location, in_mm=in_mm, error_mm=found.error_mm) + unfit
+    return UNFIT if unfit else words.match_line(found.location, found.error_mm)
 
 
 def show_best(

@@ -1,18 +1,16 @@
-"""Whose patients a place is looked for in, and whether the network fits the clicked scan."""
+"""Whose patients a place is looked for in."""
 
 import streamlit as st
 
-from isimed.core.progress import Progress, Say
 from isimed.core.text import plain
-from isimed.data.cohorts.cohort import Cohort
-from isimed.explore.one_scan.fit import Fit, fit_of
-from isimed.explore.one_scan.profile import read_profile
+from isimed.data.cohorts.cohort import Cohort, cohort_names
 from isimed.explore.search.query import Query
+from isimed.explore.tables.embed import modality_fits
 from isimed.explore.tables.references import bring_reference, references
 from isimed.explore.tables.store import Table
-from isimed.models.card import Card
 from isimed.models.checkpoint import Checkpoint
-from isimed.ui import background, state
+from isimed.ui import state
+from isimed.ui.pages import page_file
 
 OWN = "This cohort"
 
@@ -20,21 +18,53 @@ OWN = "This cohort"
 def choose_reference(cohort: Cohort, checkpoint: Checkpoint) -> Cohort | None:
     """Another cohort to look in; by default where this one has one patient.
 
+    Others of the same modality can be chosen as well: they are embedded first.
+
     Returns:
         None for the cohort itself.
     """
     alone = len(cohort.subjects) == 1
-    names = references(checkpoint, besides=cohort)
+    ready = references(checkpoint, besides=cohort)
+    names = [*ready, *(name for name in _others(cohort, checkpoint) if name not in ready)]
     if not names:
-        if alone:
-            st.sidebar.info(
-                "This cohort has one patient. To see the place in others, open a second cohort with this checkpoint "
-                "once; it can then be looked in from here.",
-                icon=":material/person:",
-            )
         return None
-    chosen = st.sidebar.selectbox("Look in", [OWN, *names], index=int(alone), help="Whose patients are searched.")
-    return None if chosen == OWN else state.load_cohort(bring_reference(chosen, checkpoint))
+    chosen = st.sidebar.selectbox(
+        "Look in",
+        [OWN, *names],
+        index=int(alone and bool(ready)),
+        help="Whose patients are searched.",
+        format_func=lambda name: name if name in (OWN, *ready) else f"{name} (to be embedded first)",
+    )
+    if chosen == OWN:
+        return None
+    return state.load_cohort(bring_reference(chosen, checkpoint) if chosen in ready else chosen)
+
+
+def _others(cohort: Cohort, checkpoint: Checkpoint) -> list[str]:
+    """Cohorts that could be looked in, once embedded."""
+    own = {cohort.name, cohort.root.name}
+    return [
+        name for name in cohort_names() if name not in own and modality_fits(state.load_cohort(name), checkpoint.card)
+    ]
+
+
+def say_alone(query: Query) -> bool:
+    """Where the cohort has one patient and no other is looked in, the place of the matches says how to get some."""
+    if query.reference is not None or len(query.cohort.subjects) > 1:
+        return False
+    others = _others(query.cohort, query.checkpoint)
+    st.info(
+        "This cohort has one patient, so there is nobody to compare with. "
+        + (
+            f"Choose in the sidebar whose patients to look in: {plain(', '.join(others))}."
+            if others
+            else "Add a second cohort of such scans; it can then be looked in from here."
+        ),
+        icon=":material/person:",
+    )
+    if not others and st.button("Add volumes", icon=":material/folder_open:"):
+        st.switch_page(page_file("volumes"))
+    return True
 
 
 def table_of(query: Query) -> Table | None:
@@ -49,31 +79,3 @@ def table_of(query: Query) -> Table | None:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _joined(fingerprints: str, volume: str, _query: Query, _own: Table, _other: Table) -> Table:
     return _query.table(_own, _other)
-
-
-def say_fit(query: Query) -> None:
-    """In the sidebar: what the network was trained on, and whether the clicked scan is of that kind."""
-    st.sidebar.caption(plain(about(query.checkpoint.card)))
-    profile = read_profile(query.checkpoint)
-    if profile is None:
-        return
-
-    def measure(progress: Progress, say: Say) -> Fit:
-        say("Comparing this scan with the training")
-        return fit_of(query.checkpoint, profile, query.prepared())
-
-    with st.sidebar:
-        fit: Fit | None = background.result(
-            f"fit-{query.checkpoint.fingerprint}-{query.cohort.fingerprint}-{query.volume}",
-            measure,
-            patience=0.0,
-        )
-        if fit is not None:
-            (st.caption if fit.fits else st.warning)(plain(fit.sentence()))
-
-
-def about(card: Card) -> str:
-    """One line about a network: "Trained on 35 patients: MRI FLAIR, head"."""
-    kind = card.modality if card.sequence in card.modality else f"{card.modality} {card.sequence}"
-    what = ", ".join(filter(None, [kind, card.region]))
-    return f"Trained on {card.patients} patients: {what}." if card.patients else f"Not trained; {what}."
