@@ -7,6 +7,8 @@ from isimed.explore.one_scan.fit import Fit
 from isimed.explore.tables.embed import modality_fits
 from isimed.models.card import Card, checkpoint_names, find_checkpoint, read_card
 
+UNMEASURED = 2  # behind what does not fit: silence is no fit
+
 
 def rank(card: Card, cohort: Cohort | None = None, fit: Fit | None = None) -> tuple[bool | float | str, ...]:
     """What networks are sorted by; the smallest is taken.
@@ -17,11 +19,11 @@ def rank(card: Card, cohort: Cohort | None = None, fit: Fit | None = None) -> tu
 
     Args:
         cohort: whose scans these are; without it the scan is taken for a real patient's.
-        fit: of the network on one of its scans; unmeasured comes behind what fits and before what does not.
+        fit: of the network on one of its scans; what was not measured comes last, where others were.
     """
     other = cohort is None or not _its_own(card, cohort)
     unlike = is_synthetic(card) != (cohort is not None and cohort.synthetic)
-    doubt = 0.0 if not other else 0.5 if fit is None else float(not fit.fits)
+    doubt = 0 if not other else UNMEASURED if fit is None else int(not fit.fits)
     nearness = fit.misfit / fit.limit if fit else 1.0
     told_apart = _another_sequence(card, cohort)
     return other, doubt, unlike, not card.in_mm, told_apart, card.architecture != "dense", nearness, card.name
