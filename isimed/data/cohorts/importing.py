@@ -5,7 +5,6 @@ import re
 import shutil
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,17 +21,15 @@ from isimed.data.cohorts.layouts.headers import shape_of
 from isimed.data.cohorts.layouts.names import stem
 from isimed.data.cohorts.layouts.recognise import recognise
 from isimed.data.cohorts.merging import merge_structures
+from isimed.data.cohorts.modality_of_voxels import doubt_modalities, guess_modalities
 from isimed.data.cohorts.plan import IMAGE, LEFT_LABELS, SKIPPED, Plan, Planned
 from isimed.data.cohorts.suspicions import alike
 from isimed.data.formats.archive import unzip, unzip_inside
 from isimed.data.formats.dicom_series import scan_folder
 from isimed.data.formats.dispatch import format_of
 from isimed.data.formats.reading import reason, refuse_missing
-from isimed.data.formats.volume import read_volume
 from isimed.data.formats.walk import walk_files
 
-CT_AIR_HU = -800
-SAMPLE = 5
 FORGOTTEN_S = 2 * 24 * 3600
 
 
@@ -107,7 +104,9 @@ def plan_import(
         if not plan.images:
             left = plan.left_out
             raise InputError(left[0].why if left else f"{path} holds no volumes to import: check the path.")
-        _guess_modalities(plan)
+        if not corrections or not corrections.modality:
+            doubt_modalities(plan)
+        guess_modalities(plan)
         for names in alike(dict.fromkeys(item.patient for item in plan.images)):
             plan.notices.append(f"{' and '.join(names)} may be one patient: if so, give them one name.")
         plan.manifest = own_manifest(path) if layout == "auto" and not corrections else None
@@ -273,46 +272,6 @@ def _with_checked_header(item: Planned) -> Planned:
     if channel >= shape[3]:
         raise InputError(f"{item.path} has {shape[3]} channels: --channel must be 0 to {shape[3] - 1}.")
     return item
-
-
-def _guess_modalities(plan: Plan) -> None:
-    """CT where a volume holds air as CT shows it, else MRI; said, because it is a guess.
-
-    A sample of the volumes is read; all of them where the sample holds both.
-    """
-    unknown = [place for place, item in enumerate(plan.items) if item.role == IMAGE and not item.modality]
-    if not unknown:
-        return
-    known = {item.modality for item in plan.images if item.modality}
-    sample = unknown[:: max(1, len(unknown) // SAMPLE)][:SAMPLE]
-    lowest = {place: _lowest(plan.items[place]) for place in sample}
-    if len({_air(value) for value in lowest.values() if value is not None} | known) > 1:
-        lowest = {place: _lowest(plan.items[place]) for place in unknown}
-    found = Counter(_air(value) for value in lowest.values() if value is not None)
-    if not found:
-        return
-    usual = found.most_common(1)[0][0]
-    for place in unknown:
-        value = lowest.get(place)
-        modality = usual if value is None else _air(value)
-        plan.items[place] = replace(plan.items[place], modality=modality)
-    examples = next(value for value in lowest.values() if value is not None and _air(value) == usual)
-    if len(found) == 1:
-        plan.notices.append(f"Taken as {usual} (lowest value {examples:g}): correct `modality` in the manifest if not.")
-    else:
-        counts = ", ".join(f"{modality} ({count})" for modality, count in found.items())
-        plan.notices.append(f"By their lowest values these are {counts}: make a cohort of each, or correct `modality`.")
-
-
-def _lowest(item: Planned) -> float | None:
-    try:
-        return float(read_volume(item.path, channel=item.channel, series=item.series).voxels.min())
-    except InputError:
-        return None
-
-
-def _air(lowest: float) -> str:
-    return "CT" if lowest <= CT_AIR_HU else "MRI"
 
 
 def _move(root: Path, target: Path, volumes: Sequence[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.modality_of_voxels import CT_AIR_HU
 from isimed.data.cohorts.suspicions import modalities, out_of_frame, suspicions
 from isimed.data.quality.facts import Facts
 from isimed.data.quality.orientation import likely_turned
@@ -74,6 +75,10 @@ def volume_findings(facts: Facts, cohort: Cohort) -> list[Finding]:
     if cohort.modality.upper().startswith("CT") and facts.intensity["p1"] > -300:
         low, high = facts.intensity["min"], facts.intensity["max"]
         add("warning", "intensity", f"Values from {low:g} to {high:g} hold no air: they may not be Hounsfield units.")
+    own = cohort.entry(facts.id).modality or cohort.modality
+    if facts.intensity["min"] <= CT_AIR_HU and own != "unknown" and not own.upper().startswith("CT"):
+        low = facts.intensity["min"]
+        add("warning", "modality", f"Values from {low:g} are those of CT, and it is called {own}: correct `modality`.")
     for end, name in ((0, "inferior"), (1, "superior")):
         if facts.abrupt_ends[end]:
             count, value = facts.empty_ends[end], facts.end_values[end]

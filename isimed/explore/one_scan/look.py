@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
-from isimed.data.cohorts.importing import CT_AIR_HU
+from isimed.data.cohorts.modality_of_voxels import CT_AIR_HU
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Prepared, prepare
 from isimed.explore.one_scan.choose import rank
