@@ -56,7 +56,8 @@ def overlays(volume: str, place_mm: search.Point) -> Overlays:
     labels = layers.label_map(whose, entry.id, layer)
     markers = point_list.markers(cohort, volume) + box.marks(table, volume, place_mm)
     chosen = box.boxes(table, volume) if volume == volume_id else []
-    return Overlays([Box(place_mm, edge_mm), *chosen], markers, labels, heat)
+    measures = point_list.measures(whose, entry.id)
+    return Overlays([Box(place_mm, edge_mm), *chosen], markers, labels, heat, measures)
 
 
 with here:

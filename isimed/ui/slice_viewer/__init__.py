@@ -1,8 +1,8 @@
 """A volume as linked slices in the browser."""
 
 from isimed.ui.slice_viewer.component import slice_viewer
-from isimed.ui.slice_viewer.options import Appearance, Behaviour, Click, Header
-from isimed.ui.slice_viewer.overlays import Box, HeatMap, LabelMap, Marker, Overlays
+from isimed.ui.slice_viewer.options import Appearance, Behaviour, Click, Drawn, Header
+from isimed.ui.slice_viewer.overlays import Box, HeatMap, LabelMap, Marker, Measure, Overlays
 from isimed.ui.slice_viewer.strip import Picture, picture_strip
 
 __all__ = [
@@ -10,10 +10,12 @@ __all__ = [
     "Behaviour",
     "Box",
     "Click",
+    "Drawn",
     "Header",
     "HeatMap",
     "LabelMap",
     "Marker",
+    "Measure",
     "Overlays",
     "Picture",
     "picture_strip",

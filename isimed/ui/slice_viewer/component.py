@@ -21,13 +21,14 @@ from isimed.ui.slice_viewer.encoding import (
     presets,
 )
 from isimed.ui.slice_viewer.files import loader
-from isimed.ui.slice_viewer.options import Appearance, Behaviour, Click
+from isimed.ui.slice_viewer.options import PLANES, Appearance, Behaviour, Click, Drawn
 from isimed.ui.slice_viewer.overlays import HeatMap, LabelMap, Overlays
 from isimed.ui.slice_viewer.payload import (
     box_data,
     cursor_voxel_of,
     frame_around,
     marker_data,
+    measure_data,
     narrowed,
     window_data,
 )
@@ -91,6 +92,7 @@ def slice_viewer(
         "cursor": cursor,
         "boxes": [box_data(volume, box) for box in overlays.boxes],
         "markers": [marker_data(volume, marker) for marker in overlays.markers],
+        "measures": [measure_data(volume, measure) for measure in overlays.measures],
         "labels": _labels(volume, overlays.labels),
         "heat": _heat(overlays.heat),
         "presets": choices,
@@ -105,7 +107,9 @@ def slice_viewer(
         "crosshair": look.crosshair and not look.compact,
         "midline": look.midline_mm,
         "header": asdict(look.header) if look.header else None,
+        "corner": list(look.corner),
         "link": behaviour.link,
+        "measures_here": behaviour.on_measure is not None,
         "reports": behaviour.reports_clicks,
     }
 
@@ -117,11 +121,17 @@ def slice_viewer(
         if whom and click:
             whom(click)
 
+    def tell_drawn() -> None:
+        drawn = drawn_from(st.session_state[key].get("measure"), volume, source["url"])
+        if behaviour.on_measure and drawn:
+            behaviour.on_measure(drawn)
+
     result = _component(
         key=key,
         data=data,
         on_click_change=lambda: tell("click", behaviour.on_click),
         on_action_change=lambda: tell("action", behaviour.on_action),
+        on_measure_change=tell_drawn,
     )
     return read(result.get("click"))
 
@@ -144,6 +154,22 @@ def click_from(event: Any, volume: Volume, url: str) -> Click | None:
         return None
     x, y, z = volume.to_mm((i, j, k)).tolist()
     return Click(voxel=(i, j, k), mm=(x, y, z), count=count)
+
+
+def drawn_from(event: Any, volume: Volume, url: str) -> Drawn | None:
+    """The measurement in a browser's message; None for no message, or an impossible one."""
+    if not isinstance(event, dict) or event.get("url") != url:
+        return None
+    kind, plane = event.get("kind"), event.get("plane")
+    try:
+        ends = np.array(event["ends"], dtype=float)
+    except (KeyError, TypeError, ValueError):
+        return None
+    known = kind in ("distance", "circle") and plane in PLANES and ends.shape == (2, 3) and np.isfinite(ends).all()
+    if not known or (np.abs(ends) > 10 * max(volume.shape)).any():
+        return None
+    (a, b, c), (d, e, f) = volume.to_mm(ends).tolist()
+    return Drawn(kind, plane, ((a, b, c), (d, e, f)))
 
 
 def _encode(voxels: NDArray, key: str | None, how: Callable[[NDArray], Encoded], *options: Any) -> Encoded:

@@ -16,7 +16,12 @@ CT_WINDOWS = {  # name: (level, width) in HU
     "Soft tissue": (40.0, 400.0),
     "Bone": (400.0, 1800.0),
     "Brain": (40.0, 80.0),
+    "Liver": (60.0, 160.0),
+    "Mediastinum": (50.0, 350.0),
+    "Vessels": (300.0, 600.0),
+    "Stroke": (40.0, 40.0),
 }
+PERCENTILES = ((1, 99), (5, 95), (0.1, 99.9))  # the first is the default of what is not CT
 CACHE_BYTES = 2**30
 SAMPLES = 500_000
 
@@ -29,7 +34,7 @@ class Encoded:
         raw: (Z, Y, X) uint8, int16 or uint16, C order.
         slope, intercept: value = raw * slope + intercept.
         low, high: the smallest and the largest raw value.
-        percentiles: values of the 1st and the 99th percentile.
+        percentiles: values of each pair of PERCENTILES.
         frame: first and last voxel (i, j, k) of the part worth seeing, without the air around it.
         source: the array it was made from, kept so that its identity stays its own.
         name: tells this encoding from every other one.
@@ -40,7 +45,7 @@ class Encoded:
     intercept: float
     low: int
     high: int
-    percentiles: tuple[float, float]
+    percentiles: tuple[tuple[float, float], ...]
     frame: tuple[list[int], list[int]]
     source: NDArray
     name: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -64,8 +69,9 @@ def encode(voxels: NDArray) -> Encoded:
         values = np.rint((values.astype(np.float64) - intercept) / slope).clip(-32768, 32767)
     raw = np.ascontiguousarray(values.astype(dtype, copy=False).transpose(2, 1, 0))
     sample = raw.reshape(-1)[:: raw.size // SAMPLES | 1]
-    first, last = (float(p) for p in np.percentile(sample, (1, 99)))
-    percentiles = (first * slope + intercept, last * slope + intercept)
+    found = np.percentile(sample, PERCENTILES)
+    percentiles = tuple((float(low), float(high)) for low, high in found * slope + intercept)
+    first, last = found[0]
     frame = _frame(raw, threshold=first + 0.15 * (last - first))
     return Encoded(raw, slope, intercept, int(raw.min()), int(raw.max()), percentiles, frame, voxels)
 
@@ -112,7 +118,7 @@ def encode_heat(voxels: NDArray, low: float, high: float, *, strong_is_low: bool
 
 def _overlay(raw: NDArray, low: int, high: int, source: NDArray) -> Encoded:
     whole = ([0, 0, 0], [size - 1 for size in source.shape])
-    return Encoded(raw, 1.0, 0.0, low, high, (float(low), float(high)), whole, source)
+    return Encoded(raw, 1.0, 0.0, low, high, ((float(low), float(high)),), whole, source)
 
 
 class EncodingCache:
@@ -145,9 +151,9 @@ def looks_like_ct(encoded: Encoded) -> bool:
 def presets(encoded: Encoded, *, ct: bool) -> list[dict]:
     """Window presets in the order of the keys 1, 2, …: {name, level, width}, in the volume's unit."""
     windows = dict(CT_WINDOWS) if ct else {}
-    first, last = encoded.percentiles
     ends = [value * encoded.slope + encoded.intercept for value in (encoded.low, encoded.high)]
-    windows["1–99 %"] = _window(first, last)
+    for (low, high), values in zip(PERCENTILES if not ct else PERCENTILES[:1], encoded.percentiles, strict=False):
+        windows[f"{low:g}–{high:g} %"] = _window(*values)
     if not ct:
         windows["Full"] = _window(*ends)
     return [{"name": name, "level": level, "width": width} for name, (level, width) in windows.items()]

@@ -26,6 +26,19 @@ class Click:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A measurement the user drew: two places of one plane in scanner mm (R A S).
+
+    Attributes:
+        kind: "distance", or "circle" around the first place through the second.
+    """
+
+    kind: Literal["distance", "circle"]
+    plane: Plane
+    ends_mm: tuple[tuple[float, float, float], tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
 class Header:
     """The line above a viewer's planes: whose scan, words about it, and what its button is called (if any)."""
 
@@ -54,6 +67,7 @@ class Appearance:
         crosshair: whether to mark the cursor; not where a place is not in the scan.
         midline_mm: the body's middle from left to right, scanner mm; the read-out then says the distance from it.
         header: a line above the planes, with a button.
+        corner: whose scan it is and which, in a corner of every plane.
     """
 
     window: str | tuple[float, float] | None = None
@@ -68,6 +82,7 @@ class Appearance:
     crosshair: bool = True
     midline_mm: float | None = None
     header: Header | None = None
+    corner: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.layout not in ("three", "grid", *PLANES):
@@ -82,10 +97,12 @@ class Behaviour:
         link: viewers of one name move their crosshairs together, by equal millimetres from where Python put them.
         on_click: called with the click before the page runs again.
         on_action: called with the crosshair's voxel when the header's button is pressed.
+        on_measure: called with what was measured before the page runs again; without it nothing can be measured.
         reports_clicks: False: a click moves the crosshair and stays in the browser.
     """
 
     link: str | None = None
     on_click: Callable[[Click], None] | None = None
     on_action: Callable[[Click], None] | None = None
+    on_measure: Callable[[Drawn], None] | None = None
     reports_clicks: bool = True

@@ -7,10 +7,8 @@ from typing import Literal
 from numpy.typing import ArrayLike, NDArray
 
 ACCENT = "#f2b84b"
-PALETTE = (
-    "#f2b84b", "#5cc8e0", "#e8718d", "#7fd17f", "#b792e8", "#f08a4b", "#4fd1b0", "#d9d25a",
-    "#6f9cf0", "#e58fd0", "#a3c76d", "#c99a6b",
-)  # fmt: skip
+# Neighbours differ for the colour-blind too, by lightness where the hue is lost; none is near the crop's ACCENT.
+PALETTE = ("#56b4e9", "#d55e00", "#009e73", "#cc79a7", "#b8f0e0", "#4d6bff", "#8a5a44", "#e6ccff")
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,20 @@ class Marker:
     mm: ArrayLike
     name: str = ""
     colour: str = ACCENT
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A drawn measurement: two places on one plane in scanner mm, and what stands beside it.
+
+    Attributes:
+        kind: "distance" from end to end, or "circle" around the first through the second.
+    """
+
+    kind: Literal["distance", "circle"]
+    plane: str
+    ends_mm: tuple[ArrayLike, ArrayLike]
+    words: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +96,7 @@ class Overlays:
     Attributes:
         boxes: crops, drawn at their true size on the slices that cut them.
         markers: named points, faint up to 5 mm away from their slice.
+        measures: distances and circles, drawn on their own slice.
         labels: organs, as contour or fill; their names are in the read-out.
         heat: a number for every place, as translucent colour with a legend.
     """
@@ -92,3 +105,4 @@ class Overlays:
     markers: Sequence[Marker] = ()
     labels: LabelMap | None = None
     heat: HeatMap | None = None
+    measures: Sequence[Measure] = ()

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from isimed.data.formats.volume import Volume
-from isimed.ui.slice_viewer.overlays import Box, Marker
+from isimed.ui.slice_viewer.overlays import Box, Marker, Measure
 
 
 def cursor_voxel_of(volume: Volume, mm: ArrayLike | None, voxel: ArrayLike | None) -> list[float] | None:
@@ -40,6 +40,11 @@ def box_data(volume: Volume, box: Box) -> dict:
 
 def marker_data(volume: Volume, marker: Marker) -> dict:
     return {"voxel": volume.to_voxel(marker.mm).tolist(), "name": marker.name, "colour": marker.colour}
+
+
+def measure_data(volume: Volume, measure: Measure) -> dict:
+    ends = [volume.to_voxel(end).tolist() for end in measure.ends_mm]
+    return {"kind": measure.kind, "plane": measure.plane, "ends": ends, "words": measure.words}
 
 
 def window_data(window: str | tuple[float, float] | None, choices: list[dict], *, ct: bool) -> dict:

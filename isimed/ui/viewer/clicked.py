@@ -11,13 +11,14 @@ from isimed.explore.search.query import Query
 from isimed.explore.search.whereabouts import organ_vote
 from isimed.ui import state
 from isimed.ui.slice_viewer import Appearance, Behaviour, Overlays, slice_viewer
-from isimed.ui.viewer import matches, search, words
+from isimed.ui.viewer import matches, point_list, search, words
 from isimed.ui.viewer.search import Found
 
 VOTERS = 20  # the best matches are asked, not a whole hospital at every click
 HELP = (
     "The box is the crop that the network sees, {edge_mm:g} mm. Wheel: slices. Right drag: window. Ctrl and wheel: "
-    "zoom. Shift and drag: pan. Double click: reset. Arrow keys: slices; Enter: choose the crosshair's place."
+    "zoom. Shift and drag: pan. Double click: reset. Arrow keys: slices; Enter: choose the crosshair's place. "
+    "All keys: ?."
 )
 
 
@@ -32,9 +33,17 @@ def show(query: Query, *, height: int, overlays: Overlays) -> None:
         cursor_mm=query.mm,
         overlays=overlays,
         appearance=Appearance(
-            layout="grid", height=height, grows=1.0, midline_mm=float(query.prepared().box_centre_mm[0])
+            layout="grid",
+            height=height,
+            grows=1.0,
+            midline_mm=float(query.prepared().box_centre_mm[0]),
+            corner=words.corner(cohort, cohort.entry(volume_id)),
         ),
-        behaviour=Behaviour(link=matches.LINK, on_click=lambda click: search.set_point(volume_id, click.mm)),
+        behaviour=Behaviour(
+            link=matches.LINK,
+            on_click=lambda click: search.set_point(volume_id, click.mm),
+            on_measure=lambda drawn: point_list.keep_drawn(cohort, volume_id, drawn),
+        ),
     )
 
 

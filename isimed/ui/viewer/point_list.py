@@ -1,72 +1,157 @@
-"""The widgets around named points: name the clicked place, see what is kept, take it away."""
+"""The widgets around points and measurements: name the clicked place, see what is kept, take it away or elsewhere."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
+from isimed.core.errors import InputError
 from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort
-from isimed.ui.slice_viewer import Marker
-from isimed.ui.viewer.named_points import NamedPoint, Place, as_csv, as_slicer_zip
+from isimed.ui import state
+from isimed.ui.kept import exporting, importing, store
+from isimed.ui.kept.things import Measurement, NamedPoint, Place, measured
+from isimed.ui.slice_viewer import Drawn, Marker, Measure
+from isimed.ui.viewer import search
 from isimed.ui.viewer.search import Found
 
-KEPT = "kept_points"
 COLOUR = "#7fd17f"
-
-
-def kept(cohort: Cohort) -> list[NamedPoint]:
-    """The session's points of a cohort."""
-    return [point for point in st.session_state.get(KEPT, []) if point.cohort == cohort.name]
+SAID = "points_said"
 
 
 def markers(cohort: Cohort, volume_id: str) -> list[Marker]:
     """The kept points that were clicked or found in a volume."""
     return [
-        Marker(place.mm, point.name, COLOUR)
-        for point in kept(cohort)
-        for place in point.places
+        Marker(place.mm, one.thing.name, COLOUR)
+        for one in store.read(cohort)[0]
+        if isinstance(one.thing, NamedPoint)
+        for place in one.thing.places
         if place.volume == volume_id
     ]
 
 
+def measures(cohort: Cohort, volume_id: str) -> list[Measure]:
+    """The kept distances and circles of a volume."""
+    return [
+        Measure(one.thing.kind, one.thing.plane, one.thing.ends_mm, one.thing.words())
+        for one in store.read(cohort)[0]
+        if isinstance(one.thing, Measurement) and one.thing.volume == volume_id
+    ]
+
+
+def keep_drawn(cohort: Cohort, volume_id: str, drawn: Drawn) -> None:
+    """Keep what was drawn, with the figures of the scan's own voxels."""
+    unit = "HU" if cohort.modality.upper().startswith("CT") else ""
+    count = sum(isinstance(one.thing, Measurement) for one in store.read(cohort)[0])
+    _try_to_keep(
+        cohort,
+        measured(
+            state.scan(cohort, volume_id), name=f"{drawn.kind.capitalize()} {count + 1}", volume_id=volume_id,
+            kind=drawn.kind, plane=drawn.plane, ends_mm=drawn.ends_mm, unit=unit,
+        ),
+    )  # fmt: skip
+
+
 def panel(cohort: Cohort, here: Place, found: Sequence[Found]) -> None:
-    """A button that opens the list of kept points."""
-    points = kept(cohort)
-    with st.popover(f"Points ({len(points)})", icon=":material/location_on:"):
+    """A button that opens the list of kept points and measurements."""
+    kept, refused = store.read(cohort)
+    for sentence in [*refused, *st.session_state.pop(SAID, [])]:
+        st.warning(plain(sentence))
+    with st.popover(f"Points ({len(kept)})", icon=":material/location_on:"):
         st.text_input("Name of this place", placeholder="left putamen", key="point_name")
-        st.button("Keep it, with its matches", type="primary", on_click=_keep, args=(cohort.name, here, found))
-        for number, point in enumerate(points):
-            words, button = st.columns([5, 1], vertical_alignment="center")
-            mm = ", ".join(f"{v:.1f}" for v in point.clicked.mm)
-            words.markdown(
-                f"**{plain(point.name)}** · {plain(point.clicked.volume)} · {mm} mm · {len(point.found)} matches"
-            )
-            button.button(
-                "", icon=":material/delete:", key=f"forget-{number}", help="Forget", on_click=_drop, args=(point,)
-            )
-        if points:
-            name = f"{cohort.name}-points"
-            st.download_button("CSV (scanner mm, R A S)", as_csv(points), f"{name}.csv", "text/csv")
-            st.download_button(
-                "3D Slicer (a file a volume, L P S)", as_slicer_zip(points), f"{name}.zip", "application/zip",
-                help="Each volume's points as .fcsv and .mrk.json: unpack, and load the one of your scan.",
-            )  # fmt: skip
+        st.button("Keep it, with its matches", type="primary", on_click=_keep, args=(cohort, here, found))
+        for one in kept:
+            _show(cohort, one)
+        _export(cohort, [one.thing for one in kept])
+        uploaded = st.file_uploader(
+            f"Import for {plain(here.volume)}: .mrk.json, .fcsv or CSV", type=list(importing.SUFFIXES),
+            key="point_file",
+            help="Points and lines of 3D Slicer are taken as places of this scan; a CSV names its volumes.",
+        )  # fmt: skip
+        if uploaded:
+            content = uploaded.getvalue()
+            st.button("Import", on_click=_import, args=(cohort, here.volume, uploaded.name, content))
 
 
 def found_places(found: Sequence[Found]) -> tuple[Place, ...]:
     """What a search found, as places."""
     return tuple(
-        Place(match.volume, match.mm, "found", match.location.distance, match.location.uncertainty_mm)
+        Place(
+            match.volume,
+            _floats(match.mm),
+            "found",
+            float(match.location.distance),
+            float(match.location.uncertainty_mm),
+        )
         for match in found
     )
 
 
-def _keep(cohort: str, here: Place, found: Sequence[Found]) -> None:
-    points = st.session_state.setdefault(KEPT, [])
-    name = st.session_state.get("point_name", "").strip() or f"Point {len(points) + 1}"
-    points.append(NamedPoint(name, cohort, here, found_places(found)))
-    st.session_state["point_name"] = ""
+def _show(cohort: Cohort, one: store.Kept) -> None:
+    thing = one.thing
+    words, go, drop = st.columns([6, 1, 1], vertical_alignment="center")
+    if isinstance(thing, NamedPoint):
+        volume, place = thing.clicked.volume, thing.clicked.mm
+        more = f"{', '.join(f'{v:.1f}' for v in place)} mm · {len(thing.found)} matches"
+    else:
+        volume, place, more = thing.volume, thing.ends_mm[0], f"{thing.words()} · {thing.plane}"
+    words.markdown(f"**{plain(thing.name)}** · {plain(volume)} · {plain(more)}")
+    go.button(
+        "", icon=":material/my_location:", key=f"go-{one.id}", help=f"Go to {plain(thing.name)}",
+        on_click=search.set_point, args=(volume, place), disabled=volume not in {entry.id for entry in cohort.volumes},
+    )  # fmt: skip
+    drop.button(
+        "", icon=":material/delete:", key=f"forget-{one.id}", help=f"Delete {plain(thing.name)}",
+        on_click=store.forget, args=(cohort, one.id),
+    )  # fmt: skip
 
 
-def _drop(point: NamedPoint) -> None:
-    st.session_state[KEPT].remove(point)
+def _export(cohort: Cohort, things: Sequence[store.Thing]) -> None:
+    points = [thing for thing in things if isinstance(thing, NamedPoint)]
+    drawn = [thing for thing in things if isinstance(thing, Measurement)]
+    if points:
+        st.download_button(
+            "Points as CSV (scanner mm, R A S)", exporting.as_csv(points), f"{cohort.name}-points.csv", "text/csv"
+        )
+    if drawn:
+        st.download_button(
+            "Measurements as CSV (scanner mm, R A S)", exporting.measurements_as_csv(drawn),
+            f"{cohort.name}-measurements.csv", "text/csv",
+        )  # fmt: skip
+    if things:
+        st.download_button(
+            "3D Slicer (a file a volume, L P S)", exporting.as_slicer_zip(points, drawn), f"{cohort.name}-points.zip",
+            "application/zip",
+            help="Each volume's points as .fcsv and .mrk.json, distances as lines: unpack, load your scan's.",
+        )  # fmt: skip
+
+
+def _keep(cohort: Cohort, here: Place, found: Sequence[Found]) -> None:
+    count = sum(isinstance(one.thing, NamedPoint) for one in store.read(cohort)[0])
+    name = st.session_state.get("point_name", "").strip() or f"Point {count + 1}"
+    if _try_to_keep(cohort, NamedPoint(name, cohort.name, here, found_places(found))):
+        st.session_state["point_name"] = ""
+
+
+def _import(cohort: Cohort, volume: str, name: str, content: bytes) -> None:
+    try:
+        things = importing.from_file(name, content, cohort, volume)
+    except InputError as error:
+        st.session_state[SAID] = [str(error)]
+        return
+    kept = [_try_to_keep(cohort, thing) for thing in things]
+    st.toast(f"Imported {sum(kept)} of {len(things)}.", icon=":material/check_circle:")
+
+
+def _try_to_keep(cohort: Cohort, thing: store.Thing) -> bool:
+    """Callbacks have no page to show an error on: it is said when the page runs."""
+    try:
+        store.keep(cohort, thing)
+    except InputError as error:
+        st.session_state.setdefault(SAID, []).append(str(error))
+        return False
+    return True
+
+
+def _floats(mm: Sequence[float]) -> tuple[float, float, float]:
+    x, y, z = map(float, mm)
+    return x, y, z

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.explore.search.locate import Location
 
 SURE_MM = 10.0  # up to here a place is called sure
@@ -60,3 +61,11 @@ def midline_line(right_mm: float, organ: str = "") -> str:
         return f"{abs(right_mm):.0f} mm {SIDES[right_mm > 0]} of the midline"
     sided = any(side in organ.lower().replace("_", " ").split() for side in SIDES)
     return "near the midline" + (": the side is uncertain" if sided else "")
+
+
+def corner(cohort: Cohort, entry: Entry) -> tuple[str, ...]:
+    """Whose scan it is: the volume, the patient where that is another word, and what is known of the series."""
+    patient = f"{entry.id} · patient {entry.subject}" if entry.subject != entry.id else entry.id
+    modality = entry.modality or (cohort.modality if cohort.modality != "unknown" else "")
+    series = " · ".join(filter(None, [modality, entry.sequence, entry.session, entry.study]))
+    return tuple(filter(None, [patient, series]))

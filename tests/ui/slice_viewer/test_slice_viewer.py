@@ -249,7 +249,9 @@ def test_labels_on_another_grid_are_refused():
 
 def test_an_unknown_window_names_the_known_ones():
     with pytest.raises(ValueError, match="Soft tissue"):
-        payload.window_data("liver", encoding.presets(encoding.encode(np.zeros((2, 2, 2), np.uint8)), ct=True), ct=True)
+        payload.window_data(
+            "kidney", encoding.presets(encoding.encode(np.zeros((2, 2, 2), np.uint8)), ct=True), ct=True
+        )
 
 
 def test_the_legend_puts_the_strong_end_last():

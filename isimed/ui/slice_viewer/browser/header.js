@@ -1,6 +1,6 @@
 // The line above the planes: whose scan it is, figures about it, and one button.
 
-import { element } from "./toolbar.js";
+import { element } from "./element.js";
 
 export function header(viewer) {
   const { header: line } = viewer.data;

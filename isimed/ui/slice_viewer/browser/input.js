@@ -1,6 +1,8 @@
 // Mouse, touch and keyboard on one pane, turned into the viewer's few verbs.
 
 import { centreForPan, centreForZoom, clamped, holding, toVoxel } from "./geometry.js";
+import { toggleHelp } from "./help.js";
+import { byKey, drag as measure, finish } from "./measure.js";
 
 const CLICK_PIXELS = 4; // a press that moved less is a click
 const WHEEL_STEP = 50; // wheel units a slice
@@ -21,7 +23,8 @@ export function listen(pane) {
   const step = (slices) => viewer.moveSlice(pane.plane, slices);
   const zoomAt = (point, factor) => {
     const zoom = Math.min(40, Math.max(0.5, viewer.zoom * factor));
-    viewer.look({ zoom, centre: centreForZoom(pane.plane, viewer.convention, viewer.grid, pane.size, viewer, zoom, point) });
+    const centre = centreForZoom(pane.plane, viewer.convention, viewer.grid, pane.size, viewer, zoom, point);
+    viewer.zoomTo(zoom, centre);
   };
 
   canvas.addEventListener("wheel", (event) => {
@@ -60,7 +63,8 @@ export function listen(pane) {
     if (!drag.moved) return;
     if (drag.kind === "pinch") pinch(event.pointerId, point, by);
     else if (drag.kind === "window") viewer.dragWindow(by, pane.size);
-    else if (drag.kind === "pan") viewer.look({ centre: centreForPan(pane.view(), viewer.centre, by) });
+    else if (drag.kind === "measure") measure(viewer, pane, drag.start, point);
+    else if (drag.kind === "pan") viewer.panTo(centreForPan(pane.view(), viewer.centre, by));
     else if (drag.kind === "finger") {
       turned -= by[1];
       const slices = Math.trunc(turned / TOUCH_STEP);
@@ -77,11 +81,12 @@ export function listen(pane) {
     const last = pointers.get(id);
     const spread = (p) => Math.hypot(p[0] - other[0], p[1] - other[1]);
     zoomAt([(point[0] + other[0]) / 2, (point[1] + other[1]) / 2], spread(point) / Math.max(1, spread(last)));
-    viewer.look({ centre: centreForPan(pane.view(), viewer.centre, [by[0] / 2, by[1] / 2]) });
+    viewer.panTo(centreForPan(pane.view(), viewer.centre, [by[0] / 2, by[1] / 2]));
   }
 
   canvas.addEventListener("pointerup", (event) => {
     pointers.delete(event.pointerId);
+    if (drag?.kind === "measure" && drag.moved) finish(viewer);
     const clicked = drag && !drag.moved && drag.kind !== "pinch" && event.button === 0 && !event.shiftKey;
     if (pointers.size === 0) drag = null;
     if (!clicked || !viewer.voxels) return;
@@ -106,6 +111,8 @@ export function listen(pane) {
 }
 
 function dragKind(event, viewer, fingers) {
+  const plain = event.button === 0 && !event.shiftKey && fingers === 1;
+  if (viewer.tool && plain) return "measure";
   if (event.pointerType === "touch") return fingers > 1 ? "pinch" : "finger";
   if (event.button === 2) return "window";
   if (event.button === 1 || event.shiftKey) return "pan";
@@ -122,6 +129,13 @@ function press(event, pane, step, zoomAt) {
   else if (event.key === "+" || event.key === "=") zoomAt(pane.size.map((s) => s / 2), 1.25);
   else if (event.key === "-") zoomAt(pane.size.map((s) => s / 2), 0.8);
   else if (event.key === "0") viewer.reset();
+  else if (event.key === "?") toggleHelp(viewer);
+  else if (event.key === "Escape" && (viewer.draft || viewer.tool)) viewer.take(null);
+  else if (/^[dc]$/i.test(event.key) && viewer.data.measures_here) {
+    byKey(viewer, event.key.toLowerCase() === "d" ? "distance" : "circle", pane.plane);
+  } else if (/^m$/i.test(event.key)) viewer.nextSlab();
+  else if (/^f$/i.test(event.key)) pane.toggleFull();
+  else if (/^p$/i.test(event.key)) viewer.save(event.shiftKey ? null : pane);
   else if (event.key === "Enter") viewer.choose(viewer.cursor);
   else if (/^[1-9]$/.test(event.key) && viewer.data.presets[event.key - 1]) viewer.setPreset(Number(event.key) - 1);
   else return false;

@@ -5,15 +5,31 @@
 
 import { toMm } from "./geometry.js";
 
+const ZOOMS = [0.5, 40];
 export const link = { on: true };
 
 export function follow(moved, viewers) {
-  const { cursor, link: group } = moved.data;
-  if (!group || !link.on || !cursor) return;
+  const { cursor } = moved.data;
+  if (!cursor) return;
   const from = toMm(moved.grid, cursor), to = toMm(moved.grid, moved.cursor);
-  for (const other of viewers) {
-    if (other === moved || other.data?.link !== group || !other.data.cursor) continue;
+  for (const other of linkedWith(moved, viewers)) {
     const mm = toMm(other.grid, other.data.cursor).map((v, axis) => v + to[axis] - from[axis]);
     other.place(toMm({ affine: other.grid.inverse }, mm));
   }
+}
+
+/** Linked viewers zoom by the same factor around their own crosshair, and move by the same millimetres. */
+export function followView(moved, viewers, { factor = 1, mm = [0, 0, 0] }) {
+  for (const other of linkedWith(moved, viewers)) {
+    const zoom = Math.min(ZOOMS[1], Math.max(ZOOMS[0], other.zoom * factor));
+    const centre = other.centre.map((c, axis) =>
+      other.cursor[axis] + ((c - other.cursor[axis]) * other.zoom) / zoom + mm[axis] / other.grid.spacing[axis]);
+    other.look({ zoom, centre });
+  }
+}
+
+/** The other viewers that go along with one. */
+export function linkedWith(moved, viewers) {
+  const { link: group } = moved.data;
+  return group && link.on ? [...viewers].filter((other) => other !== moved && other.data?.link === group && other.data.cursor) : [];
 }

@@ -1,7 +1,7 @@
 // Called by Streamlit for every rerun, and once more when the viewer leaves the page.
 
 import { Viewer } from "./viewer.js";
-import { element } from "./toolbar.js";
+import { element } from "./element.js";
 
 const mounted = new WeakMap(); // Streamlit's parent element -> viewer
 

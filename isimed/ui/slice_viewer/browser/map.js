@@ -1,6 +1,6 @@
 // A map of points in plain pixels: pan, zoom, hover, click and lasso happen here; only what is chosen goes to Python.
 
-import { element } from "./toolbar.js";
+import { element } from "./element.js";
 import { axis, dot, inside, legend, pack } from "./map_draw.js";
 import { load } from "./voxels.js";
 

@@ -51,10 +51,11 @@ export function drawHeat(context, view, shape, slice, heat, opacity, canvas) {
 
 /** The label map, as translucent fill or as contour along the voxels' edges. */
 export function drawLabels(context, view, shape, slice, labels, mode, canvas) {
+  const shown = labels.source.names.filter(({ value }) => !labels.hidden.has(value));
   const cutting = cut(labels.voxels, shape, view.plane, slice);
   if (mode === "fill") {
     const table = new Uint32Array(65536);
-    for (const { value, colour } of labels.source.names) {
+    for (const { value, colour } of shown) {
       const [r, g, b] = rgb(colour);
       table[value] = ((110 << 24) | (b << 16) | (g << 8) | r) >>> 0;
     }
@@ -63,7 +64,7 @@ export function drawLabels(context, view, shape, slice, labels, mode, canvas) {
   }
   context.save();
   context.lineWidth = 1.5;
-  for (const { value, colour } of labels.source.names) {
+  for (const { value, colour } of shown) {
     context.strokeStyle = colour;
     context.stroke(outline(cutting, value, view));
   }
@@ -124,15 +125,24 @@ export function drawMarkers(context, view, slice, spacing, markers) {
 }
 
 /** Text that stays legible on any grey. */
-export function text(context, words, x, y, colour, { align = "left", size = 12, weight = 500 } = {}) {
+export function text(context, words, x, y, colour, { align = "left", size = 12, weight = 500, most = Infinity } = {}) {
   context.save();
   context.font = `${weight} ${size}px system-ui, sans-serif`;
   context.textAlign = align;
   context.lineWidth = 3;
   context.lineJoin = "round";
   context.strokeStyle = "rgba(0, 0, 0, 0.8)";
+  words = shortened(context, words, most);
   context.strokeText(words, x, y);
   context.fillStyle = colour;
   context.fillText(words, x, y);
   context.restore();
+}
+
+/** Words that fit a width, cut with "…" where they do not. */
+function shortened(context, words, most) {
+  if (context.measureText(words).width <= most) return words;
+  let end = words.length;
+  while (end > 1 && context.measureText(`${words.slice(0, end)}…`).width > most) end--;
+  return `${words.slice(0, end)}…`;
 }

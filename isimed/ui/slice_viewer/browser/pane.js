@@ -2,7 +2,9 @@
 
 import { letters, planeView, scaleBarMm, toScreen } from "./geometry.js";
 import { drawBoxes, drawHeat, drawLabels, drawMarkers, drawVoxels, text } from "./overlays.js";
-import { cut, paint } from "./voxels.js";
+import { drawMeasures } from "./measure.js";
+import { element } from "./element.js";
+import { cut, cutSlab, paint, slabEnds } from "./voxels.js";
 
 const TITLES = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal" };
 const INK = "#e6e9ee";
@@ -16,6 +18,9 @@ export class Pane {
     this.canvas.tabIndex = 0;
     this.canvas.dataset.plane = plane;
     this.canvas.setAttribute("role", "img");
+    this.full = element("button", { className: "full", textContent: "⛶", title: "Full screen (F)", "aria-label": `${TITLES[plane]} plane on the full screen`,
+      onclick: () => this.toggleFull() });
+    this.box = element("div", { className: "pane" }, this.canvas, this.full);
     this.scan = document.createElement("canvas");
     this.overlay = document.createElement("canvas");
     this.painted = null; // what `scan` shows now
@@ -24,6 +29,11 @@ export class Pane {
   /** The canvas in CSS pixels. */
   get size() {
     return [this.canvas.clientWidth, this.canvas.clientHeight];
+  }
+
+  toggleFull() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else this.box.requestFullscreen().then(() => this.canvas.focus(), () => this.viewer.say("This browser allows no full screen."));
   }
 
   view() {
@@ -54,9 +64,11 @@ export class Pane {
 
   drawScan(context, view, slice) {
     const { viewer } = this;
-    const wanted = `${viewer.data.volume.url} ${slice} ${viewer.window.level} ${viewer.window.width}`;
+    const { grid, slab, voxels } = viewer;
+    const wanted = `${viewer.data.volume.url} ${slice} ${viewer.window.level} ${viewer.window.width} ${slab?.kind} ${slab?.mm}`;
     if (this.painted !== wanted) {
-      paint(cut(viewer.voxels, viewer.grid.shape, this.plane, slice), viewer.greys(), viewer.data.volume.low, this.scan);
+      const shown = slab ? cutSlab(voxels, grid, this.plane, slice, slab) : cut(voxels, grid.shape, this.plane, slice);
+      paint(shown, viewer.greys(), viewer.data.volume.low, this.scan);
       this.painted = wanted;
     }
     drawVoxels(context, view, this.scan, viewer.grid.shape, true);
@@ -68,6 +80,7 @@ export class Pane {
     if (labels && labelMode !== "off") drawLabels(context, view, grid.shape, slice, labels, labelMode, this.overlay);
     drawBoxes(context, view, slice, data.boxes);
     drawMarkers(context, view, slice, grid.spacing, data.markers);
+    drawMeasures(context, view, slice, this.viewer);
   }
 
   drawCrosshair(context, view) {
@@ -86,7 +99,15 @@ export class Pane {
     context.stroke();
   }
 
-  /** Letters, slice number and scale bar. */
+  /** What a slab really holds: whole slices. "" for one slice. */
+  slabWords(view, slice) {
+    const { grid, slab } = this.viewer;
+    if (!slab) return "";
+    const [first, last] = slabEnds(grid, view.through, slice, slab);
+    return `${slab.kind} ${Number(((last - first + 1) * grid.spacing[view.through]).toFixed(1))} mm`;
+  }
+
+  /** Letters, slice number, scale bar, and whose scan it is. */
   drawFrame(context, view, slice) {
     const { convention, data, grid } = this.viewer;
     const [width, height] = this.size;
@@ -100,6 +121,9 @@ export class Pane {
     const number = `${slice + 1} / ${grid.shape[view.through]}`;
     if (width < 320) text(context, number, 8, 34, INK); // or it runs into the letter above
     text(context, width < 320 ? TITLES[this.plane] : `${TITLES[this.plane]}  ${number}`, 8, 18, INK);
+    const slab = this.slabWords(view, slice);
+    if (slab) text(context, slab, 8, width < 320 ? 50 : 34, INK);
+    data.corner.forEach((line, n) => text(context, line, 8, height - 9 - 15 * (data.corner.length - 1 - n), INK, { size: 11, most: width / 2 - 20 }));
     const mm = scaleBarMm(view, width / 4), length = mm * view.scale;
     context.fillStyle = INK;
     context.fillRect(width - 10 - length, height - 10, length, 2);

@@ -2,7 +2,7 @@
 
 import { convention, onSwitch } from "./convention.js";
 import { letters, runsLeft } from "./geometry.js";
-import { element } from "./toolbar.js";
+import { element } from "./element.js";
 
 let count = 0; // rises, so that the same picture can be chosen twice
 const mounted = new WeakMap(); // Streamlit's parent element -> root

@@ -1,20 +1,14 @@
 // The row of controls above the planes.
 
+import { element } from "./element.js";
+import { toggleHelp } from "./help.js";
 import { link } from "./link.js";
+import { TOOLS } from "./measure.js";
 import { heatGradient } from "./overlays.js";
+import { SLAB_KINDS } from "./voxels.js";
 
+const SLABS_MM = [5, 10, 20, 40];
 const LABEL_MODES = { contour: "fill", fill: "off", off: "contour" };
-
-/** An element with properties (role and aria-* as attributes) and children. */
-export function element(tag, properties = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (name === "role" || name.startsWith("aria-")) node.setAttribute(name, value);
-    else node[name] = value;
-  }
-  node.append(...children.filter(Boolean));
-  return node;
-}
 
 export class Toolbar {
   constructor(viewer) {
@@ -23,13 +17,14 @@ export class Toolbar {
   }
 
   update() {
-    const { convention, data, dragMode, labelMode, window } = this.viewer;
+    const { convention, data, dragMode, labelMode, slab, tool, window } = this.viewer;
     this.root.hidden = !data.controls;
-    const shown = JSON.stringify([convention, window, dragMode, labelMode, data.presets, !data.labels, data.heat, data.link, link.on]);
+    const shown = JSON.stringify([convention, window, dragMode, labelMode, data.presets, data.labels?.url, slab, tool, data.measures_here, data.heat, data.link, link.on]);
     if (!data.controls || shown === this.shown) return; // the keyboard's place survives a rerun
     this.shown = shown;
     // What an overlay means comes first: where the panel is low, the rest is scrolled.
-    const parts = [this.heat(), this.labels(), this.convention(), this.presets(), this.dragMode(), this.link(), this.reset()];
+    const parts = [this.heat(), this.labels(), this.convention(), this.presets(),
+      this.slab(), this.dragMode(), this.tools(), this.link(), this.more(), this.reset()];
     this.root.replaceChildren(...parts.filter(Boolean));
   }
 
@@ -47,15 +42,48 @@ export class Toolbar {
   presets() {
     const { viewer } = this;
     const { level, width } = viewer.window;
-    return element("span", { className: "group", role: "group", "aria-label": "Window presets" },
-      ...viewer.data.presets.map((preset, index) => element("button", {
-        className: `preset-${index}`,
-        textContent: preset.name,
-        title: `Level ${round(preset.level)}, width ${round(preset.width)} (key ${index + 1})`,
-        "aria-pressed": preset.level === level && preset.width === width,
-        onclick: () => this.keepingFocus(`.preset-${index}`, () => viewer.setPreset(index)),
-      })),
+    const chosen = viewer.data.presets.findIndex((preset) => preset.level === level && preset.width === width);
+    const options = viewer.data.presets.map((preset, n) => [n, `${preset.name} (${n + 1})`]);
+    return element("span", { className: "group" },
+      this.choice("presets", "Window", chosen < 0 ? [[-1, "Own window"], ...options] : options, chosen,
+        (value) => value >= 0 && viewer.setPreset(Number(value))),
       element("span", { className: "window", textContent: `L ${round(level)}  W ${round(width)}`, title: "Level and width" }));
+  }
+
+  slab() {
+    const { viewer } = this, { slab } = viewer;
+    const thick = SLAB_KINDS.flatMap((kind) => SLABS_MM.map((mm) => [`${kind} ${mm}`, `${kind} ${mm} mm`]));
+    return this.choice("slab", "Slab", [["", "One slice"], ...thick], slab ? `${slab.kind} ${slab.mm}` : "", (value) => {
+      const [kind, mm] = value.split(" ");
+      viewer.setSlab(value ? { kind, mm: Number(mm) } : null);
+    });
+  }
+
+  /** A list to choose one from: [value, words] each. */
+  choice(className, name, options, chosen, act) {
+    const list = element("select", { className, title: name, "aria-label": name,
+      onchange: () => this.keepingFocus(`.${className}`, () => act(list.value)) },
+    ...options.map(([value, words]) => element("option", { value, textContent: words, selected: String(value) === String(chosen) })));
+    return list;
+  }
+
+  tools() {
+    const { viewer } = this;
+    if (!viewer.data.measures_here) return null;
+    return element("span", { className: "group", role: "group", "aria-label": "Measure" },
+      ...Object.entries(TOOLS).map(([tool, words]) => element("button", {
+        className: `tool-${tool}`, textContent: words, "aria-pressed": viewer.tool === tool,
+        title: tool === "circle" ? "Drag from the middle to the rim: mean, SD and area (key C)" : "Drag from end to end: mm (key D)",
+        onclick: () => this.keepingFocus(`.tool-${tool}`, () => viewer.take(viewer.tool === tool ? null : tool)),
+      })));
+  }
+
+  more() {
+    const { viewer } = this;
+    return element("span", { className: "group" },
+      element("button", { className: "save", textContent: "Picture", title: "Save all planes, and those of linked patients, as PNG (Shift and P; P saves one plane)",
+        onclick: () => viewer.save() }),
+      element("button", { className: "keys", textContent: "?", title: "Keys and mouse (?)", "aria-label": "Keys and mouse", onclick: () => toggleHelp(viewer) }));
   }
 
   dragMode() {
@@ -84,9 +112,9 @@ export class Toolbar {
   }
 
   labels() {
-    const { viewer } = this;
-    if (!viewer.data.labels) return null;
-    return element("button", {
+    const { viewer } = this, { labels } = viewer.data;
+    if (!labels) return null;
+    const mode = element("button", {
       className: "labels", textContent: `Labels: ${viewer.labelMode}`, title: "Contour, fill or off",
       onclick: () => this.keepingFocus(".labels", () => {
         viewer.labelMode = LABEL_MODES[viewer.labelMode];
@@ -94,6 +122,24 @@ export class Toolbar {
         viewer.redraw();
       }),
     });
+    return element("span", { className: "group" }, mode, this.legend(labels));
+  }
+
+  /** Every label with its colour and a switch. */
+  legend({ names }) {
+    const { viewer } = this;
+    const { hidden } = viewer;
+    return element("span", { className: "legend", role: "group", "aria-label": "Labels that are shown" },
+      ...names.map(({ value, name, colour }) => {
+        const box = element("input", { type: "checkbox", checked: !hidden.has(value), onchange: () => {
+          if (box.checked) hidden.delete(value);
+          else hidden.add(value);
+          viewer.redraw();
+        } });
+        const swatch = element("span", { className: "swatch" });
+        swatch.style.background = colour;
+        return element("label", {}, box, swatch, element("span", { textContent: name }));
+      }));
   }
 
   heat() {

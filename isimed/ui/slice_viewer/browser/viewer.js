@@ -2,16 +2,21 @@
 
 import { AXES, PLANES, clamped, middle, middleShowing, midlineText, mmText, toMm } from "./geometry.js";
 import { choose, convention, onSwitch } from "./convention.js";
+import { element } from "./element.js";
 import { header } from "./header.js";
+import { helpBox } from "./help.js";
 import { listen } from "./input.js";
 import { gridLayout, rowLayout } from "./layout.js";
-import { follow } from "./link.js";
+import { follow, followView, linkedWith } from "./link.js";
+import { stretch } from "./measure.js";
 import { Pane } from "./pane.js";
-import { Toolbar, element } from "./toolbar.js";
-import { at, greyTable, load } from "./voxels.js";
+import { savePicture } from "./picture.js";
+import { Toolbar } from "./toolbar.js";
+import { SLAB_KINDS, at, greyTable, load } from "./voxels.js";
 
 const viewers = new Set(); // all on this page
 const PANEL_EDGES = 26; // pixels of the panel's padding and gap
+const SLAB_MM = 10; // what the key gives first
 const DOUBLE_CLICK = 400; // milliseconds within which a second click makes it one
 
 export class Viewer {
@@ -21,12 +26,18 @@ export class Viewer {
     this.labelMode = "contour";
     this.heatOpacity = 0.5;
     this.hover = null;
+    this.tool = null; // what a drag measures
+    this.draft = null; // the measurement that is being drawn
+    this.slab = null; // {kind, mm}
+    this.hidden = new Set(); // label values that are switched off
     this.clicks = 0;
     this.planes = element("div", { className: "planes" });
     this.message = element("div", { className: "message", role: "status" });
     this.readout = element("div", { className: "readout" });
     this.header = element("div", { className: "header" });
     this.stage = element("div", { className: "stage" }, this.planes, this.message);
+    this.help = helpBox(this);
+    this.stage.append(this.help);
     this.panel = element("div", { className: "panel" });
     this.toolbar = new Toolbar(this);
     this.panes = [];
@@ -50,6 +61,8 @@ export class Viewer {
     this.send = send;
     this.grid = data.volume;
     if (newScan) Object.assign(this, { voxels: null, table: null, hover: null });
+    if (newScan || changed("measures")) this.draft = null;
+    if (before?.labels?.url !== data.labels?.url) this.hidden = new Set();
     if (newScan) this.cursor = clamped(this.grid, data.cursor ?? middle(this.grid));
     else if (changed("cursor") && data.cursor) {
       // Python's echo of a click must not pull back a user who has scrolled on since.
@@ -79,9 +92,12 @@ export class Viewer {
     this.panes = PLANES.filter((plane) => !one || plane === layout).map((plane) => new Pane(plane, this));
     this.root.classList.toggle("grid", inGrid);
     this.panel.replaceChildren(...(inGrid ? [this.readout, this.toolbar.root] : []));
-    this.planes.replaceChildren(...this.panes.map((pane) => pane.canvas), ...(inGrid ? [this.panel] : []));
+    this.planes.replaceChildren(...this.panes.map((pane) => pane.box), ...(inGrid ? [this.panel] : []));
     this.root.replaceChildren(...(inGrid ? [this.header, this.stage] : [this.header, this.toolbar.root, this.stage, this.readout]));
-    this.panes.forEach(listen);
+    this.panes.forEach((pane) => {
+      listen(pane);
+      this.resized.observe(pane.box); // also the full screen's
+    });
   }
 
   layOut() {
@@ -110,7 +126,7 @@ export class Viewer {
         [volume, labels, heat].map((source) => (source ? load(source) : null)));
       if (this.data !== wanted) return; // another rerun came in between and has its own fetch
       this.voxels = voxels;
-      this.labels = labels && { source: labels, voxels: labelVoxels };
+      this.labels = labels && { source: labels, voxels: labelVoxels, hidden: this.hidden };
       this.heat = heat && { source: heat, voxels: heatVoxels };
       this.say("");
       this.redraw();
@@ -176,6 +192,7 @@ export class Viewer {
 
   place(voxel) {
     this.cursor = clamped(this.grid, voxel);
+    stretch(this);
     this.redraw();
     this.showReadout();
   }
@@ -191,7 +208,46 @@ export class Viewer {
     this.redraw();
   }
 
+  zoomTo(zoom, centre) {
+    const factor = zoom / this.zoom;
+    this.look({ zoom, centre });
+    followView(this, viewers, { factor });
+  }
+
+  panTo(centre) {
+    const mm = centre.map((c, axis) => (c - this.centre[axis]) * this.grid.spacing[axis]);
+    this.look({ centre });
+    followView(this, viewers, { mm });
+  }
+
+  /** Take a measuring tool in hand, or none. */
+  take(tool) {
+    this.look({ tool, draft: null });
+    this.root.classList.toggle("measuring", Boolean(tool));
+    this.toolbar.update();
+  }
+
+  nextSlab() {
+    const next = SLAB_KINDS[this.slab ? SLAB_KINDS.indexOf(this.slab.kind) + 1 : 0];
+    this.setSlab(next ? { kind: next, mm: this.slab?.mm ?? SLAB_MM } : null);
+  }
+
+  setSlab(slab) {
+    this.look({ slab });
+    this.toolbar.update();
+  }
+
+  /** One plane as a picture, or all of them with those of the linked viewers. */
+  save(pane = null) {
+    savePicture(this, pane ? [pane] : this.panes, pane ? [] : linkedWith(this, viewers));
+  }
+
   reset() {
+    this.resetView();
+    linkedWith(this, viewers).forEach((other) => other.resetView());
+  }
+
+  resetView() {
     this.window = { ...this.data.window };
     this.look({ zoom: 1, centre: middle(this.grid) });
     this.toolbar.update();

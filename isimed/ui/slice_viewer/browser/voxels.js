@@ -51,6 +51,31 @@ export function cut(voxels, shape, plane, slice) {
   return { width, height, values };
 }
 
+/** How each kind of slab makes one value of two; the mean is a sum until it is divided. */
+const SLABS = { MIP: Math.max, MinIP: Math.min, Mean: (a, b) => a + b };
+export const SLAB_KINDS = Object.keys(SLABS);
+
+/** The slices of a slab around one: [first, last], inside the volume. */
+export function slabEnds(grid, through, slice, { mm }) {
+  const count = Math.max(1, Math.round(mm / grid.spacing[through]));
+  const first = Math.max(0, slice - Math.floor((count - 1) / 2));
+  return [first, Math.min(grid.shape[through] - 1, first + count - 1)];
+}
+
+/** Brightest, darkest or mean value through a slab, as one slice. */
+export function cutSlab(voxels, grid, plane, slice, slab) {
+  const [first, last] = slabEnds(grid, AXES[plane][2], slice, slab), merge = SLABS[slab.kind];
+  const { width, height, values } = cut(voxels, grid.shape, plane, first);
+  const merged = Float64Array.from(values);
+  for (let n = first + 1; n <= last; n++) {
+    const next = cut(voxels, grid.shape, plane, n).values;
+    for (let p = 0; p < merged.length; p++) merged[p] = merge(merged[p], next[p]);
+  }
+  const share = slab.kind === "Mean" ? last - first + 1 : 1;
+  for (let p = 0; p < merged.length; p++) values[p] = Math.round(merged[p] / share);
+  return { width, height, values };
+}
+
 export function at(voxels, shape, [i, j, k]) {
   return voxels[i + shape[0] * (j + shape[1] * k)];
 }

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from isimed.data.formats.volume import read_volume
-from isimed.ui.viewer.named_points import NamedPoint, Place, as_csv, as_fcsv, as_markups, as_slicer_zip
+from isimed.ui.kept.exporting import as_csv, as_fcsv, as_markups, as_slicer_zip
+from isimed.ui.kept.things import NamedPoint, Place
 
 POINT = NamedPoint(
     "parotid, left",

@@ -1,0 +1,89 @@
+// Distances and circles: drawn in the browser, in millimetres through the affine; Python keeps them and adds figures.
+
+import { toMm, toScreen, toVoxel } from "./geometry.js";
+import { text } from "./overlays.js";
+
+export const TOOLS = { distance: "Distance", circle: "Circle" };
+const COLOUR = "#ff9ed8"; // neither the crop's box, the crosshair nor an organ
+
+/** Millimetres between two voxels. */
+export function distanceMm(grid, [a, b]) {
+  const from = toMm(grid, a), to = toMm(grid, b);
+  return Math.hypot(...from.map((v, axis) => v - to[axis]));
+}
+
+/** What is known of a measurement while it is drawn. */
+function words(grid, { kind, ends }) {
+  const mm = distanceMm(grid, ends);
+  return kind === "circle" ? `radius ${mm.toFixed(1)} mm · ${(Math.PI * mm * mm).toFixed(0)} mm²` : `${mm.toFixed(1)} mm`;
+}
+
+/** All measurements whose ends lie on the slice shown, and the one that is being drawn. */
+export function drawMeasures(context, view, slice, viewer) {
+  const { data, draft, grid } = viewer;
+  for (const one of [...data.measures, ...(draft ? [{ ...draft, words: words(grid, draft) }] : [])]) {
+    if (isHere(view, slice, one)) draw(context, view, grid, one);
+  }
+}
+
+/** Flat on this slice; a line that is flat in no plane of its own is seen on all slices from end to end. */
+function isHere(view, slice, { kind, plane, ends }) {
+  if (kind === "circle" && plane !== view.plane) return false;
+  const depth = (axis) => ends.map((end) => end[axis]);
+  const flat = (axis) => Math.abs(depth(axis)[0] - depth(axis)[1]) <= 0.5;
+  const [low, high] = [Math.min(...depth(view.through)), Math.max(...depth(view.through))];
+  return [0, 1, 2].some(flat) && !flat(view.through) ? false : slice >= low - 0.5 && slice <= high + 0.5;
+}
+
+function draw(context, view, grid, { kind, ends, words }) {
+  const [a, b] = ends.map((end) => toScreen(view, end));
+  context.save();
+  context.strokeStyle = COLOUR;
+  context.lineWidth = 1.5;
+  context.beginPath();
+  let at = b;
+  if (kind === "circle") {
+    const radius = distanceMm(grid, ends) * view.scale;
+    context.arc(a[0], a[1], radius, 0, 2 * Math.PI);
+    at = [a[0] + radius, a[1]];
+  } else {
+    context.moveTo(...a);
+    context.lineTo(...b);
+    for (const [x, y] of [a, b]) {
+      context.moveTo(x + 3, y);
+      context.arc(x, y, 3, 0, 2 * Math.PI);
+    }
+  }
+  context.stroke();
+  context.font = "500 12px system-ui, sans-serif";
+  const wide = context.measureText(words).width;
+  const x = at[0] + 8 + wide > view.size[0] ? Math.max(4, Math.min(at[0], view.size[0]) - 8 - wide) : at[0] + 8;
+  text(context, words, x, Math.min(view.size[1] - 6, Math.max(14, at[1] - 6)), COLOUR);
+  context.restore();
+}
+
+/** A drag with a tool in hand, from one point of a pane to another. */
+export function drag(viewer, pane, from, to) {
+  const view = pane.view();
+  viewer.look({ draft: { kind: viewer.tool, plane: pane.plane, ends: [from, to].map((p) => toVoxel(view, p, viewer.cursor)) } });
+}
+
+/** With keys alone: the first press sets an end at the crosshair, the next one the other. */
+export function byKey(viewer, kind, plane) {
+  const { draft } = viewer;
+  if (draft?.byKey && draft.kind === kind && draft.plane === plane) return finish(viewer);
+  viewer.look({ draft: { kind, plane, ends: [viewer.cursor, viewer.cursor], byKey: true } });
+}
+
+export function stretch(viewer) {
+  if (viewer.draft?.byKey) viewer.draft = { ...viewer.draft, ends: [viewer.draft.ends[0], viewer.cursor] };
+}
+
+/** Hand it to Python; it stays drawn until Python's own comes back. */
+export function finish(viewer) {
+  const { draft, grid } = viewer;
+  if (!draft || distanceMm(grid, draft.ends) < 0.1) return viewer.look({ draft: null });
+  viewer.draft = { ...draft, byKey: false };
+  viewer.send("measure", { kind: draft.kind, plane: draft.plane, ends: draft.ends, count: ++viewer.clicks,
+    url: viewer.data.volume.url });
+}
