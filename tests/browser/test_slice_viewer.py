@@ -4,7 +4,9 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from isimed.ui.slice_viewer import encoding
 
@@ -247,6 +249,125 @@ def test_a_failed_fetch_says_so_and_can_be_tried_again(app, page):
     page.unroute("**/isimed/voxels/*")
     page.get_by_role("button", name="Try again").first.click()
     page.locator(".readout .voxel").first.wait_for()
+
+
+def drag(page, plane, start, end):
+    box = canvas(page, plane).bounding_box()
+    (x0, y0), (x1, y1) = place(page, plane, start), place(page, plane, end)
+    page.mouse.move(box["x"] + x0, box["y"] + y0)
+    page.mouse.down()
+    page.mouse.move(box["x"] + x1, box["y"] + y1, steps=4)
+    page.mouse.up()
+
+
+def pixels(page, plane):
+    """A canvas as it is drawn, to be compared with a later one."""
+    page.wait_for_timeout(150)
+    return canvas(page, plane).evaluate("(canvas) => canvas.toDataURL()")
+
+
+def test_a_dragged_distance_reaches_python_in_mm_and_is_drawn_on_its_slice_alone(viewer):
+    before = pixels(viewer, "axial")
+    viewer.get_by_role("button", name="Distance").first.click()
+    drag(viewer, "axial", (10, 10, 15), (30, 34, 15))  # 40 mm across, 36 mm up
+    viewer.get_by_text(re.compile(r"^distance axial 5[34]\.\d mm from \[10, 10, 15\]$")).wait_for()
+    viewer.mouse.move(0, 0)
+    assert readout(viewer) == "20, 25, 15"  # the crosshair stayed
+    kept = pixels(viewer, "axial")
+    assert kept != before
+    canvas(viewer, "axial").press("Escape")
+    assert viewer.get_by_role("button", name="Distance").first.get_attribute("aria-pressed") == "false"
+    other = viewer.locator("canvas[data-plane=axial]").first
+    other.press("ArrowUp")
+    drawn_above = """(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]
+        .some((v, n, all) => n % 4 === 0 && v === 255 && all[n + 1] === 158 && all[n + 2] === 216)"""
+    viewer.wait_for_timeout(150)
+    assert not other.evaluate(drawn_above)
+    other.press("ArrowDown")
+    viewer.wait_for_timeout(150)
+    assert other.evaluate(drawn_above)
+
+
+def test_keys_alone_measure_a_circle(viewer):
+    canvas(viewer, "coronal").focus()
+    viewer.keyboard.press("c")
+    for _ in range(4):
+        viewer.keyboard.press("Shift+ArrowUp")
+    viewer.keyboard.press("c")
+    viewer.get_by_text("circle coronal 16.0 mm from [20, 25, 15]").wait_for()
+
+
+def test_the_question_mark_shows_the_keys_and_escape_gives_the_focus_back(viewer):
+    canvas(viewer, "sagittal").focus()
+    viewer.keyboard.press("?")
+    shown = viewer.get_by_role("dialog", name="Keys and mouse").first
+    assert "window presets" in shown.inner_text()
+    viewer.keyboard.press("Escape")
+    shown.wait_for(state="hidden")
+    viewer.keyboard.press("ArrowUp")
+    assert readout(viewer) == "21, 25, 15"
+
+
+def test_a_slab_shows_the_brightest_through_it_and_says_how_thick_it_is(viewer):
+    beside = (29, 36, 17)  # two slices below the bright block
+    show_voxel(viewer, beside)
+    viewer.wait_for_timeout(150)
+    assert grey(viewer, "axial", beside) < 60
+    viewer.get_by_label("Slab").first.select_option("MIP 20 mm")
+    viewer.wait_for_timeout(150)
+    assert grey(viewer, "axial", beside) > 240
+    assert "MIP of 20 mm" in canvas(viewer, "axial").get_attribute("aria-label")
+    canvas(viewer, "axial").press("m")
+    viewer.wait_for_timeout(150)
+    assert "MinIP of 20 mm" in canvas(viewer, "axial").get_attribute("aria-label")
+    assert grey(viewer, "axial", beside) < 60
+
+
+def test_one_plane_takes_the_whole_screen_and_gives_it_back(viewer):
+    wide = canvas(viewer, "axial").bounding_box()["width"]
+    canvas(viewer, "axial").press("f")
+    viewer.wait_for_function("document.fullscreenElement !== null")
+    viewer.wait_for_timeout(300)
+    assert canvas(viewer, "axial").bounding_box()["width"] == 1440 > wide
+    canvas(viewer, "axial").press("f")
+    viewer.wait_for_function("document.fullscreenElement === null")
+    viewer.wait_for_timeout(300)
+    assert canvas(viewer, "axial").bounding_box()["width"] == pytest.approx(wide, abs=1)
+
+
+def test_pictures_of_one_plane_and_of_all_are_saved_here(viewer, tmp_path, foreign_hosts):
+    sizes = {}
+    for keys in ("p", "Shift+P"):
+        with viewer.expect_download() as waiting:
+            canvas(viewer, "axial").press(keys)
+        waiting.value.save_as(tmp_path / waiting.value.suggested_filename)
+        with Image.open(tmp_path / waiting.value.suggested_filename) as picture:
+            assert picture.format == "PNG"
+            sizes[waiting.value.suggested_filename] = picture.size
+            foot = np.asarray(picture.convert("L"))[-50:]
+        assert (foot > 150).sum() > 500  # words stand below the planes
+    assert list(sizes) == ["Patient_7-axial.png", "Patient_7.png"]
+    assert sizes["Patient_7.png"][0] > 2 * sizes["Patient_7-axial.png"][0]
+    assert foreign_hosts(viewer) == set()
+
+
+def test_labels_have_a_legend_and_a_switch_each(app, page):
+    page.goto(f"{app}?labels=1")
+    page.locator(".readout .voxel").first.wait_for()
+    both = pixels(page, "axial")
+    page.get_by_label("right thing").uncheck()
+    one = pixels(page, "axial")
+    page.get_by_label("left thing").uncheck()
+    none = pixels(page, "axial")
+    assert len({both, one, none}) == 3
+    page.get_by_label("right thing").check()
+    page.get_by_label("left thing").check()
+    assert pixels(page, "axial") == both
+
+
+def test_windows_are_chosen_from_a_list_too(viewer):
+    viewer.get_by_label("Window", exact=True).first.select_option(label="Bone (3)")
+    assert viewer.locator(".toolbar .window").first.text_content() == "L 400  W 1800"
 
 
 def test_nothing_is_asked_of_another_host(viewer, foreign_hosts):

@@ -10,6 +10,7 @@ import pytest
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.explore.one_scan.choose import fitting_checkpoints
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
+from isimed.ui.kept.exporting import as_fcsv
 from tests.small import write_cohort
 
 SOURCES = "(pictures) => pictures.map((picture) => picture.src).join()"
@@ -105,6 +106,73 @@ def test_a_kept_point_is_exported_for_slicer(viewer, tmp_path):
     assert markup["coordinateSystem"] == "LPS"
     assert markup["controlPoints"][0]["label"] == "the spot"
     assert markup["controlPoints"][0]["position"] == pytest.approx([50, 60, -50])
+
+
+def kept_count(viewer):
+    return int(re.search(r"\d+", viewer.get_by_role("button", name=re.compile(r"Points \(\d+\)")).inner_text()).group())
+
+
+def open_points(viewer):
+    """Open the list; a run of the page that is still under way may close it again."""
+    for _ in range(10):
+        if not viewer.get_by_label("Name of this place").is_visible():
+            viewer.get_by_role("button", name=re.compile(r"Points \(\d+\)")).click()
+        viewer.wait_for_timeout(700)
+        if viewer.get_by_label("Name of this place").is_visible():
+            return
+
+
+def test_a_kept_point_is_there_after_a_reload_until_it_is_deleted(viewer):
+    count = kept_count(viewer)
+    open_points(viewer)
+    viewer.get_by_label("Name of this place").fill("stays")
+    viewer.get_by_label("Name of this place").press("Enter")
+    viewer.get_by_role("button", name=re.compile("Keep it")).click()
+    viewer.get_by_role("button", name=f"Points ({count + 1})").wait_for()
+    viewer.reload()
+    viewer.get_by_role("button", name=f"Points ({count + 1})").wait_for(timeout=60_000)
+    open_points(viewer)
+    viewer.get_by_role("button", name="Delete stays").click()
+    viewer.get_by_role("button", name=f"Points ({count})").wait_for()
+
+
+def test_a_circle_in_the_scan_is_kept_with_its_mean_and_sd(viewer):
+    count = kept_count(viewer)
+    viewer.get_by_role("button", name="Circle").click()
+    box = viewer.locator("canvas[data-plane=axial]").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    viewer.mouse.move(x, y)
+    viewer.mouse.down()
+    viewer.mouse.move(x + 40, y, steps=4)
+    viewer.mouse.up()
+    viewer.get_by_role("button", name=f"Points ({count + 1})").wait_for(timeout=60_000)
+    open_points(viewer)
+    viewer.get_by_text(re.compile(r"mean [\d.]+, SD [\d.]+, \d+ mm²")).last.wait_for()
+
+
+def test_points_of_slicer_are_imported_for_the_scan_that_is_shown(viewer, tmp_path):
+    file = tmp_path / "points.fcsv"
+    file.write_text(as_fcsv([("from Slicer", (-50.0, -60.0, -50.0))]))
+    open_points(viewer)
+    viewer.locator("input[type=file]").set_input_files(file)
+    viewer.get_by_role("button", name="Import", exact=True).click()
+    viewer.get_by_text("Imported 1 of 1.").wait_for()
+    viewer.get_by_text(re.compile(r"-50.0, -60.0, -50.0 mm")).last.wait_for()
+
+
+def test_linked_patients_zoom_along_and_come_back_together(viewer):
+    other = viewer.locator("canvas[data-plane=axial]").nth(1)
+    look = "(canvas) => canvas.toDataURL()"
+    viewer.wait_for_timeout(500)
+    before = other.evaluate(look)
+    first = viewer.locator("canvas[data-plane=axial]").first
+    for _ in range(4):
+        first.press("+")
+    viewer.wait_for_timeout(300)
+    assert other.evaluate(look) != before
+    first.press("0")
+    viewer.wait_for_timeout(300)
+    assert other.evaluate(look) == before
 
 
 def test_crops_chosen_here_are_lit_in_the_map_and_stay_chosen(viewer):

@@ -88,21 +88,21 @@ def found_places(found: Sequence[Found]) -> tuple[Place, ...]:
 
 def _show(cohort: Cohort, one: store.Kept) -> None:
     thing = one.thing
-    words, go, drop = st.columns([6, 1, 1], vertical_alignment="center")
     if isinstance(thing, NamedPoint):
         volume, place = thing.clicked.volume, thing.clicked.mm
         more = f"{', '.join(f'{v:.1f}' for v in place)} mm · {len(thing.found)} matches"
     else:
         volume, place, more = thing.volume, thing.ends_mm[0], f"{thing.words()} · {thing.plane}"
-    words.markdown(f"**{plain(thing.name)}** · {plain(volume)} · {plain(more)}")
-    go.button(
-        "", icon=":material/my_location:", key=f"go-{one.id}", help=f"Go to {plain(thing.name)}",
-        on_click=search.set_point, args=(volume, place), disabled=volume not in {entry.id for entry in cohort.volumes},
-    )  # fmt: skip
-    drop.button(
-        "", icon=":material/delete:", key=f"forget-{one.id}", help=f"Delete {plain(thing.name)}",
-        on_click=store.forget, args=(cohort, one.id),
-    )  # fmt: skip
+    name = plain(thing.name)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{name}** · {plain(volume)} · {plain(more)}", width="stretch")
+        st.button(
+            f"Go to {name}", key=f"go-{one.id}", type="tertiary", on_click=search.set_point, args=(volume, place),
+            disabled=volume not in {entry.id for entry in cohort.volumes},
+        )  # fmt: skip
+        st.button(
+            f"Delete {name}", key=f"forget-{one.id}", type="tertiary", on_click=store.forget, args=(cohort, one.id)
+        )
 
 
 def _export(cohort: Cohort, things: Sequence[store.Thing]) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from isimed.data.formats.volume import read_volume
-from isimed.ui.kept.exporting import as_csv, as_fcsv, as_markups, as_slicer_zip
-from isimed.ui.kept.things import NamedPoint, Place
+from isimed.ui.kept.exporting import as_csv, as_fcsv, as_markups, as_slicer_zip, measurements_as_csv
+from isimed.ui.kept.things import Measurement, NamedPoint, Place
 
 POINT = NamedPoint(
     "parotid, left",
@@ -73,3 +73,19 @@ def test_simpleitk_finds_the_marked_voxel_at_the_exported_place(tmp_path, axes):
     itk = sitk.ReadImage(str(tmp_path / "scan.nii.gz"))
     z, y, x = np.argwhere(sitk.GetArrayFromImage(itk))[0]
     assert exported == pytest.approx(itk.TransformIndexToPhysicalPoint((int(x), int(y), int(z))), abs=2e-3)
+
+
+def test_measurements_say_their_unit_and_slicer_gets_the_distances_as_lines():
+    ends = ((0.0, 0.0, 0.0), (3.0, 4.0, 0.0))
+    distance = Measurement("=d", "A", "distance", "axial", ends)
+    circle = Measurement("c", "A", "circle", "axial", ends, 41.25, 6.5, 30, "HU")
+    rows = list(csv.DictReader(io.StringIO(measurements_as_csv([distance, circle]))))
+    assert [row["length_mm"] for row in rows] == ["5.000", "5.000"]
+    assert (rows[0]["name"], rows[0]["area_mm2"], rows[0]["mean"]) == ("'=d", "", "")
+    assert float(rows[1]["area_mm2"]) == pytest.approx(25 * np.pi, abs=0.01)
+    assert (rows[1]["mean"], rows[1]["sd"], rows[1]["unit"], rows[1]["voxels"]) == ("41.2500", "6.5000", "HU", "30")
+    with zipfile.ZipFile(io.BytesIO(as_slicer_zip([], [distance, circle]))) as archive:
+        assert archive.namelist() == ["A.mrk.json"]
+        (line,) = json.loads(archive.read("A.mrk.json"))["markups"]
+    assert line["type"] == "Line"
+    assert [control["position"] for control in line["controlPoints"]] == [[0.0, 0.0, 0.0], [-3.0, -4.0, 0.0]]

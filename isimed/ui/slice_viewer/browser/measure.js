@@ -45,7 +45,7 @@ function draw(context, view, grid, { kind, ends, words }) {
   if (kind === "circle") {
     const radius = distanceMm(grid, ends) * view.scale;
     context.arc(a[0], a[1], radius, 0, 2 * Math.PI);
-    at = [a[0] + radius, a[1]];
+    at = [a[0], a[1] + radius + 18]; // below it, in the middle
   } else {
     context.moveTo(...a);
     context.lineTo(...b);
@@ -57,8 +57,9 @@ function draw(context, view, grid, { kind, ends, words }) {
   context.stroke();
   context.font = "500 12px system-ui, sans-serif";
   const wide = context.measureText(words).width;
-  const x = at[0] + 8 + wide > view.size[0] ? Math.max(4, Math.min(at[0], view.size[0]) - 8 - wide) : at[0] + 8;
-  text(context, words, x, Math.min(view.size[1] - 6, Math.max(14, at[1] - 6)), COLOUR);
+  const x = kind === "circle" ? at[0] - wide / 2 : at[0] + 8;
+  const inside = (value, most) => Math.max(4, Math.min(most, value));
+  text(context, words, inside(x, view.size[0] - wide - 4), Math.max(14, inside(at[1] - 6, view.size[1] - 6)), COLOUR);
   context.restore();
 }
 

@@ -7,6 +7,7 @@ import { element } from "./element.js";
 import { cut, cutSlab, paint, slabEnds } from "./voxels.js";
 
 const TITLES = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal" };
+const CORNERS = '<svg width="12" height="12" viewBox="0 0 12 12" fill="none" stroke="currentColor" stroke-width="1.5" aria-hidden="true"><path d="M1 4V1h3M8 1h3v3M11 8v3H8M4 11H1V8"/></svg>';
 const INK = "#e6e9ee";
 const CROSSHAIR = "rgba(122, 200, 235, 0.75)";
 
@@ -18,7 +19,7 @@ export class Pane {
     this.canvas.tabIndex = 0;
     this.canvas.dataset.plane = plane;
     this.canvas.setAttribute("role", "img");
-    this.full = element("button", { className: "full", textContent: "⛶", title: "Full screen (F)", "aria-label": `${TITLES[plane]} plane on the full screen`,
+    this.full = element("button", { className: "full", innerHTML: CORNERS, title: "Full screen (F)", "aria-label": `${TITLES[plane]} plane on the full screen`,
       onclick: () => this.toggleFull() });
     this.box = element("div", { className: "pane" }, this.canvas, this.full);
     this.scan = document.createElement("canvas");
@@ -131,8 +132,9 @@ export class Pane {
   }
 
   describe(slice, count) {
-    const how = this.viewer.data.compact ? "" : " Arrow keys change the slice, Enter chooses the crosshair's voxel.";
+    const how = this.viewer.data.compact ? "" : " Arrow keys change the slice, Enter chooses the crosshair's voxel, ? shows all keys.";
+    const slab = this.slabWords(this.view(), slice).replace(" ", " of ");
     this.canvas.setAttribute("aria-label",
-      `${TITLES[this.plane]} plane, slice ${slice + 1} of ${count}, ${this.viewer.convention} convention.${how}`);
+      `${TITLES[this.plane]} plane, slice ${slice + 1} of ${count},${slab && ` ${slab},`} ${this.viewer.convention} convention.${how}`);
   }
 }
