@@ -160,7 +160,8 @@ def drawn_from(event: Any, volume: Volume, url: str) -> Drawn | None:
     """The measurement in a browser's message; None for no message, or an impossible one."""
     if not isinstance(event, dict) or event.get("url") != url:
         return None
-    kind, plane = event.get("kind"), event.get("plane")
+    kind: Any = event.get("kind")
+    plane: Any = event.get("plane")
     try:
         ends = np.array(event["ends"], dtype=float)
     except (KeyError, TypeError, ValueError):
