@@ -6,6 +6,7 @@ from isimed.core.text import plain
 from isimed.ui import state
 from isimed.ui.volumes import panels
 from isimed.ui.volumes.import_panel import show_import
+from isimed.ui.volumes.what_it_is import show_what_it_is
 
 st.title("Volumes")
 cohort = state.choose_cohort()
@@ -17,11 +18,13 @@ with st.expander("Add volumes", icon=":material/add:"):
     show_import()
 
 st.subheader(plain(cohort.name))
-report, thumbnails, split, cache = st.tabs(["Quality", "Pictures", "Split", "Prepared volumes"])
+report, what, thumbnails, split, cache = st.tabs(["Quality", "What it is", "Pictures", "Split", "Prepared volumes"])
 with split:
     panels.show_split(cohort)
 with cache:
     panels.show_cache(cohort)
+with what:
+    show_what_it_is(cohort)
 with report:  # last: the first check of a large cohort takes minutes
     panels.show_report(panels.checked(cohort))
 with thumbnails:

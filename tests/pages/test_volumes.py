@@ -9,16 +9,30 @@ from streamlit.testing.v1 import AppTest
 
 from isimed.data.cohorts.cohort import Cohort, cohort_names, register
 from isimed.data.cohorts.splits import read_split
+from isimed.data.formats.volume import Volume
 from isimed.data.prepared.cache import prepare_cohort
 from isimed.data.prepared.preprocess import Preparation
+from isimed.explore.one_scan import describe
+from isimed.explore.one_scan.fit import Fit
+from isimed.explore.one_scan.where import Description
+from isimed.ui import background
 from tests.data.make import blob, write_dicom, write_nifti
 from tests.small import write_cohort
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "volumes.py")
 
 
+def where(scan: Volume, *, cohort: Cohort) -> Description:
+    """No network at work: all fit but P1."""
+    times = 1.4 if "P1" in scan.name else 0.7
+    fit = Fit("brain-flair", times < 1, 60.0, times, 1.0, 0.95)
+    return Description((fit,), region="of the brain" if fit.fits else None, kind="MRI")
+
+
 @pytest.fixture
-def app(tmp_path: Path) -> AppTest:
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setattr(describe, "where", where)
+    background.forget("where-all")
     register(write_cohort(tmp_path / "cohort"))
     return AppTest.from_file(PAGE, default_timeout=60).run()
 
@@ -121,3 +135,17 @@ def test_cache_is_deleted(app: AppTest) -> None:
     assert app.dataframe[0].value.loc[0, "prepared"].startswith("3 ")
     press(app, "Delete the prepared volumes")
     assert "Deleted 3" in app.success[-1].value
+
+
+def test_every_scan_is_looked_at_behind_the_page_and_one_that_fits_nothing_says_so(app: AppTest) -> None:
+    cohort = Cohort.load("small")
+    if work := background.of(f"where-all-{cohort.fingerprint}"):
+        assert work.finished.wait(10)
+    app.run()
+    assert not app.exception
+    table = next(element.value for element in app.dataframe if "which network fits" in element.value)
+    told = dict(zip(table["volume"], table["which network fits"], strict=True))
+    assert told["P0"] == "brain-flair"
+    assert told["P1"] == "none"
+    assert "1.4 times its limit" in table["how well"][1]
+    assert table["what it is"][0] == "MRI; the body of the brain"
