@@ -74,18 +74,21 @@ say = partial(matches.note, details=details, in_mm=table.info.in_mm, fit=how_it_
 with there:
     reference.say_alone(query)
 with there, st.spinner("Searching the other patients…"):
-    found = search.find(query, table, code)
+    studies = search.other_studies(query, table, code)[: matches.BEST]
+    of_him = {study.volume for study in studies}
+    found = [match for match in search.find(query, table, code) if match.volume not in of_him]
+    shown = matches.BEST - len(studies)
 with below:
-    matches.show_strip(query, found[matches.BEST :], edge_mm, plane=plane, say=say)
+    matches.show_strip(query, found[shown:], edge_mm, plane=plane, say=say)
 with said:
-    fitted = search.fit_fields(query, table, found[: matches.BEST])
+    fitted = search.fit_fields(query, table, found[:shown])
 with there:
-    best = (search.look_up if fitted else search.refine)(query, table, found[: matches.BEST])
+    best = (search.look_up if fitted else search.refine)(query, table, found[:shown])
     height = HEIGHT // 2 - 30
-    matches.show_best(query, best, plane=plane, height=height, say=say, overlays=overlays)
-found = [*best, *found[matches.BEST :]]
+    matches.show_best(query, [*studies, *best], plane=plane, height=height, say=say, overlays=overlays)
+found = [*best, *found[shown:]]
 with said:
     clicked.say_where(query, found)
 with buttons:
-    point_list.panel(cohort, point_list.Place(volume_id, point_mm), found)
+    point_list.panel(cohort, point_list.Place(volume_id, point_mm), [*studies, *found])
     box.panel(table, volume_id, point_mm, best)

@@ -195,6 +195,14 @@ def table(
     return _open_table(info.model_dump_json(), tuple(there), changed)
 
 
+def table_of_volumes(info: TableInfo, volumes: tuple[str, ...]) -> Table | None:
+    """Some volumes of a table; None where one of them is not embedded yet."""
+    files = [volume_file(info, volume) for volume in volumes]
+    if not all(file.is_file() for file in files):
+        return None
+    return _open_table(info.model_dump_json(), volumes, max(file.stat().st_mtime_ns for file in files))
+
+
 @st.cache_resource(max_entries=6, show_spinner="Opening the embedding table…")
 def _open_table(info: str, volumes: tuple[str, ...], changed: int) -> Table:
     return open_table(TableInfo.model_validate_json(info), volumes)

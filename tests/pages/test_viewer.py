@@ -16,6 +16,7 @@ from isimed.explore.one_scan.fit import Fit
 from isimed.explore.one_scan.where import Description
 from isimed.explore.search import field
 from isimed.explore.search.locate import Location
+from isimed.explore.search.query import Query
 from isimed.explore.tables import selection as selections
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from isimed.explore.tables.ready_made import bring_embedded
@@ -253,3 +254,27 @@ def test_a_scan_that_no_network_fits_is_told_before_the_first_click_and_the_user
     found = search.Found(Location("S1", "P1", (0.0, 0.0, 0.0), 1.0, 2.0))
     assert "does not fit" in matches.note(found, details=False, in_mm=True, fit=said.fits[0])
     assert "fits well" in matches.note(found, details=False, in_mm=True)
+
+
+@pytest.mark.parametrize("reference", [False, True])
+def test_a_patients_other_study_stands_first_whoever_is_searched(
+    page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: bool
+) -> None:
+    shown: list[list[str]] = []
+    real = matches.show_best
+
+    def show(query: Query, found: list[search.Found], **more: object) -> None:
+        shown.append([match.volume for match in found])
+        real(query, found, **more)
+
+    monkeypatch.setattr(matches, "show_best", show)
+    manifest = write_cohort(tmp_path / "again", patients=2 if reference else 3, name="again")
+    manifest.write_text(manifest.read_text().replace('"S1"', '"S0"'))
+    register(manifest)
+    cohort = Cohort.load("again")
+    embed_cohort(cohort, checkpoint_for("untrained", cohort), step_mm=48)
+    page.query_params.update({"cohort": "again", "volume": "P0"})
+    page.run()
+    assert not page.exception
+    assert shown[0][0] == "P1"
+    assert sorted(shown[0][1:]) == (["small/P0", "small/P1", "small/P2"] if reference else ["P2"])

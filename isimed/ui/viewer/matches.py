@@ -30,6 +30,7 @@ from isimed.ui.viewer.slices import slice_picture
 UNFIT = "means nothing: the network does not fit"
 LINK = "patients"
 BEST = 4
+SAME = "same patient, other study"
 STRIP = 16
 FIELD_MM = 200.0  # a head, at one scale for all: wide shoulders would make the place too small to compare
 LEGEND = (
@@ -94,12 +95,18 @@ def show_best(
                 overlays=replace(drawn, boxes=()) if absent else drawn,
                 appearance=Appearance(
                     layout=plane, field_mm=FIELD_MM, controls=False, readout=False, height=height, grows=0.5,
-                    crosshair=not absent, header=Header(match.volume, say(match), "Open"),
+                    crosshair=not absent, header=Header(_name(query, match), say(match), "Open"),
                 ),
                 behaviour=Behaviour(
                     link=None if absent else LINK, reports_clicks=False, on_action=_opener(query, match.volume)
                 ),
             )  # fmt: skip
+
+
+def _name(query: Query, match: Found) -> str:
+    cohort, entry = query.whose(match.volume)
+    same = cohort is query.cohort and entry.subject == query.subject
+    return f"{match.volume} · {SAME}" if same else match.volume
 
 
 def _opener(query: Query, volume: str) -> Callable[[Click], None]:

@@ -14,9 +14,10 @@ from isimed.data.demo.warp import true_point
 from isimed.data.prepared.crops import crop_centre_mm, grid_centres
 from isimed.explore.search.correspondence import correspondence
 from isimed.explore.search.field import kept_field
-from isimed.explore.search.locate import Location, all_crops_may_agree, deformed, from_table, refined, with_notes
+from isimed.explore.search.locate import Location, agree, all_crops_may_agree, deformed, from_table, refined, with_notes
 from isimed.explore.search.query import Point, Query
-from isimed.explore.search.retrieve import code_at, code_in
+from isimed.explore.search.retrieve import code_at, code_in, nearest_in_each
+from isimed.explore.tables.joined import Joined
 from isimed.explore.tables.store import Table
 from isimed.models.card import Card
 from isimed.ui import background, state
@@ -151,6 +152,23 @@ def look_up(query: Query, table: Table, found: Sequence[Found]) -> list[Found]:
     places = [match.location for match in found if not match.location.note]
     moved = {one.volume: one for one in deformed(table, query.prepared, places, query.volume, query.mm)}
     return with_errors(query, [moved.get(match.volume, match.location) for match in found])
+
+
+def other_studies(query: Query, table: Table, code: NDArray) -> list[Found]:
+    """The clicked place in the same patient's other scans: a follow-up, whoever else is searched.
+
+    Args:
+        table: that is searched; the patient's own scans are taken from the table of his cohort.
+    """
+    others = [one.id for one in query.cohort.volumes if one.subject == query.subject and one.id != query.volume]
+    info = table.own.info if isinstance(table, Joined) else table.info
+    info = info.model_copy(update={"cohort": query.cohort.name, "cohort_fingerprint": query.cohort.fingerprint})
+    own = state.table_of_volumes(info, (query.volume, *others)) if others else None
+    if own is None:
+        return []
+    nearest = nearest_in_each(own, code, own.volume != query.volume)
+    found = with_notes(query.prepared, agree(own, nearest, query.volume, query.mm))
+    return [Found(one) for one in refined(own, query.prepared, found, query.volume, query.mm)]
 
 
 def with_errors(query: Query, found: Sequence[Location]) -> list[Found]:
