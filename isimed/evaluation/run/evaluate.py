@@ -17,6 +17,7 @@ from isimed.evaluation.statistics.bootstrap import difference
 from isimed.models.card import UNTRAINED, versions
 
 CONTROLS = (UNTRAINED, "position_only", "body_box", "affine_registration")  # in every result, empty if not asked for
+WITHOUT_A_NETWORK = ("position_only", "affine_registration", "deformable_registration")  # what a checkpoint must beat
 Outcomes = dict[str, Outcome]
 FIT = 200  # what a part costs besides its crops, in crops; for the progress bar only
 
@@ -141,13 +142,14 @@ def _figures(found: Outcomes) -> Groups:
 
 
 def _differences(checkpoints: dict[str, Outcomes], controls: dict[str, Outcomes]) -> dict[str, Groups]:
-    """Paired differences: every two checkpoints, and every checkpoint and the untrained network."""
+    """Paired differences: every two checkpoints, and every checkpoint and what needs no training."""
     pairs = [(a, checkpoints[a], b, checkpoints[b]) for a, b in combinations(checkpoints, 2)]
     plain = {name: found for name, found in controls.items() if name.startswith(UNTRAINED)}
     if len(plain) == 1 and UNTRAINED not in checkpoints:
         pairs += [(a, checkpoints[a], UNTRAINED, plain[UNTRAINED]) for a in checkpoints]
-    if "position_only" in controls:  # what the network knows beyond the place
-        pairs += [(a, checkpoints[a], "position_only", controls["position_only"]) for a in checkpoints]
+    for name in WITHOUT_A_NETWORK:
+        if name in controls:
+            pairs += [(a, checkpoints[a], name, controls[name]) for a in checkpoints]
     found: dict[str, Groups] = {}
     for a, ours, b, theirs in pairs:
         rows: Groups = {}
