@@ -1,6 +1,6 @@
 """A grid of crops becomes an embedding table."""
 
-from isimed.cli.output import bar
+from isimed.cli.output import bar, say
 from isimed.cli.parser import CHECKPOINT_HELP, STEP_HELP, Commands, Options, at_least, length_mm
 
 
@@ -26,5 +26,5 @@ def run(options: Options) -> None:
         print(f"nothing to embed{part}: fewer volumes than parts")
         return
     with bar("crop", f"Embedding with {checkpoint.name}{part}") as progress:
-        table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, entries=entries, progress=progress)
+        table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, entries=entries, progress=progress, say=say)
     print(f"{len(table)} crops of {len(table.volumes)} volumes in {table.folder}{part}", flush=True)

@@ -140,6 +140,8 @@ def where(
     about = partial(Description, kind=kind, size_mm=(x, y, z))
     seen = look(scan, [checkpoint] if checkpoint else checkpoint_names(), cohort=cohort)
     if not seen:
+        if mm is not None:
+            _refuse_outside(scan, mm)
         return about((), notes=("No checkpoint here can say whether it fits: see `isimed profile --help`.",))
     best = seen[0]
     card = best.checkpoint.card
@@ -173,6 +175,14 @@ def where(
             if organ is None:
                 notes.append("No labelled organ is near this place in the reference.")
     return about(fits, best.region, best.axes, organ, tuple(notes))
+
+
+def _refuse_outside(scan: Volume, mm: ArrayLike) -> None:
+    """Raise InputError unless a place lies within the scan's field of view; for want of a body found by a network."""
+    voxel = scan.to_voxel(mm)
+    if not (np.isfinite(voxel).all() and (voxel > -1).all() and (voxel < scan.shape).all()):
+        place = ", ".join(f"{value:g}" for value in np.asarray(mm, dtype=float))
+        raise InputError(f"({place}) lies outside {scan.name}: give a place in scanner mm inside it.")
 
 
 def any_reference(checkpoint: Checkpoint) -> tuple[Cohort, Table] | None:

@@ -139,6 +139,7 @@ def embed_cohort(
     step_mm: float | None = None,
     entries: Sequence[Entry] | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Table:
     """Embed a grid of crops over volumes; what an earlier call wrote is kept.
 
@@ -146,6 +147,7 @@ def embed_cohort(
         step_mm: distance of neighbouring crops, by default a quarter of a crop's edge; a whole number of voxels.
         entries: which volumes; all by default.
         progress: called with (crops done, crops in all).
+        say: called with a sentence about volumes that are smaller than a crop.
 
     Returns:
         The table of these volumes.
@@ -158,6 +160,11 @@ def embed_cohort(
     entries = list(cohort.volumes if entries is None else entries)
     missing = [entry for entry in entries if not volume_file(info, entry.id).is_file()]
     volumes = prepare_cohort(cohort, checkpoint.card.preparation, entries=missing)
+    small = [entry.id for entry, volume in zip(missing, volumes, strict=True) if _is_small(volume, checkpoint)]
+    if small and say:
+        names = ", ".join(small[:3]) + (f" and {len(small) - 3} more" if len(small) > 3 else "")
+        crop = f"a crop of {checkpoint.name} ({checkpoint.card.crop_mm:g} mm)"
+        say(f"{names}: smaller than {crop}, so that most of each crop is empty and codes are no places.")
     grids = [grid_centres(volume, info.step_mm) for volume in volumes]
     total, done = sum(map(len, grids)), 0
 
@@ -174,6 +181,11 @@ def embed_cohort(
         write_volume(info, entry.id, columns)
     mark_unknown(info, entries)
     return open_table(info, [entry.id for entry in entries])
+
+
+def _is_small(volume: Prepared, checkpoint: Checkpoint) -> bool:
+    """Whether a crop is more than half empty along some axis wherever it lies."""
+    return min(volume.image.shape) < checkpoint.card.crop_size / 2
 
 
 def embed(path: str | Path, *, checkpoint: str | Checkpoint, step_mm: float | None = None) -> Table:

@@ -81,3 +81,10 @@ def test_where_exits_0_and_says_so_where_no_network_can_tell(
     assert "isimed profile" in said["notes"][0]
     assert main(["where", str(scan)]) == 0
     assert "No checkpoint here" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mm", [(1000.0, 10.0, 60.0), (0.0, float("nan"), 0.0)])
+def test_a_place_outside_is_refused_where_no_checkpoint_knows_the_scan(cohort: Cohort, mm: tuple) -> None:
+    scan = cohort.path(cohort.volumes[0].image)
+    with pytest.raises(InputError, match="lies outside"):
+        where(scan, mm=mm, checkpoint="untrained")

@@ -1,6 +1,7 @@
 """Embedding tables: resumable, never mixed, the same one by one as in a batch."""
 
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 import isimed
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.importing import import_cohort
 from isimed.data.prepared.cache import prepared
 from isimed.data.prepared.crops import crop_centre_mm, cut_crops, grid_centres
 from isimed.data.prepared.preprocess import Preparation
@@ -226,3 +228,14 @@ def test_a_table_of_an_older_version_learns_what_it_did_not_know(cohort: Cohort,
     assert np.isnan(table.tumour[table.rows("P1")]).all()
     assert (table.organ == -1).all()
     assert np.isfinite(table.wide_code()).all()
+
+
+def test_a_scan_smaller_than_a_crop_is_named(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    for name, slices in (("thin", 4), ("whole", 40)):
+        values = np.zeros((40, 40, slices), np.int16)
+        values[5:35, 5:35, :] = 500 + np.arange(slices)
+        nib.Nifti1Image(values, np.diag([4.0, 4.0, 4.0, 1.0])).to_filename(tmp_path / f"{name}_t1.nii.gz")
+    said: list[str] = []
+    cohort = Cohort.load(import_cohort(tmp_path, name="mixed"))
+    embed_cohort(cohort, checkpoint, step_mm=STEP, say=said.append)
+    assert [text.partition(", so")[0] for text in said] == ["thin_t1: smaller than a crop of untrained (128 mm)"]
