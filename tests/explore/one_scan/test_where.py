@@ -83,8 +83,10 @@ def test_where_exits_0_and_says_so_where_no_network_can_tell(
     assert "No checkpoint here" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("mm", [(1000.0, 10.0, 60.0), (0.0, float("nan"), 0.0)])
-def test_a_place_outside_is_refused_where_no_checkpoint_knows_the_scan(cohort: Cohort, mm: tuple) -> None:
-    scan = cohort.path(cohort.volumes[0].image)
-    with pytest.raises(InputError, match="lies outside"):
-        where(scan, mm=mm, checkpoint="untrained")
+@pytest.mark.parametrize("place", [("1000", "10", "60"), ("0", "0", "-4000")])
+def test_a_place_outside_is_refused_where_no_network_can_tell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, place: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("isimed.explore.one_scan.where.checkpoint_names", list)
+    assert main(["where", str(write_nifti(tmp_path / "scan.nii.gz")), "--mm", *place]) == 2
+    assert "lies outside scan.nii.gz" in capsys.readouterr().err
