@@ -16,6 +16,7 @@ ROWS = (
     "dense",
     "prepare",
     "query",
+    "first_minute",
     "start",
     "scale",
     "scale_out",

@@ -78,6 +78,14 @@ class AppServer:
                 own += (info.rss - getattr(info, "shared", 0)) / 1e6
         return {"resident_mb": round(resident, 1), "own_mb": round(own, 1)}
 
+    def cpu_seconds(self) -> float:
+        """What the server with its children has computed so far: little moved by other work on the machine."""
+        used = 0.0
+        for process in self._family():
+            with suppress(psutil.Error):
+                used += sum(process.cpu_times()[:2])
+        return used
+
     def counts(self) -> dict[str, int]:
         """Threads and open files, which leak where memory does not show it yet."""
         if self._process is None:
