@@ -34,13 +34,13 @@ def figures(tumour: NDArray, subject: NDArray, scores: dict[str, NDArray]) -> di
     """AUC of each score, and how many tumour and healthy crops are "larger than in 97 % of such places"."""
 
     def statistic(rows: NDArray) -> dict[str, float]:
-        found = {f"{name}_auc": auc(tumour[rows], score[rows]) for name, score in scores.items()}
-        told, is_tumour = scores["percentile"][rows] > BEYOND, tumour[rows]
-        shares = {"tumour_beyond_97": told[is_tumour], "healthy_beyond_97": told[~is_tumour]}
-        return found | {name: float(part.mean()) if len(part) else float("nan") for name, part in shares.items()}
+        return {f"{name}_auc": auc(tumour[rows], score[rows]) for name, score in scores.items()}
 
     found = bootstrap(subject, statistic, rests_on=patients_of_both(tumour, subject))
-    return {"crops": len(tumour), "tumour": int(tumour.sum()), **{k: v.to_json() for k, v in found.items()}}
+    told = scores["percentile"] > BEYOND
+    shares = {"tumour_beyond_97": told[tumour].mean(), "healthy_beyond_97": told[~tumour].mean()}
+    counts = {"crops": len(tumour), "tumour": int(tumour.sum())}
+    return {**counts, **{k: v.to_json() for k, v in found.items()}, **{k: float(v) for k, v in shares.items()}}
 
 
 def main() -> None:
