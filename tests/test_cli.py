@@ -42,7 +42,7 @@ TINY = [
         (["train", "COHORT", "--method", "magic"], "--method"),
         (["train", "--config", "missing.yaml"], "missing.yaml"),
         (["embed", "COHORT", "--checkpoint", "nothing"], "no checkpoint nothing"),
-        (["embed", "COHORT"], "--checkpoint"),
+        (["evaluate", "COHORT"], "--checkpoint"),
         (["locate", "COHORT", "--checkpoint", "untrained", "--volume", "P9", "--mm", "0", "0", "0"], "no volume P9"),
         (["runs", "stop"], "needs a run"),
         (["runs", "stop", "nothing"], "no run nothing"),
