@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from isimed.losses.ntxent import ntxent_loss as ntxent_loss
     from isimed.losses.vicreg import vicreg_loss as vicreg_loss
     from isimed.losses.vicreg import vicreg_terms as vicreg_terms
+    from isimed.losses.windows import across_windows_loss as across_windows_loss
+    from isimed.losses.windows import same_place_loss as same_place_loss
 
 _MODULES = {
     "barlow_twins": ("barlow_twins_loss",),
@@ -29,8 +31,10 @@ _MODULES = {
     ),
     "ntxent": ("ntxent_loss",),
     "vicreg": ("vicreg_loss", "vicreg_terms"),
+    "windows": ("across_windows_loss", "same_place_loss"),
 }
 __all__ = [
+    "across_windows_loss",
     "barlow_twins_loss",
     "dino_loss",
     "distance_loss",
@@ -40,6 +44,7 @@ __all__ = [
     "pairs_within",
     "pairwise_distances",
     "regression_loss",
+    "same_place_loss",
     "vicreg_loss",
     "vicreg_terms",
 ]

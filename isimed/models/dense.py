@@ -18,6 +18,7 @@ STRIDE = 2  # voxels between features
 MULTIPLE = 16  # of voxels, that each axis of what goes in has to have
 WIDTHS, STEM = (48, 96, 128, 128), 24
 AIR = 8  # voxels of background around a volume's body, in the axial plane
+CT_WINDOWS_HU = ((-120.0, 200.0), (-1000.0, -500.0))  # soft tissue and lung
 MOMENTUM = 0.02  # of batch norm: windows vary more from step to step than crops do
 
 
@@ -123,6 +124,18 @@ def read_field(field: Tensor, voxels: Tensor) -> Tensor:
     at = ((voxels + 0.5) / extent * 2 - 1).flip(-1).to(field.dtype)
     found = F.grid_sample(field, at[:, :, None, None], mode="bilinear", padding_mode="border", align_corners=False)
     return found[..., 0, 0].transpose(1, 2)
+
+
+def in_prepared_values(
+    windows_hu: Sequence[tuple[float, float]], whole_hu: tuple[float, float]
+) -> list[tuple[float, float]]:
+    """Windows of Hounsfield units as prepared values, of which -1 and 1 are the ends of ``whole_hu``.
+
+    >>> in_prepared_values([(-1000.0, 0.0)], (-1000.0, 1000.0))
+    [(-1.0, 0.0)]
+    """
+    low, high = whole_hu
+    return [((a - low) * 2 / (high - low) - 1, (b - low) * 2 / (high - low) - 1) for a, b in windows_hu]
 
 
 @dataclass(frozen=True, eq=False)

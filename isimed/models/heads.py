@@ -2,3 +2,4 @@
 
 DISTANCE_HEAD, PROTOTYPES_HEAD = "distance", "prototypes"
 CODE_SIZE = 512
+DENSE_CODE_SIZE = 16

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from isimed.core.errors import InputError
 from isimed.models.card import Card
-from isimed.models.dense import DenseBackbone
+from isimed.models.dense import DenseBackbone, in_prepared_values
 from isimed.models.encoder import Encoder
 
 
@@ -58,9 +58,7 @@ def network_of(card: Card) -> Encoder:
     """The network that a card describes, with weights that mean nothing yet."""
     backbone = None
     if card.architecture == "dense":
-        low, high = card.preparation.window_hu
-        prepared = [tuple((hu - low) * 2 / (high - low) - 1 for hu in window) for window in card.windows_hu]
-        backbone = DenseBackbone([(below, above) for below, above in prepared])
+        backbone = DenseBackbone(in_prepared_values(card.windows_hu, card.preparation.window_hu))
     return Encoder(card.heads, mm_per_unit=card.mm_per_unit, backbone=backbone)
 
 

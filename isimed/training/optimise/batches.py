@@ -1,8 +1,10 @@
 """A step's batch: which volumes, which crops, which views. A function of (seed, step), so nothing need be stored."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +30,7 @@ class Batch:
         groups: (n,) number of the volume in the step's global batch.
         total: crops of the global batch.
         first: where this process's rows begin in it.
+        shown: of windows, which show a place; crops are all shown.
     """
 
     crops: Tensor
@@ -36,17 +39,67 @@ class Batch:
     groups: Tensor
     total: int
     first: int
+    shown: None = None
 
 
-class Batches:
-    """Draws the batch of any step.
+class Steps(ABC):
+    """Which volumes a step shows, and batches made of them.
 
     Args:
         config: the training's options.
         volumes: all training volumes.
-        source: where their crops are cut.
+        device: where batches are made.
         rank: this process, counted from 0; a step's volumes are dealt out among all.
         world: how many processes there are.
+    """
+
+    def __init__(
+        self, config: TrainConfig, volumes: Sequence[Prepared], device: torch.device, *, rank: int = 0, world: int = 1
+    ) -> None:
+        self.config, self.volumes, self.device = config, volumes, device
+        self.rank, self.world = rank, world
+
+    @abstractmethod
+    def draw(self, step: int) -> Any:
+        """This process's part of a step: with ``centres_mm``, ``positions_mm``, ``groups``, ``shown`` and ``total``."""
+
+    @abstractmethod
+    def views(self, batch: Any, step: int) -> list[Any]:
+        """What the network looks at."""
+
+    @abstractmethod
+    def ask(self, network: Any, views: Sequence[Any]) -> list[dict[str, Tensor]]:
+        """What the network says of each view: name of a head -> rows."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.config.steps_per_epoch(len(self.volumes))
+
+    def chosen(self, step: int) -> np.ndarray:
+        """Indices of the volumes in a step: every volume once an epoch, in a new order each epoch."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng((self.config.seed, ORDER, epoch)).permutation(len(self.volumes))
+        return np.array_split(order, self.steps_per_epoch)[place]
+
+    def upcoming(self, first: int, end: int) -> Iterator[Any]:
+        """Batches of the steps ``first`` to ``end - 1``; on a GPU the next is cut while one is worked on."""
+        if self.device.type == "cpu":
+            yield from (self.draw(step) for step in range(first, end))
+            return
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(self.draw, first) if first < end else None
+            for step in range(first, end):
+                batch = ahead.result() if ahead else self.draw(step)
+                ahead = pool.submit(self.draw, step + 1) if step + 1 < end else None
+                yield batch
+
+
+class Batches(Steps):
+    """Crops around random places of the body, as many from each volume.
+
+    Args:
+        config, volumes, rank, world: as for `Steps`.
+        source: where crops are cut.
         views: full-size views of each crop.
         local_views: views of half a crop's edge beside them.
     """
@@ -62,19 +115,9 @@ class Batches:
         views: int = 1,
         local_views: int = 0,
     ) -> None:
-        self.config, self.volumes, self.source = config, volumes, source
-        self.rank, self.world = rank, world
+        super().__init__(config, volumes, source.device, rank=rank, world=world)
+        self.source = source
         self.full_views, self.local_views = views, local_views
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return self.config.steps_per_epoch(len(self.volumes))
-
-    def chosen(self, step: int) -> np.ndarray:
-        """Indices of the volumes in a step: every volume once an epoch, in a new order each epoch."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng((self.config.seed, ORDER, epoch)).permutation(len(self.volumes))
-        return np.array_split(order, self.steps_per_epoch)[place]
 
     def draw(self, step: int) -> Batch:
         """This process's crops of a step."""
@@ -110,14 +153,7 @@ class Batches:
             views.append(make_view(crops, config, dice, coarse=self.full_views > 1))
         return views
 
-    def upcoming(self, first: int, end: int) -> Iterator[Batch]:
-        """Batches of the steps ``first`` to ``end - 1``; on a GPU the next is cut while one is worked on."""
-        if self.source.device.type == "cpu":
-            yield from (self.draw(step) for step in range(first, end))
-            return
-        with ThreadPoolExecutor(1) as pool:
-            ahead = pool.submit(self.draw, first) if first < end else None
-            for step in range(first, end):
-                batch = ahead.result() if ahead else self.draw(step)
-                ahead = pool.submit(self.draw, step + 1) if step + 1 < end else None
-                yield batch
+    def ask(self, network: Any, views: Sequence[Tensor]) -> list[dict[str, Tensor]]:
+        """All views in one pass: one set of batch statistics."""
+        found = {name: rows.chunk(len(views)) for name, rows in network.outputs(torch.cat(list(views))).items()}
+        return [{name: parts[view] for name, parts in found.items()} for view in range(len(views))]

@@ -106,6 +106,23 @@ class TrainConfig(BaseModel):
         advanced=True,
         ge=0,
     )
+    largest_window: int = _option(
+        96,
+        "Longest edge of a dense network's windows; each edge is drawn between 32 and it.",
+        group="Data",
+        unit="voxels",
+        advanced=True,
+        ge=32,
+        le=256,
+        multiple_of=16,
+    )
+    same_place_weight: float = _option(
+        0.5,
+        "Weight of the distance between the codes that two windows give one place, beside the distance loss.",
+        group="Loss",
+        advanced=True,
+        ge=0,
+    )
     mm_per_unit: float = _option(
         20.0,
         "mm that one unit of the distance head stands for.",

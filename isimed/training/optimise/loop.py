@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import lightning_fabric as lf
 import numpy as np
@@ -19,7 +20,6 @@ from isimed.core.errors import InputError
 from isimed.data.prepared.preprocess import Prepared
 from isimed.models.encoder import Encoder
 from isimed.training.optimise import engine
-from isimed.training.optimise.batches import Batch
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.optimise.methods import Outputs, find_method
 from isimed.training.optimise.teacher import Teacher, momentum_at
@@ -57,7 +57,7 @@ class Trainer:
         self._check_batch(world)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            encoder = self.method.network(self.method, config)
+            encoder = self.method.network(self.method, config, volumes)
         engine.share_batch_norm(encoder, device)
         self.encoder = encoder
         optimiser = AdamW(
@@ -114,26 +114,27 @@ class Trainer:
             yield Step(self.step, epoch, named, rate, batch.total / seconds, gradient_norm)
             started = time.perf_counter()
 
-    def _forward(self, batch: Batch) -> Outputs:
-        """All views in one pass (one set of batch statistics), then the rows of all processes together."""
+    def _forward(self, batch: Any) -> Outputs:
+        """What the network says of each view, the rows of all processes together."""
         views = self.batches.views(batch, self.step)
         with self.fabric.autocast():  # which Fabric itself enters around a marked method only under DDP
-            found = self.module.outputs(torch.cat(views))
-        parts = {name: rows.chunk(len(views)) for name, rows in found.items() if name in self.method.heads}
+            found = self.batches.ask(self.module, views)
         gathered = [
-            {name: engine.gather_rows(part[view]) for name, part in parts.items()} for view in range(len(views))
+            {name: engine.gather_rows(rows) for name, rows in said.items() if name in self.method.heads}
+            for said in found
         ]
-        said: tuple[Tensor, ...] = ()
+        taught: tuple[Tensor, ...] = ()
         if self.teacher:
             full = views[: self.method.full_views(self.config)]
             with self.fabric.autocast():
-                said = self.teacher.logits(torch.cat(full)).chunk(len(full))
+                taught = self.teacher.logits(torch.cat(full)).chunk(len(full))
         return Outputs(
             views=gathered,
             centres_mm=engine.gather_rows(batch.centres_mm),
             positions_mm=engine.gather_rows(batch.positions_mm),
             groups=engine.gather_rows(batch.groups),
-            teacher=[engine.gather_rows(part) for part in said],
+            shown=None if batch.shown is None else engine.gather_rows(batch.shown),
+            teacher=[engine.gather_rows(part) for part in taught],
             centre=self.teacher.centre if self.teacher else None,
         )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from isimed import losses
 from isimed.core.errors import InputError
-from isimed.models.heads import CODE_SIZE, DISTANCE_HEAD, PROTOTYPES_HEAD
+from isimed.models.heads import CODE_SIZE, DENSE_CODE_SIZE, DISTANCE_HEAD, PROTOTYPES_HEAD
 from isimed.training.optimise.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from isimed.data.prepared.preprocess import Prepared
     from isimed.models.encoder import Encoder
-    from isimed.training.optimise.batches import Batches
+    from isimed.training.optimise.batches import Batches, Steps
 
 BARLOW_TWINS_HEAD, PROJECTION_HEAD = "barlow_twins", "projection"
 
@@ -32,11 +32,12 @@ class Outputs:
 
     Attributes:
         views: for each view, name of a head -> (N, D); row i of every view is crop i.
-        centres_mm: (N, 3) scanner mm.
+        centres_mm: (N, 3) scanner mm; of windows (N, P, 3), and heads then say (N, P, D).
         positions_mm: (N, 3) mm from the centre of the body's box.
         groups: (N,) which volume each crop comes from.
         teacher: for each full-size view the teacher's (N, K) logits.
         centre: (K,) running mean of the teacher's logits.
+        shown: (N, V, P) 1 where a view shows a place of a window, else 0.
     """
 
     views: Sequence[Mapping[str, "Tensor"]]
@@ -45,6 +46,7 @@ class Outputs:
     groups: "Tensor"
     teacher: Sequence["Tensor"] = ()
     centre: "Tensor | None" = None
+    shown: "Tensor | None" = None
 
     def of(self, head: str) -> list["Tensor"]:
         """(N, D) of each view."""
@@ -55,7 +57,7 @@ Terms = dict[str, "Tensor"]
 Loss = Callable[[Outputs, TrainConfig], "Terms | Tensor"]
 
 
-def crop_encoder(row: "Method", config: TrainConfig) -> "Encoder":
+def crop_encoder(row: "Method", config: TrainConfig, volumes: Sequence["Prepared"]) -> "Encoder":
     """The paper's network: one crop in, one row of each head out."""
     from isimed.models.encoder import Encoder
 
@@ -74,6 +76,25 @@ def crop_batches(
     return Batches(config, volumes, source, rank=rank, world=world, views=views, local_views=local_views)
 
 
+def dense_encoder(row: "Method", config: TrainConfig, volumes: Sequence["Prepared"]) -> "Encoder":
+    """A residual U-Net: all places of a window in one pass. CT's soft tissue and lung get channels of their own."""
+    from isimed.models.dense import CT_WINDOWS_HU, DenseBackbone, in_prepared_values
+    from isimed.models.encoder import Encoder
+
+    windows_hu = CT_WINDOWS_HU if all(volume.calibrated for volume in volumes) else ()
+    windows = in_prepared_values(windows_hu, (config.window_low_hu, config.window_high_hu))
+    return Encoder(row.heads, mm_per_unit=config.mm_per_unit, backbone=DenseBackbone(windows))
+
+
+def window_batches(
+    row: "Method", config: TrainConfig, volumes: Sequence["Prepared"], device: Any, *, rank: int, world: int
+) -> "Steps":
+    """Two windows of each volume of a step, and places of the body."""
+    from isimed.training.optimise.windows.window_batches import WindowBatches
+
+    return WindowBatches(config, volumes, device, rank=rank, world=world)
+
+
 @dataclass(frozen=True)
 class Method:
     """One row of the table.
@@ -85,8 +106,9 @@ class Method:
         views: full-size views of each crop.
         options: those of the config's options that count for this method and not for every one.
         teacher: the head that a momentum teacher answers with.
-        network: makes the network that is trained.
+        network: makes the network that is trained on these volumes.
         batches: makes what draws each step's batch.
+        crops: whether it is made of crops, and the options of crops count for it.
     """
 
     heads: Mapping[str, int]
@@ -95,8 +117,9 @@ class Method:
     views: int = 1
     options: Collection[str] = ()
     teacher: str | None = None
-    network: Callable[["Method", TrainConfig], "Encoder"] = crop_encoder
-    batches: Callable[..., "Batches"] = crop_batches
+    network: Callable[["Method", TrainConfig, Sequence["Prepared"]], "Encoder"] = crop_encoder
+    batches: Callable[..., "Steps"] = crop_batches
+    crops: bool = True
 
     def __post_init__(self) -> None:
         if not self.heads or any(not isinstance(size, int) or size < 1 for size in self.heads.values()):
@@ -116,7 +139,13 @@ class Method:
 
     def uses(self, option: str) -> bool:
         """Whether an option of the config counts for this method."""
+        if option in CROP_OPTIONS:
+            return self.crops
         return option in self.options or not any(option in row.options for row in METHODS.values())
+
+    def samples(self, config: TrainConfig) -> int:
+        """How many crops, or windows, of each volume a step shows."""
+        return config.crops_per_volume if self.crops else self.views
 
     def terms(self, outputs: Outputs, config: TrainConfig) -> Terms:
         """The loss's named terms.
@@ -254,6 +283,17 @@ def _dino(outputs: Outputs, config: TrainConfig) -> "Tensor":
     return losses.dino_loss(logits, outputs.teacher, centre)
 
 
+def _isimed_dense(outputs: Outputs, config: TrainConfig) -> Terms:
+    first, second = outputs.of(DISTANCE_HEAD)
+    assert outputs.shown is not None
+    here, there = outputs.shown.unbind(1)
+    terms = {
+        "distance": losses.across_windows_loss(first, second, outputs.centres_mm, (here, there)),
+        "same_place": losses.same_place_loss(first, second, (here, there)),
+    }
+    return terms | {"loss": terms["distance"] + config.same_place_weight * terms["same_place"]}
+
+
 def _regression(outputs: Outputs, config: TrainConfig) -> "Tensor":
     (codes,) = outputs.of(DISTANCE_HEAD)
     return losses.regression_loss(codes, outputs.positions_mm, penalty=config.penalty)
@@ -261,6 +301,7 @@ def _regression(outputs: Outputs, config: TrainConfig) -> "Tensor":
 
 DISTANCE = ("penalty", "pairs", "invariance_weight", "mm_per_unit")
 TWO_VIEWS = ("coarse_dropout", "coarse_shuffle")
+CROP_OPTIONS = ("crops_per_volume", "noise", "intensity", "blur", "flips")
 
 METHODS: dict[str, Method] = {
     "isimed": Method(
@@ -317,5 +358,15 @@ METHODS: dict[str, Method] = {
         loss=_regression,
         options=("penalty", "mm_per_unit"),
         description="The code is the crop's position in mm from the body's centre, three numbers.",
+    ),
+    "isimed-dense": Method(
+        heads={DISTANCE_HEAD: DENSE_CODE_SIZE},
+        loss=_isimed_dense,
+        views=2,
+        options=("largest_window", "same_place_weight", "mm_per_unit"),
+        description="The distances of isimed for all places of a volume in one pass, learned from pairs of windows.",
+        network=dense_encoder,
+        batches=window_batches,
+        crops=False,
     ),
 }

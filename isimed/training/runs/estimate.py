@@ -42,12 +42,12 @@ def estimate(config: TrainConfig, *, training_volumes: int, device: str) -> Esti
     The speed is that of the last run with the same method, device and crop size; a rough guess where there is none.
     """
     steps = config.steps_per_epoch(training_volumes) * config.epochs
-    crops = min(config.volumes_per_step, training_volumes) * config.crops_per_volume
-    total = training_volumes * config.crops_per_volume * config.epochs
+    method = find_method(config.method)
+    crops = min(config.volumes_per_step, training_volumes) * method.samples(config)
+    total = training_volumes * method.samples(config) * config.epochs
     measured = _measured(config, device)
     rate, source = measured or (_guess(config, device), "a rough guess: no run of this method on this device yet")
-    size = (config.crop_size / 32) ** 3
-    memory = BASE_BYTES + crops * _views(config) * size * BYTES_A_CROP[device]
+    memory = BASE_BYTES + crops * _size(config) * BYTES_A_CROP[device]
     return Estimate(steps=steps, crops=crops, seconds=total / rate, memory=memory, source=source)
 
 
@@ -57,17 +57,24 @@ def _views(config: TrainConfig) -> int:
 
 
 def _guess(config: TrainConfig, device: str) -> float:
-    work = _views(config) * (TEACHER_WORK if find_method(config.method).teacher else 1)
+    work = _size(config) * (TEACHER_WORK if find_method(config.method).teacher else 1)
     cores = config.threads or os.cpu_count() or 1
     rate = CROPS_PER_SECOND_A_CORE * cores if device == "cpu" else CROPS_PER_SECOND_GPU
     processes = config.nodes * max(1, config.gpus) if config.on == "slurm" else 1
-    return processes * rate / work / (config.crop_size / 32) ** 3
+    return processes * rate / work
+
+
+def _size(config: TrainConfig) -> float:
+    """How many crops of 32³ voxels with one view a crop, or a window, amounts to."""
+    if find_method(config.method).crops:
+        return float(_views(config) * (config.crop_size / 32) ** 3)
+    return float(((1 + config.largest_window / 32) / 2) ** 3)  # as long on the average in each direction
 
 
 def _kind(config: TrainConfig) -> tuple:
     """Trainings of one kind are equally fast on one machine."""
     where = (config.on, config.nodes, config.gpus, config.threads)
-    return config.method, config.crop_size, _views(config), where
+    return config.method, config.crop_size, config.largest_window, _views(config), where
 
 
 def _measured(config: TrainConfig, device: str) -> tuple[float, str] | None:

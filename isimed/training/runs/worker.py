@@ -30,6 +30,7 @@ from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.data.prepared.source import digests_of
 from isimed.models.card import Card, read_card, versions
 from isimed.models.checkpoint import save_checkpoint
+from isimed.models.dense import CT_WINDOWS_HU
 from isimed.models.device import choose_device, device_key
 from isimed.training.optimise import engine
 from isimed.training.optimise.config import TrainConfig
@@ -221,6 +222,8 @@ def _card(
         method=config.method,
         description=f"Trained on {len(train)} patients of {cohort.name}.",
         modality=cohort.modality,
+        architecture="dense" if trainer.encoder.is_dense else "crop",
+        windows_hu=CT_WINDOWS_HU if trainer.encoder.is_dense and trainer.encoder.backbone.windows else (),
         crop_size=config.crop_size,
         heads=dict(trainer.method.heads),
         mm_per_unit=config.mm_per_unit,

@@ -20,7 +20,7 @@ from isimed.models.checkpoint import load_checkpoint
 from isimed.models.heads import DISTANCE_HEAD
 from isimed.training.optimise.config import TrainConfig, options
 from isimed.training.optimise.loop import Trainer
-from isimed.training.optimise.methods import METHODS, find_method, method
+from isimed.training.optimise.methods import CROP_OPTIONS, METHODS, find_method, method
 
 OWN = """
 import isimed
@@ -42,7 +42,8 @@ def test_every_option_is_said_and_each_that_is_some_methods_own_is_an_option() -
     own = {name for row in METHODS.values() for name in row.options}
     assert own <= names
     for row in METHODS.values():
-        assert {name for name in names if row.uses(name)} == (names - own) | set(row.options)
+        crops = set(CROP_OPTIONS) if not row.crops else set()
+        assert {name for name in names if row.uses(name)} == (names - own - crops) | set(row.options)
 
 
 def test_a_method_of_ones_own_in_ten_lines_trains_from_the_command_line(
@@ -115,7 +116,9 @@ def test_every_method_takes_a_step(method: str, cohort: Cohort) -> None:
     assert step.number == 1
     assert all(torch.isfinite(torch.tensor(value)) for value in step.terms.values())
     heads = METHODS[method].heads
-    assert (DISTANCE_HEAD in heads) == (method in ("isimed", "isimed-bt", "isimed-bt-shared", "regression"))
+    assert (DISTANCE_HEAD in heads) == (
+        method in ("isimed", "isimed-bt", "isimed-bt-shared", "regression", "isimed-dense")
+    )
     moved = [name for name, weight in trainer.encoder.named_parameters() if not torch.equal(weight, before[name])]
     assert {name.split(".")[1] for name in moved if name.startswith("heads.")} == set(heads)
 

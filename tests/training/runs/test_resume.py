@@ -45,10 +45,10 @@ def curve(run: Run) -> list[tuple]:
     return found
 
 
-@pytest.mark.parametrize(("method", "killed_at"), [("isimed", 3), ("dino", 2)])
+@pytest.mark.parametrize(("method", "killed_at"), [("isimed", 3), ("dino", 2), ("isimed-dense", 3)])
 @pytest.mark.slow
 def test_killed_and_resumed_is_exactly_the_unbroken_run(cohort: Cohort, method: str, killed_at: int) -> None:
-    config = tiny(cohort, method=method, local_views=1, crops_per_volume=2)
+    config = tiny(cohort, method=method, local_views=1, crops_per_volume=2, largest_window=32)
     unbroken, broken = Run.create(config), Run.create(config)
     assert execute(unbroken).state == "finished"
     command = [sys.executable, "-c", KILLED, str(broken.folder), str(killed_at)]
