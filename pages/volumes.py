@@ -4,7 +4,7 @@ import streamlit as st
 
 from isimed.core.text import plain
 from isimed.ui import state
-from isimed.ui.volumes import panels
+from isimed.ui.volumes import edit_panel, panels
 from isimed.ui.volumes.import_panel import show_import
 from isimed.ui.volumes.what_it_is import show_what_it_is
 
@@ -12,17 +12,22 @@ st.title("Volumes")
 cohort = state.choose_cohort()
 if said := st.session_state.pop("imported", None):
     st.success(plain(said), icon=":material/check_circle:")
+edit_panel.show_said()
 panels.show_cohorts()
 
 with st.expander("Add volumes", icon=":material/add:"):
     show_import()
 
 st.subheader(plain(cohort.name))
-report, what, thumbnails, split, cache = st.tabs(["Quality", "What it is", "Pictures", "Split", "Prepared volumes"])
+report, what, thumbnails, split, cache, edit = st.tabs(
+    ["Quality", "What it is", "Pictures", "Split", "Prepared volumes", "Change or delete"]
+)
 with split:
     panels.show_split(cohort)
 with cache:
-    panels.show_cache(cohort)
+    edit_panel.show_cache(cohort)
+with edit:
+    edit_panel.show_edit(cohort)
 with what:
     show_what_it_is(cohort)
 with report:  # last: the first check of a large cohort takes minutes

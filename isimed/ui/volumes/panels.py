@@ -11,7 +11,7 @@ from isimed.core.errors import InputError
 from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
 from isimed.data.cohorts.splits import PARTS, draw_split, read_split, split_path, write_split
-from isimed.data.prepared.cache import cache_size, delete_cache
+from isimed.data.prepared.cache import cache_size
 from isimed.data.prepared.memory import MemoryBudget
 from isimed.data.quality.facts import facts_of
 from isimed.data.quality.report import QualityReport, check_cohort
@@ -132,11 +132,3 @@ def show_split(cohort: Cohort) -> None:
         write_split(cohort, dict(zip(edited["patient"], edited["part"], strict=True)))
         st.session_state.pop(key, None)
         st.success(f"Saved: train with {plain(f'--split {split_path(cohort)}')}.")
-
-
-def show_cache(cohort: Cohort) -> None:
-    """What preparation left on disk, and a button to delete it."""
-    count, size = cache_size(cohort)
-    st.write(f"{count} prepared volumes, {size / 1e6:,.0f} MB. They are made again when needed.")
-    if st.button("Delete the prepared volumes", disabled=not count, icon=":material/delete:"):
-        st.success(f"Deleted {delete_cache(cohort)} prepared volumes.")
