@@ -15,7 +15,7 @@ from isimed.core.errors import InputError
 from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import LABELS, checked_name, register, write_manifest
 from isimed.data.cohorts.corrections import Corrections
-from isimed.data.cohorts.json_files import read_object
+from isimed.data.cohorts.json_files import read_listing, read_object
 from isimed.data.cohorts.layouts.claims import Channel
 from isimed.data.cohorts.layouts.headers import shape_of
 from isimed.data.cohorts.layouts.names import stem
@@ -164,7 +164,7 @@ def own_manifest(path: Path) -> Path | None:
     """
     candidate = path if path.name == "dataset.json" else path / "dataset.json"
     try:
-        return candidate if candidate.is_file() and "volumes" in read_object(candidate) else None
+        return candidate if candidate.is_file() and "volumes" in read_listing(candidate) else None
     except ValueError as error:
         if isinstance(error, InputError):
             raise

@@ -48,6 +48,16 @@ def read_object(path: Path) -> dict[str, Any]:
     return found
 
 
+def read_listing(path: Path) -> dict[str, Any]:
+    """The JSON object of a file that any tool may have written; a list that holds something is its ``training``.
+
+    Raises:
+        InputError: it cannot be read, or is neither.
+    """
+    found = read_json(path)
+    return {"training": found} if isinstance(found, list) and found else read_object(path)
+
+
 def line_of(path: Path, word: str) -> int:
     """The first line of a JSON file in which a word stands in quotes, or 1."""
     lines = _decoded(path, path.read_bytes()).splitlines()

@@ -11,7 +11,7 @@ from typing import Any
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import LABELS, Cohort
-from isimed.data.cohorts.json_files import line_of, read_object
+from isimed.data.cohorts.json_files import line_of, read_listing
 from isimed.data.cohorts.layouts.claims import Channel, Claim, choice, volumes_of
 from isimed.data.cohorts.layouts.labels import describe_labels, kind_of_labels
 from isimed.data.cohorts.layouts.names import is_role_folder, modality_and_sequence, region_in, stem
@@ -35,7 +35,7 @@ def own(root: Path, files: Sequence[Path], channel: Channel) -> list[Claim]:
     """Manifests of isimed's own form, ``dataset.json`` with ``volumes``."""
     claims = []
     for manifest in _dataset_jsons(files):
-        if "volumes" not in read_object(manifest):
+        if "volumes" not in read_listing(manifest):
             continue
         cohort = Cohort.load(manifest)
         claim = Claim(
@@ -136,32 +136,41 @@ def decathlon(root: Path, files: Sequence[Path], channel: Channel) -> list[Claim
 
 
 def _decathlon(manifest: Path, there: set[Path], channel: Channel) -> Claim | None:
-    about, folder = read_object(manifest), manifest.parent
+    about, folder = read_listing(manifest), manifest.parent
     listed = about.get("training")
     if "volumes" in about or not listed:
         return None
-    if not isinstance(listed, list) or not all(_is_pair(pair) for pair in listed):
+    if not isinstance(listed, list) or not all(isinstance(case, dict) and case.get("image") for case in listed):
+        text = f"{manifest} is another tool's: it lists no `training` of `image` and `label`, so names were looked at."
+        return Claim("decathlon", "", notices=[text])
+    cases = [(_listed(case["image"]), case.get("label")) for case in listed]
+    if not all(_is_inside(name) for images, label in cases for name in (*images, label or "")):
         raise InputError(
-            f"{manifest} lists its `training` (line {line_of(manifest, 'training')}) otherwise than as pairs of "
-            "`image` and `label` inside its folder: correct it."
+            f"{manifest} lists in `training` (line {line_of(manifest, 'training')}) what are no names of files inside "
+            "its folder: correct it."
         )
-    if not any(folder / pair["image"] in there for pair in listed):
+    if not any(folder / name in there for images, _ in cases for name in images):
         return None  # nnU-Net 1 has the same file, with names that need a channel's number
     names = [str(value) for value in _mapping(manifest, about, "modality").values()]
+    if most := max(len(images) for images, _ in cases) - 1:
+        names = names if len(names) > most else [f"channel {number}" for number in range(most + 1)]
     wanted = choice(channel, names, names[0] if names else "image")
+    number = names.index(wanted) if wanted in names else 0
     kind, labels = kind_of_labels(manifest, about.get("labels"))
     title = str(about.get("name", folder.name))
     claim = Claim("decathlon", f"Medical Segmentation Decathlon ({title})")
-    for pair in listed:
-        image, label = folder / pair["image"], folder / pair["label"]
+    for images, label in cases:
+        image = folder / images[min(number, len(images) - 1)]
+        others = [folder / name for name in images if folder / name != image]
+        claim.items += [Planned(one, SKIPPED, f"{wanted} was taken: choose another --channel.") for one in others]
         by_name = modality_and_sequence(image)[0] if title.upper().startswith("AMOS") or "amos_" in image.name else ""
         claim.items.append(
             Planned(
                 image, IMAGE, volume=stem(image), patient=stem(image), modality=by_name or modality_of(wanted),
-                region=region_in(title), channel=names.index(wanted) if len(names) > 1 else None,
+                region=region_in(title), channel=number if len(names) > 1 and not most else None,
             )
         )  # fmt: skip
-        claim.items.append(Planned(label, kind, volume=stem(image)))
+        claim.items += [Planned(folder / label, kind, volume=stem(image))] if label else []
     describe_labels(claim, kind, labels)
     if len(names) > 1:
         claim.notices.append(f"Channel {names.index(wanted)} ({wanted}) was taken of {', '.join(names)}.")
@@ -202,7 +211,7 @@ def _nnunet(folder: Path, parts: dict[str, list[Path]], channel: Channel) -> Cla
     if not cases or (masks and not masks.keys() & set(cases)) or not (masks or _all_have_first(matches.values())):
         return None
     manifest = folder / "dataset.json"
-    about = read_object(manifest) if manifest.is_file() else {}
+    about = read_listing(manifest) if manifest.is_file() else {}
     given = _mapping(manifest, about, "channel_names") or _mapping(manifest, about, "modality")
     numbers = sorted({int(match[2]) for match in matches.values()})
     is_autopet = all(AUTOPET_CASE.fullmatch(case) for case in cases)
@@ -284,8 +293,9 @@ def _tests(about: dict[str, Any]) -> list[Any]:
     return [one for one in tests if _is_inside(one) or isinstance(one, dict)] if isinstance(tests, list) else []
 
 
-def _is_pair(pair: Any) -> bool:
-    return isinstance(pair, dict) and all(_is_inside(pair.get(key)) for key in ("image", "label"))
+def _listed(value: Any) -> list[Any]:
+    """One name or several, as MONAI's lists have them."""
+    return value if isinstance(value, list) else [value]
 
 
 def _is_inside(name: Any) -> bool:

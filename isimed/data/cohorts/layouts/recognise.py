@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from isimed.core.errors import InputError
-from isimed.data.cohorts.json_files import read_object
+from isimed.data.cohorts.json_files import read_json
 from isimed.data.cohorts.layouts.claims import Channel, Claim, Reader, volumes_of
 from isimed.data.cohorts.layouts.datasets import autopet, brats, decathlon, nnunet, own
 from isimed.data.cohorts.layouts.dicom import dicom_tree
@@ -160,7 +160,7 @@ def _unclaimed(file: Path, layout: str) -> Planned:
     name = file.name.lower()
     if name.endswith(METADATA_SUFFIXES) or ("." not in name and name in ("readme", "license", "changes", "licence")):
         if name == "dataset.json":
-            read_object(file)  # damaged ones are said, not passed over
+            read_json(file)  # damaged ones are said, not passed over
         return Planned(file, METADATA)
     if volumes_of([file]):
         return Planned(file, SKIPPED, f"Not part of a data set laid out as {layout}.")
