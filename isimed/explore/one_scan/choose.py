@@ -46,6 +46,15 @@ def has_its_own(cohort: Cohort) -> bool:
     return any(_its_own(read_card(find_checkpoint(name)), cohort) for name in checkpoint_names())
 
 
+def networks_for(cohort: Cohort | None = None) -> list[str]:
+    """Names of the checkpoints that a scan is compared with: those of synthetic patients for synthetic ones alone.
+
+    A network that saw copies of one chest takes a water cylinder for its own.
+    """
+    made = cohort is not None and cohort.synthetic
+    return [name for name in checkpoint_names() if made or not is_synthetic(read_card(find_checkpoint(name)))]
+
+
 def is_synthetic(card: Card) -> bool:
     """Whether a network was trained on patients that were made."""
     return bool(card.cohort.get("synthetic", False))

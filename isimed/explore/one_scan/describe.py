@@ -17,7 +17,7 @@ from isimed.explore.one_scan.profile import FILE
 from isimed.explore.one_scan.where import Description, where
 from isimed.models.card import checkpoint_names, find_checkpoint
 
-FORMAT = "1"  # counts up when the words or the measure change
+FORMAT = "2"  # counts up when the words or the measure change
 _KEPT = TypeAdapter(Description)
 _one_at_a_time = threading.Lock()
 

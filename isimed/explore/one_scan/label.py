@@ -18,6 +18,7 @@ from isimed.data.cohorts.cohort import Cohort
 from isimed.data.formats.volume import Volume, read_volume
 from isimed.data.prepared import cache
 from isimed.data.prepared.preprocess import Prepared, resample_labels
+from isimed.explore.one_scan.choose import networks_for
 from isimed.explore.one_scan.look import look
 from isimed.explore.one_scan.where import reference_table
 from isimed.explore.search.absent import absent
@@ -26,7 +27,6 @@ from isimed.explore.search.refine import sharpen
 from isimed.explore.tables.embed import embed_prepared
 from isimed.explore.tables.joined import Joined, in_reference
 from isimed.explore.tables.store import Table
-from isimed.models.card import checkpoint_names
 from isimed.models.checkpoint import Checkpoint
 
 HALF = 0.5
@@ -52,7 +52,7 @@ def label_scan(
         InputError: the scan cannot be read, no network fits it, or the reference is not embedded with that network.
     """
     scan = path if isinstance(path, Volume) else read_volume(path)
-    seen = look(scan, [checkpoint] if checkpoint else checkpoint_names())
+    seen = look(scan, [checkpoint] if checkpoint else networks_for())
     if not seen:
         raise InputError(f"No checkpoint can say whether it fits {scan.name}: make its profile, see `isimed profile`.")
     network, volume = seen[0].checkpoint, seen[0].volume

@@ -14,7 +14,7 @@ from isimed.data.cohorts.cohort import Cohort, cohort_names
 from isimed.data.formats.volume import Volume, read_volume
 from isimed.data.prepared import cache
 from isimed.data.prepared.preprocess import Prepared
-from isimed.explore.one_scan.choose import is_synthetic
+from isimed.explore.one_scan.choose import is_synthetic, networks_for
 from isimed.explore.one_scan.fit import Fit
 from isimed.explore.one_scan.look import is_ct, look
 from isimed.explore.search.locate import Location, from_table, with_notes
@@ -24,7 +24,6 @@ from isimed.explore.tables.embed import embed_prepared
 from isimed.explore.tables.filters import Filter
 from isimed.explore.tables.joined import Joined, in_reference
 from isimed.explore.tables.store import Table, open_table, table_info, tables_of
-from isimed.models.card import checkpoint_names
 from isimed.models.checkpoint import Checkpoint
 
 VOTERS = 20
@@ -126,7 +125,8 @@ def where(
     Args:
         path: any scan that ``read_volume`` reads, or one that was read.
         mm: (3,) a place in scanner mm.
-        checkpoint: ask this network alone; by default every shipped or exported one that has a profile.
+        checkpoint: ask this network alone; by default every shipped or exported one that has a profile, but for those
+            trained on synthetic patients, unless the cohort is synthetic too.
         reference: where organs are looked up; by default a labelled cohort that is embedded with the network.
         cohort: which the scan is of, if it is of one; see ``isimed.explore.one_scan.choose.rank``.
         progress: called with (crops done, crops in all) where a place needs the scan embedded.
@@ -138,7 +138,7 @@ def where(
     kind = "CT" if is_ct(scan) else cohort.modality if cohort and cohort.modality != "unknown" else ""
     x, y, z = map(float, np.array(scan.shape) * scan.spacing)
     about = partial(Description, kind=kind, size_mm=(x, y, z))
-    seen = look(scan, [checkpoint] if checkpoint else checkpoint_names(), cohort=cohort)
+    seen = look(scan, [checkpoint] if checkpoint else networks_for(cohort), cohort=cohort)
     if not seen:
         if mm is not None:
             _refuse_outside(scan, mm)
@@ -149,6 +149,8 @@ def where(
         check_point(best.volume, mm, reach_mm=card.crop_mm / 2)
     fits, notes = tuple(one.fit for one in seen), []
     if not best.fit.fits:
+        if checkpoint is None and len(fits) == 1:
+            notes.append("No other network here is for such scans.")
         axes = best.axes
         if axes.startswith("reversed"):
             notes.append(f"It may lie the wrong way round ({axes}): check its header's orientation.")

@@ -4,6 +4,7 @@ import streamlit as st
 
 from isimed.core.progress import Progress, Say
 from isimed.core.text import plain
+from isimed.explore.one_scan.choose import has_its_own
 from isimed.explore.one_scan.fit import Fit, fit_of
 from isimed.explore.one_scan.profile import read_profile
 from isimed.explore.one_scan.where import Description
@@ -28,7 +29,7 @@ def say_fit(query: Query) -> Fit | None:
         if said is not None:
             _scan(said)
         fit = said.fit_of(query.checkpoint.name) if said is not None else None
-        if fit is None and (said is not None or query.cohort.synthetic):
+        if fit is None and (said is not None or _is_known(query)):
             fit = _measured(query)
         if fit is not None and fit.fits:
             st.caption(plain(fit.sentence()))
@@ -58,9 +59,14 @@ def may_go_on(query: Query, fit: Fit | None) -> bool:
 
 
 def _described(query: Query) -> Description | None:
-    if query.cohort.synthetic:
-        return None  # it is known what was made
+    if _is_known(query):
+        return None
     return described.of_scan(query.cohort, query.cohort.entry(query.volume), first=state.wait_for_first_view)
+
+
+def _is_known(query: Query) -> bool:
+    """Whether a cohort says what its scans are: they were made, or some network is of this very cohort."""
+    return query.cohort.synthetic or has_its_own(query.cohort)
 
 
 def _what(said: Description | None) -> str:

@@ -6,6 +6,7 @@ import streamlit as st
 from isimed.core.progress import Progress, Say
 from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort, Entry
+from isimed.explore.one_scan.choose import has_its_own
 from isimed.explore.one_scan.describe import describe, described
 from isimed.explore.one_scan.where import Description
 from isimed.ui import background
@@ -15,13 +16,17 @@ COLUMNS = ("volume", "what it is", "which network fits", "how well", "axes", "to
 
 
 def show_what_it_is(cohort: Cohort) -> None:
-    """One row a scan, those looked at already; the others are looked at behind the page."""
+    """One row a scan, those looked at already; the others are looked at behind the page.
+
+    Only when asked, where a network was trained on the cohort: it must not keep a new scan waiting.
+    """
     if cohort.synthetic:
         st.caption("These patients are made by a program: what they show is known, and was not measured.")
         return
     key = f"where-all-{cohort.fingerprint}"
     waiting = [entry for entry in cohort.volumes if described(cohort, entry) is None]
-    asked = len(cohort.volumes) <= AT_ONCE or background.of(key) is not None
+    unasked = len(cohort.volumes) <= AT_ONCE and not has_its_own(cohort)
+    asked = unasked or background.of(key) is not None
     if waiting and not asked:
         asked = st.button(f"Look at {len(waiting)} scans", icon=":material/search:", help="Some seconds a scan.")
     if waiting and asked:

@@ -9,7 +9,7 @@ import pytest
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.explore.one_scan import describe as describing
-from isimed.explore.one_scan.choose import fitting_checkpoints, has_its_own
+from isimed.explore.one_scan.choose import fitting_checkpoints, has_its_own, networks_for
 from isimed.explore.one_scan.describe import best_checkpoint, describe, described
 from isimed.explore.one_scan.fit import Fit
 from isimed.explore.one_scan.where import Description
@@ -45,6 +45,12 @@ def test_of_two_networks_that_fit_the_dense_one_opens() -> None:
     assert fitting_checkpoints(of("mine", "CT"), both)[:2] == ["headneck-ct-dense", "headneck-ct"]
     only = [fit("headneck-ct", 0.5), fit("headneck-ct-dense", 1.1)]
     assert fitting_checkpoints(of("mine", "CT"), only)[0] == "headneck-ct"
+
+
+def test_a_real_scan_is_not_compared_with_networks_of_synthetic_patients() -> None:
+    assert {"demo-ct", "demo-brain"}.isdisjoint(networks_for())
+    assert {"demo-ct", "demo-brain"}.isdisjoint(networks_for(of("mine", "CT")))
+    assert {"demo-ct", "headneck-ct"} <= set(networks_for(of("demo-ct", "CT", synthetic=True)))
 
 
 def test_an_unusual_patient_does_not_take_its_own_network_from_a_cohort() -> None:

@@ -71,7 +71,7 @@ def test_the_region_goes_from_the_lowest_organ_that_is_shown_to_the_highest() ->
 def test_where_exits_0_and_says_so_where_no_network_can_tell(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isimed.explore.one_scan.where.checkpoint_names", list)
+    monkeypatch.setattr("isimed.explore.one_scan.choose.checkpoint_names", list)
     scan = write_nifti(tmp_path / "scan.nii.gz")
     assert main(["where", str(scan), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
@@ -87,6 +87,6 @@ def test_where_exits_0_and_says_so_where_no_network_can_tell(
 def test_a_place_outside_is_refused_where_no_network_can_tell(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, place: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr("isimed.explore.one_scan.where.checkpoint_names", list)
+    monkeypatch.setattr("isimed.explore.one_scan.choose.checkpoint_names", list)
     assert main(["where", str(write_nifti(tmp_path / "scan.nii.gz")), "--mm", *place]) == 2
     assert "lies outside scan.nii.gz" in capsys.readouterr().err
