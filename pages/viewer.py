@@ -12,13 +12,13 @@ from isimed.ui.slice_viewer import Box, Overlays
 from isimed.ui.viewer import (
     box,
     clicked,
-    fit,
     layers,
     matches,
     point_list,
     reference,
     search,
     search_options,
+    trained_on,
     viewer_style,
 )
 
@@ -32,7 +32,7 @@ query = Query(
     cohort, checkpoint, volume_id, point_mm,
     reference=reference.choose_reference(cohort, checkpoint), open_scan=state.prepared_scan,
 )  # fmt: skip
-how_it_fits = fit.say_fit(query)
+how_it_fits = trained_on.say_fit(query)
 layer = st.sidebar.selectbox(
     "Overlay", layers.choices(cohort), index=layers.first(cohort), key="layer", help=layers.HELP
 )
@@ -46,7 +46,7 @@ with there:
         others = f"In {plain(query.reference.name)}" if query.reference else "In other patients"
         viewer_style.line(others, help=matches.LEGEND)
         plane = matches.choose_plane()
-    table = reference.table_of(query) if fit.may_go_on(query, how_it_fits) else None
+    table = reference.table_of(query) if trained_on.may_go_on(query, how_it_fits) else None
 code = search.code_of(query, table) if table is not None else None
 
 

@@ -25,9 +25,14 @@ class Stopped(Exception):
 
 @dataclass
 class Work:
-    """Attributes:
-    done, total: how far it is. text: what is being done. error: one sentence, or empty.
-    finished: also where it failed. stop: set to end it at its next step.
+    """A task behind a page, as its thread and the page see it.
+
+    Attributes:
+        done, total: how far it is.
+        text: what is being done.
+        error: one sentence, or empty.
+        finished: also where it failed.
+        stop: set to end it at its next step.
     """
 
     done: int = 0

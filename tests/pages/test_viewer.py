@@ -22,7 +22,7 @@ from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from isimed.explore.tables.ready_made import bring_embedded
 from isimed.explore.tables.store import Table, tables_of
 from isimed.ui import described, state
-from isimed.ui.kept import store
+from isimed.ui.kept import on_disk
 from isimed.ui.viewer import box, chosen_crops, matches, search
 from tests.small import write_cohort
 
@@ -106,7 +106,7 @@ def test_overlays_filters_and_points_run(page: AppTest) -> None:
     page.run()
     page.text_input(key="point_name").set_value("the middle")
     next(button for button in page.button if button.label.startswith("Keep")).click().run()
-    kept = [one.thing for one in store.read(Cohort.load("small"))[0]]
+    kept = [one.thing for one in on_disk.read(Cohort.load("small"))[0]]
     assert [(point.name, point.clicked.volume, len(point.found)) for point in kept] == [("the middle", "P0", 2)]
     for layer in page.selectbox(key="layer").options:
         page.selectbox(key="layer").set_value(layer).run()

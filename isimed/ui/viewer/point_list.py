@@ -8,7 +8,7 @@ from isimed.core.errors import InputError
 from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort
 from isimed.ui import state
-from isimed.ui.kept import exporting, importing, store
+from isimed.ui.kept import exporting, on_disk, point_files
 from isimed.ui.kept.things import Measurement, NamedPoint, Place, measured
 from isimed.ui.slice_viewer import Drawn, Marker, Measure
 from isimed.ui.viewer import search
@@ -22,7 +22,7 @@ def markers(cohort: Cohort, volume_id: str) -> list[Marker]:
     """The kept points that were clicked or found in a volume."""
     return [
         Marker(place.mm, one.thing.name, COLOUR)
-        for one in store.read(cohort)[0]
+        for one in on_disk.read(cohort)[0]
         if isinstance(one.thing, NamedPoint)
         for place in one.thing.places
         if place.volume == volume_id
@@ -33,7 +33,7 @@ def measures(cohort: Cohort, volume_id: str) -> list[Measure]:
     """The kept distances and circles of a volume."""
     return [
         Measure(one.thing.kind, one.thing.plane, one.thing.ends_mm, one.thing.words())
-        for one in store.read(cohort)[0]
+        for one in on_disk.read(cohort)[0]
         if isinstance(one.thing, Measurement) and one.thing.volume == volume_id
     ]
 
@@ -41,7 +41,7 @@ def measures(cohort: Cohort, volume_id: str) -> list[Measure]:
 def keep_drawn(cohort: Cohort, volume_id: str, drawn: Drawn) -> None:
     """Keep what was drawn, with the figures of the scan's own voxels."""
     unit = "HU" if cohort.modality.upper().startswith("CT") else ""
-    count = sum(isinstance(one.thing, Measurement) for one in store.read(cohort)[0])
+    count = sum(isinstance(one.thing, Measurement) for one in on_disk.read(cohort)[0])
     _try_to_keep(
         cohort,
         measured(
@@ -53,7 +53,7 @@ def keep_drawn(cohort: Cohort, volume_id: str, drawn: Drawn) -> None:
 
 def panel(cohort: Cohort, here: Place, found: Sequence[Found]) -> None:
     """A button that opens the list of kept points and measurements."""
-    kept, refused = store.read(cohort)
+    kept, refused = on_disk.read(cohort)
     for sentence in [*refused, *st.session_state.pop(SAID, [])]:
         st.warning(plain(sentence))
     with st.popover(f"Points ({len(kept)})", icon=":material/location_on:"):
@@ -63,7 +63,7 @@ def panel(cohort: Cohort, here: Place, found: Sequence[Found]) -> None:
             _show(cohort, one)
         _export(cohort, [one.thing for one in kept])
         uploaded = st.file_uploader(
-            f"Import for {plain(here.volume)}: .mrk.json, .fcsv or CSV", type=list(importing.SUFFIXES),
+            f"Import for {plain(here.volume)}: .mrk.json, .fcsv or CSV", type=list(point_files.SUFFIXES),
             key="point_file",
             help="Points and lines of 3D Slicer are taken as places of this scan; a CSV names its volumes.",
         )  # fmt: skip
@@ -86,7 +86,7 @@ def found_places(found: Sequence[Found]) -> tuple[Place, ...]:
     )
 
 
-def _show(cohort: Cohort, one: store.Kept) -> None:
+def _show(cohort: Cohort, one: on_disk.Kept) -> None:
     thing = one.thing
     if isinstance(thing, NamedPoint):
         volume, place = thing.clicked.volume, thing.clicked.mm
@@ -101,11 +101,11 @@ def _show(cohort: Cohort, one: store.Kept) -> None:
             disabled=volume not in {entry.id for entry in cohort.volumes},
         )  # fmt: skip
         st.button(
-            f"Delete {name}", key=f"forget-{one.id}", type="tertiary", on_click=store.forget, args=(cohort, one.id)
+            f"Delete {name}", key=f"forget-{one.id}", type="tertiary", on_click=on_disk.forget, args=(cohort, one.id)
         )
 
 
-def _export(cohort: Cohort, things: Sequence[store.Thing]) -> None:
+def _export(cohort: Cohort, things: Sequence[on_disk.Thing]) -> None:
     points = [thing for thing in things if isinstance(thing, NamedPoint)]
     drawn = [thing for thing in things if isinstance(thing, Measurement)]
     if points:
@@ -126,7 +126,7 @@ def _export(cohort: Cohort, things: Sequence[store.Thing]) -> None:
 
 
 def _keep(cohort: Cohort, here: Place, found: Sequence[Found]) -> None:
-    count = sum(isinstance(one.thing, NamedPoint) for one in store.read(cohort)[0])
+    count = sum(isinstance(one.thing, NamedPoint) for one in on_disk.read(cohort)[0])
     name = st.session_state.get("point_name", "").strip() or f"Point {count + 1}"
     if _try_to_keep(cohort, NamedPoint(name, cohort.name, here, found_places(found))):
         st.session_state["point_name"] = ""
@@ -134,7 +134,7 @@ def _keep(cohort: Cohort, here: Place, found: Sequence[Found]) -> None:
 
 def _import(cohort: Cohort, volume: str, name: str, content: bytes) -> None:
     try:
-        things = importing.from_file(name, content, cohort, volume)
+        things = point_files.from_file(name, content, cohort, volume)
     except InputError as error:
         st.session_state[SAID] = [str(error)]
         return
@@ -142,10 +142,10 @@ def _import(cohort: Cohort, volume: str, name: str, content: bytes) -> None:
     st.toast(f"Imported {sum(kept)} of {len(things)}.", icon=":material/check_circle:")
 
 
-def _try_to_keep(cohort: Cohort, thing: store.Thing) -> bool:
+def _try_to_keep(cohort: Cohort, thing: on_disk.Thing) -> bool:
     """Callbacks have no page to show an error on: it is said when the page runs."""
     try:
-        store.keep(cohort, thing)
+        on_disk.keep(cohort, thing)
     except InputError as error:
         st.session_state.setdefault(SAID, []).append(str(error))
         return False

@@ -13,7 +13,7 @@ from typing import Any
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.ui.kept.exporting import COLUMNS
-from isimed.ui.kept.store import Thing
+from isimed.ui.kept.on_disk import Thing
 from isimed.ui.kept.things import Measurement, Mm, NamedPoint, Place
 
 SUFFIXES = ("json", "fcsv", "csv")

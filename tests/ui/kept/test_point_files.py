@@ -8,7 +8,7 @@ import pytest
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.ui.kept.exporting import as_csv, as_fcsv, as_markups
-from isimed.ui.kept.importing import from_file
+from isimed.ui.kept.point_files import from_file
 from isimed.ui.kept.things import Measurement, NamedPoint, Place
 from tests.small import write_cohort
 

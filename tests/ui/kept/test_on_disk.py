@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from isimed.data.cohorts.cohort import Cohort, register
-from isimed.ui.kept import store
+from isimed.ui.kept import on_disk
 from isimed.ui.kept.things import Measurement, NamedPoint, Place
 from tests.small import write_cohort
 
@@ -21,30 +21,30 @@ def cohort(tmp_path: Path) -> Cohort:
 
 def test_what_is_kept_is_read_again_in_the_order_it_was_made(cohort: Cohort) -> None:
     for thing in (CIRCLE, POINT, CIRCLE):
-        store.keep(cohort, thing)
-    kept, refused = store.read(cohort)
+        on_disk.keep(cohort, thing)
+    kept, refused = on_disk.read(cohort)
     assert [one.thing for one in kept] == [CIRCLE, POINT, CIRCLE]
     assert refused == []
 
 
 def test_what_is_forgotten_is_gone_and_nothing_else(cohort: Cohort) -> None:
-    first, second = store.keep(cohort, POINT), store.keep(cohort, CIRCLE)
-    store.forget(cohort, first.id)
-    store.forget(cohort, first.id)
-    assert store.read(cohort)[0] == [second]
+    first, second = on_disk.keep(cohort, POINT), on_disk.keep(cohort, CIRCLE)
+    on_disk.forget(cohort, first.id)
+    on_disk.forget(cohort, first.id)
+    assert on_disk.read(cohort)[0] == [second]
 
 
 def test_forgetting_reaches_no_file_outside_its_folder(cohort: Cohort) -> None:
     manifest = cohort.root / "dataset.json"
-    store.forget(cohort, f"../../cohorts/{cohort.root.name}/dataset")
+    on_disk.forget(cohort, f"../../cohorts/{cohort.root.name}/dataset")
     assert manifest.is_file()
 
 
 def test_a_broken_file_is_named_and_the_others_are_read(cohort: Cohort) -> None:
-    kept = store.keep(cohort, POINT)
-    broken = store.kept_folder(cohort) / "0-broken.json"
+    kept = on_disk.keep(cohort, POINT)
+    broken = on_disk.kept_folder(cohort) / "0-broken.json"
     broken.write_text('{"name": "half')
-    found, refused = store.read(cohort)
+    found, refused = on_disk.read(cohort)
     assert found == [kept]
     assert len(refused) == 1
     assert str(broken) in refused[0]
