@@ -15,6 +15,7 @@ CT_AIR_HU = -800
 SAMPLE = 5
 SHIFT = 1024  # what is added to Hounsfield units to store them without a sign
 SOFT_TISSUE_HU = 150  # of either sign
+LEAST_DENSE = 0.3  # of what is denser than air
 MOST_TISSUE = 0.6  # of what is denser than lung
 
 
@@ -94,5 +95,8 @@ def _is_shifted(voxels: NDArray) -> bool:
     """Whether most of what is denser than lung is soft tissue, were 1024 taken away, and the rest is air."""
     if voxels.min() < 0 or voxels.min() > SHIFT + CT_AIR_HU:
         return False
-    dense = voxels[voxels > SHIFT / 2]
-    return bool(dense.size and (np.abs(dense - np.float32(SHIFT)) <= SOFT_TISSUE_HU).mean() >= MOST_TISSUE)
+    body, dense = voxels > SHIFT + CT_AIR_HU, voxels[voxels > SHIFT / 2]
+    return bool(
+        dense.size > LEAST_DENSE * np.count_nonzero(body)
+        and (np.abs(dense - np.float32(SHIFT)) <= SOFT_TISSUE_HU).mean() >= MOST_TISSUE
+    )

@@ -22,6 +22,7 @@ MRI = np.where(CT > -900, CT + 400, 0).astype(np.int16)
         ("p_SUV", CT, "p_SUV.nii.gz is taken as PET by its name, and its values, from -1000, are those of CT"),
         ("p_ct", MRI, "p_ct.nii.gz is taken as CT by its name, and its values, from 0, hold no air"),
         ("p", (CT + 1024).astype(np.uint16), "p.nii.gz looks like CT with 1024 added"),
+        ("p", np.where(blob(seed=1) > 120, 1000, MRI).astype(np.int16), ""),
         ("p_t1", MRI, ""),
         ("p_ct", CT, ""),
         ("p", MRI, ""),
