@@ -97,7 +97,7 @@ def write_scans(source: Path, folder: Path) -> None:
         "credit": CREDIT,
         "tumour": cohort.tumour,
         "start": START,
-        "volumes": [entry.model_dump(exclude_none=True) | {"sequence": "FLAIR"} for entry in entries],
+        "volumes": [entry.model_dump(exclude_none=True) for entry in entries],
     }
     write_json(folder / "dataset.json", manifest, indent=1)
     (folder / "LICENSE.md").write_text(NOTICE, encoding="utf-8")

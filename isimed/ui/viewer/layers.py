@@ -1,5 +1,7 @@
 """What can be laid over the scans: organs, tumour, likeness to the clicked crop."""
 
+import re
+
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
@@ -37,6 +39,15 @@ def first(cohort: Cohort) -> int:
     return names.index(wanted) if wanted in names else 0
 
 
+def tumour_names(said: str) -> dict[int, str]:
+    """Label -> name, as a manifest says it in words.
+
+    >>> tumour_names("1 = oedema, 2 = non-enhancing tumour (use >0 as whole tumour)")
+    {1: 'oedema', 2: 'non-enhancing tumour'}
+    """
+    return {int(label): name.strip() for label, name in re.findall(r"(\d+)\s*=\s*([^,;(]+)", said)}
+
+
 def label_map(cohort: Cohort, volume_id: str, layer: str) -> LabelMap | None:
     """Organs or tumour on the grid of the scan that is shown; None where the volume has none."""
     entry = cohort.entry(volume_id)
@@ -48,7 +59,8 @@ def label_map(cohort: Cohort, volume_id: str, layer: str) -> LabelMap | None:
     voxels = _labels(key, layer.lower(), volume_id, cohort)
     names = {value: name.replace("_", " ") for value, name in cohort.organs.items()}
     if layer == TUMOUR:
-        names = {int(value): "tumour" for value in np.unique(voxels) if value}
+        named = tumour_names(cohort.tumour or "")
+        names = {int(value): named.get(int(value), "tumour") for value in np.unique(voxels) if value}
     if voxels.dtype != np.uint16:  # more than the browser draws: numbered anew, the names stay
         values, numbered = np.unique(voxels, return_inverse=True)
         voxels = numbered.reshape(voxels.shape).astype(np.uint16)
