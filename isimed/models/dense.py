@@ -1,6 +1,6 @@
 """The dense network: one pass over a volume gives every place its features; a code is a linear head on them.
 
-A residual U-Net (2.7 M parameters). Nothing it does at a border tells where the border is: edges are repeated, never
+A residual U-Net (5.5 M parameters). Nothing it does at a border tells where the border is: edges are repeated, never
 padded with noughts. The idea that thousands of places a volume can be supervised at once is that of APE, Anatomical
 Positional Embeddings, arXiv 2409.10291; what is learned is ISImed's, arXiv 2410.16947.
 """
