@@ -123,11 +123,11 @@ def _show(key: str) -> None:
         show(key, work, f"{work.text}, once…")
 
 
-def show(key: str, work: Work, text: str) -> None:
+def show(key: str, work: Work, text: str, *, again: str = "Try again") -> None:
     """How far a work is, with a button to stop it; or why it ended, with a button to go on. For a fragment."""
     if work.error:
         st.error(plain(work.error))
-        if st.button("Try again", key=f"again-{key}"):
+        if st.button(again, key=f"again-{key}"):
             forget(key)
             st.rerun()
         return

@@ -1,15 +1,19 @@
 """The Evaluate page without a browser, on a small cohort and kept results."""
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from isimed.core.errors import InputError
+from isimed.core.progress import Progress, Say
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.evaluation.reporting import labels
 from isimed.evaluation.results.numbers import with_interval
-from isimed.evaluation.results.result import Measured, Result
+from isimed.evaluation.results.result import Comparison, Measured, Result
 from isimed.ui.evaluate import evaluation_job
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "evaluate.py"
@@ -95,29 +99,37 @@ def test_measure_starts_one_job(page: AppTest, monkeypatch: pytest.MonkeyPatch) 
     assert work.keywords["protocol"] == "strict"
 
 
-def test_a_job_that_fails_says_why(cohort: Cohort) -> None:
-    from isimed.core.errors import InputError
-
-    def work(**options: Any) -> dict[str, Any]:
+def test_a_measurement_that_fails_says_why_until_it_is_begun_again(cohort: Cohort) -> None:
+    def refused(**options: Any) -> Result:
         raise InputError("Every patient was seen.")
 
-    job = evaluation_job.Job()
-    evaluation_job._run(job, cohort, "evaluate", work)
-    assert job.finished
+    job = evaluation_job.start(cohort, "evaluate", refused)
+    assert job.finished.wait(10)
     assert job.error == "Every patient was seen."
+    assert evaluation_job.running(cohort, "evaluate") is job
+    assert evaluation_job.start(cohort, "evaluate", refused) is not job
 
 
-def test_a_job_can_be_stopped(cohort: Cohort) -> None:
-    job = evaluation_job.Job()
+def test_a_measurement_can_be_stopped_and_leaves_no_result(cohort: Cohort) -> None:
+    begun = threading.Event()
+
+    def endless(progress: Progress, say: Say) -> Result:
+        say("3 patients, about a minute.")
+        say("distance")
+        for done in range(10_000):
+            progress(done, 10_000)
+            begun.set()
+            time.sleep(0.01)
+        raise AssertionError("it was not stopped")
+
+    job = evaluation_job.start(cohort, "compare", endless)
+    assert begun.wait(10)
+    assert job.text == "distance · 3 patients, about a minute."
+    assert evaluation_job.start(cohort, "compare", endless) is job  # one at a time
     job.stop.set()
-
-    def work(progress: Any, say: Any) -> dict[str, Any]:
-        progress(1, 100)
-        return {}
-
-    evaluation_job._run(job, cohort, "evaluate", work)
+    assert job.finished.wait(10)
     assert job.error.startswith("Stopped")
-    assert evaluation_job.latest(cohort, "evaluate", Result) is None
+    assert evaluation_job.latest(cohort, "compare", Comparison) is None
 
 
 def test_charts_hold_controls_beside_checkpoints(cohort: Cohort) -> None:

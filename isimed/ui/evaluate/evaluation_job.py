@@ -1,71 +1,49 @@
-"""A measurement at work in the background of the server, and the last finished one of each cohort and kind."""
+"""A measurement at work behind the page, and the last finished one of each cohort and kind."""
 
 import hashlib
-import logging
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
 from pydantic import ValidationError
 
-from isimed.core.errors import InputError
 from isimed.core.files import write_file
-from isimed.core.text import plain
+from isimed.core.progress import Progress, Say
 from isimed.data.cohorts.cohort import Cohort
 from isimed.evaluation.context.context import evaluations_dir
 from isimed.evaluation.results.result import Stored
+from isimed.ui import background
+from isimed.ui.background import Work
 
-log = logging.getLogger(__name__)
 Finished = TypeVar("Finished", bound=Stored)
 
 
-class Stopped(Exception):
-    """The user stopped it; finished parts are kept."""
-
-
-@dataclass(eq=False)
-class Job:
-    """An evaluation at work in the background.
-
-    Attributes:
-        done: percent.
-        what: the part at work.
-        takes: what all of it takes.
-        error: one sentence, or empty.
-    """
-
-    done: int = 0
-    what: str = ""
-    takes: str = ""
-    error: str = ""
-    finished: bool = False
-    stop: threading.Event = field(default_factory=threading.Event)
-
-
-@st.cache_resource(show_spinner=False)
-def _jobs() -> dict[str, Job]:
-    return {}
-
-
-def running(cohort: Cohort, kind: str) -> Job | None:
+def running(cohort: Cohort, kind: str) -> Work | None:
     """The work of a kind on a cohort that is going on or has failed, or None."""
-    return _jobs().get(_key(cohort, kind))
+    work = background.of(_key(cohort, kind))
+    return work if work and (work.error or not work.finished.is_set()) else None
 
 
-def start(cohort: Cohort, kind: str, work: Callable[..., Stored]) -> Job:
-    """Begin ``work(progress=..., say=...)`` in a thread; one of a kind a cohort at a time."""
-    job = running(cohort, kind)
-    if job is None or job.finished:
-        job = _jobs()[_key(cohort, kind)] = Job()
-        threading.Thread(target=_run, args=(job, cohort, kind, work), daemon=True).start()
-    return job
+def start(cohort: Cohort, kind: str, measure: Callable[..., Stored]) -> Work:
+    """Begin ``measure(progress=..., say=...)`` behind the page; one of a kind a cohort at a time."""
+    key, before = _key(cohort, kind), background.of(_key(cohort, kind))
+    if before and before.finished.is_set():
+        background.forget(key)
 
+    def job(progress: Progress, say: Say) -> None:
+        takes = ""
 
-def forget(cohort: Cohort, kind: str) -> None:
-    _jobs().pop(_key(cohort, kind), None)
+        def told(what: str) -> None:
+            nonlocal takes
+            if what.endswith("."):  # how long all of it takes, said once
+                takes = f" · {what}"
+            say(f"{what}{takes}" if not what.endswith(".") else what)
+
+        say("Loading networks and volumes, timing this machine")
+        keep(cohort, kind, measure(progress=progress, say=told))
+
+    return background.start(key, job)
 
 
 def latest(cohort: Cohort, kind: str, of: type[Finished]) -> Finished | None:
@@ -80,54 +58,15 @@ def keep(cohort: Cohort, kind: str, result: Stored) -> None:
     write_file(_latest_file(cohort, kind), result.to_json(indent=None))
 
 
-def _run(job: Job, cohort: Cohort, kind: str, work: Callable[..., Stored]) -> None:
-    def progress(done: int, total: int) -> None:
-        if job.stop.is_set():
-            raise Stopped
-        job.done = round(100 * done / total)
-
-    def say(what: str) -> None:
-        if what.endswith("."):
-            job.takes = what
-        else:
-            job.what = what
-
-    try:
-        keep(cohort, kind, work(progress=progress, say=say))
-    except Stopped:
-        job.error = "Stopped. What was finished is kept: measuring again goes on from there."
-    except InputError as error:
-        job.error = str(error)
-    except Exception:
-        log.exception("A measurement broke off")
-        job.error = "The measurement broke off; what was finished is kept. The server's log says why."
-    finally:
-        job.finished = True
-
-
 @st.fragment(run_every=1.0)
 def show(cohort: Cohort, kind: str) -> None:
     """Progress of the work, a button to stop it, and its error if it had one."""
-    job = running(cohort, kind)
-    if job is None:
-        return
-    if job.finished and not job.error:
-        forget(cohort, kind)
+    work = running(cohort, kind)
+    if work is None:
+        background.forget(_key(cohort, kind))
         st.rerun()
-    elif job.error:
-        st.warning(plain(job.error))
-        if st.button("OK"):
-            forget(cohort, kind)
-            st.rerun()
     else:
-        bar, button = st.columns([6, 1], vertical_alignment="center")
-        bar.progress(
-            job.done / 100, f"{job.done} % · {plain(job.what) or 'loading networks and volumes, timing this machine'}"
-        )
-        if job.takes:
-            st.caption(plain(job.takes))
-        if button.button("Stop", icon=":material/stop:", disabled=job.stop.is_set()):
-            job.stop.set()
+        background.show(_key(cohort, kind), work, f"{work.share:.0%} · {work.text}", again="OK")
 
 
 def _key(cohort: Cohort, kind: str) -> str:
