@@ -10,7 +10,7 @@ import pytest
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.explore.one_scan.choose import fitting_checkpoints
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
-from isimed.ui.kept.exporting import as_fcsv
+from isimed.ui.annotations.exporting import as_fcsv
 from tests.small import write_cohort
 
 SOURCES = "(pictures) => pictures.map((picture) => picture.src).join()"

@@ -22,7 +22,7 @@ from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from isimed.explore.tables.ready_made import bring_embedded
 from isimed.explore.tables.store import Table, tables_of
 from isimed.ui import described, state
-from isimed.ui.kept import on_disk
+from isimed.ui.annotations import on_disk
 from isimed.ui.viewer import box, chosen_crops, matches, search
 from tests.small import write_cohort
 

@@ -101,7 +101,11 @@ def bring_back(folder: Path) -> str:
 
 
 def _move(source: Path, target: Path, name: str) -> None:
-    for part in (Path("kept") / name, Path("splits") / f"{name}.json", Path("cohorts") / name):  # the cohort last
+    for part in (
+        Path("annotations") / name,
+        Path("splits") / f"{name}.json",
+        Path("cohorts") / name,
+    ):  # the cohort last
         if (source / part).exists():
             with refusals_in_words(target / part):
                 (target / part).parent.mkdir(parents=True, exist_ok=True)

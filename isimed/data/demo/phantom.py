@@ -19,7 +19,7 @@ TILTED_EVERY, CUTS = 5, (None, "top", "bottom")
 SLAB = 24
 
 
-class Look(Protocol):
+class AppearanceModel(Protocol):
     """How a body looks in a modality: one module each."""
 
     CONTRASTS: tuple[str, str]
@@ -39,11 +39,11 @@ class Look(Protocol):
     ) -> NDArray[np.int16]: ...
 
 
-LOOKS: dict[str, Look] = {"MRI": appearance_mri, "CT": appearance_ct}
+LOOKS: dict[str, AppearanceModel] = {"MRI": appearance_mri, "CT": appearance_ct}
 
 
 @dataclass(frozen=True, eq=False)
-class Scan:
+class VirtualScan:
     """What one virtual patient leaves.
 
     Attributes:
@@ -63,7 +63,7 @@ class Scan:
     contrast: str
 
 
-def make_patient(template: Template, *, seed: int, index: int) -> Scan:
+def make_patient(template: Template, *, seed: int, index: int) -> VirtualScan:
     """Draw patient ``index`` (from 0) of cohort ``seed``; it does not depend on how many others there are."""
     for_anatomy, for_scanner, for_image, for_lesion = (
         np.random.default_rng(child) for child in np.random.SeedSequence([seed, index]).spawn(4)
@@ -87,7 +87,7 @@ def make_patient(template: Template, *, seed: int, index: int) -> Scan:
         tumour[body] = depth_mm > 0
     scanned = np.full(shape, look.AIR, dtype=np.int16)
     scanned[body] = look.scan(for_image, values, points_mm)
-    return Scan(scanned, organs, tumour, affine, warp, contrast)
+    return VirtualScan(scanned, organs, tumour, affine, warp, contrast)
 
 
 def scan_grid(

@@ -13,7 +13,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from isimed.core.errors import InputError
 from isimed.data.formats.archive import unzip
 from isimed.data.formats.dicom_geometry import Frame, Stack, frames_of, make_stack
-from isimed.data.formats.dicom_series import Scan, Series, number, read_header, scan_files, scan_folder, text
+from isimed.data.formats.dicom_series import FolderSeries, Series, number, read_header, scan_files, scan_folder, text
 from isimed.data.formats.reading import Note, Raw, reason, refuse_too_large
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -61,7 +61,7 @@ def dicom_files(path: Path, series: str | None = None) -> list[Path]:
     return [file for found in scan_folder(path).series if series in (None, found.uid) for file in found.files]
 
 
-def choose_series(path: Path, scan: Scan, uid: str | None) -> Series:
+def choose_series(path: Path, scan: FolderSeries, uid: str | None) -> Series:
     """The wanted series of a scan, or its only one.
 
     Raises:

@@ -68,14 +68,14 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Scan:
+class FolderSeries:
     """What a folder holds: its series, and the files that are no scans with the reason why."""
 
     series: tuple[Series, ...]
     skipped: tuple[tuple[Path, str], ...]
 
 
-def scan_folder(folder: Path) -> Scan:
+def scan_folder(folder: Path) -> FolderSeries:
     """The DICOM series below a folder; remembered until a file is added or taken away.
 
     Raises:
@@ -85,11 +85,11 @@ def scan_folder(folder: Path) -> Scan:
 
 
 @lru_cache(maxsize=512)
-def _scan_remembered(folder: Path, _stamp: tuple) -> Scan:
+def _scan_remembered(folder: Path, _stamp: tuple) -> FolderSeries:
     return scan_files(walk_files(folder))
 
 
-def scan_files(files: Iterable[Path], progress: Callable[[int], None] | None = None) -> Scan:
+def scan_files(files: Iterable[Path], progress: Callable[[int], None] | None = None) -> FolderSeries:
     """Group files by SeriesInstanceUID; what is not DICOM is passed by in silence."""
     groups: dict[str, list[tuple[Path, Any]]] = defaultdict(list)
     skipped = []
@@ -110,7 +110,7 @@ def scan_files(files: Iterable[Path], progress: Callable[[int], None] | None = N
             groups[uid].append((path, header))
         if progress:
             progress(done + 1)
-    return Scan(tuple(_series(uid, members) for uid, members in groups.items()), tuple(skipped))
+    return FolderSeries(tuple(_series(uid, members) for uid, members in groups.items()), tuple(skipped))
 
 
 def read_header(path: Path, tags: list[str]) -> Any | None:

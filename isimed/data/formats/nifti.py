@@ -36,7 +36,7 @@ TO_MM = {1: ("metres", 1000.0), 3: ("micrometres", 0.001)}  # xyzt_units
 
 
 @dataclass(frozen=True, eq=False)
-class Header:
+class NiftiHeader:
     """What a NIfTI header promises, checked.
 
     Attributes:
@@ -73,7 +73,7 @@ def read_nifti(path: Path, channel: int | None = None) -> Raw:
     return Raw(array, header.affine, header.notes)
 
 
-def nifti_header(path: Path) -> Header:
+def nifti_header(path: Path) -> NiftiHeader:
     """The checked header alone: quick, whatever the size of the file."""
     with _open(path) as file:
         return _parse(file, path)
@@ -91,7 +91,7 @@ def _open(path: Path) -> Iterator[BinaryIO]:
             raise InputError(f"{path} is truncated or damaged ({reason(error)}): copy or export it again.") from error
 
 
-def _parse(file: BinaryIO, path: Path) -> Header:
+def _parse(file: BinaryIO, path: Path) -> NiftiHeader:
     block = file.read(540)
     if len(block) < 348:
         raise InputError(f"{path} is not a NIfTI file (only {len(block)} bytes of header): export it again.")
@@ -120,7 +120,7 @@ def _parse(file: BinaryIO, path: Path) -> Header:
         raise InputError(
             f"{path} scales its voxels by {slope:g} and {intercept:g}: its header is damaged, export it again."
         )
-    return Header(shape, dtype, max(int(offset), version + 4), slope, intercept, affine, notes)
+    return NiftiHeader(shape, dtype, max(int(offset), version + 4), slope, intercept, affine, notes)
 
 
 def _shape(header: nib.Nifti1Header, path: Path) -> tuple[int, ...]:
@@ -203,7 +203,7 @@ def _apart_mm(first: NDArray, second: NDArray, shape: tuple[int, ...]) -> float:
     return float(np.linalg.norm(difference[:, :3] @ corners + difference[:, 3:], axis=0).max())
 
 
-def _refuse_short_file(path: Path, header: Header) -> None:
+def _refuse_short_file(path: Path, header: NiftiHeader) -> None:
     """For files that are not compressed: is everything there? Asked before memory is taken."""
     with path.open("rb") as file:
         if file.read(2) == b"\x1f\x8b":
@@ -222,7 +222,7 @@ def _skip(file: BinaryIO, count: int, path: Path) -> None:
         count -= read
 
 
-def _read_voxels(file: BinaryIO, header: Header, shape: tuple[int, ...], path: Path) -> NDArray:
+def _read_voxels(file: BinaryIO, header: NiftiHeader, shape: tuple[int, ...], path: Path) -> NDArray:
     scaled = (header.slope, header.intercept) != (1.0, 0.0)
     keep = header.dtype.kind in "iu" and not scaled
     result = np.empty(shape, dtype=header.dtype.newbyteorder("=") if keep else np.float32, order="F")

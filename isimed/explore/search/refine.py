@@ -29,7 +29,7 @@ STRETCH = (0.5, 2.0)
 
 
 @dataclass(frozen=True)
-class Look:
+class Ball:
     """How two places are compared.
 
     Attributes:
@@ -45,8 +45,8 @@ class Look:
     apart: bool
 
 
-CALIBRATED = Look(6.0, 48.0, 24.0, apart=True)
-RELATIVE = Look(3.0, 24.0, 18.0, apart=False)
+CALIBRATED = Ball(6.0, 48.0, 24.0, apart=True)
+RELATIVE = Ball(3.0, 24.0, 18.0, apart=False)
 
 
 @dataclass(frozen=True)

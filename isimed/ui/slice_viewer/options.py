@@ -39,7 +39,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Header:
+class PaneHeader:
     """The line above a viewer's planes: whose scan, words about it, and what its button is called (if any)."""
 
     title: str
@@ -81,7 +81,7 @@ class Appearance:
     readout: bool = True
     crosshair: bool = True
     midline_mm: float | None = None
-    header: Header | None = None
+    header: PaneHeader | None = None
     corner: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

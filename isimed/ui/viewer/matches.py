@@ -16,8 +16,8 @@ from isimed.ui.slice_viewer import (
     Appearance,
     Behaviour,
     Click,
-    Header,
     Overlays,
+    PaneHeader,
     Picture,
     picture_strip,
     slice_viewer,
@@ -95,7 +95,7 @@ def show_best(
                 overlays=replace(drawn, boxes=()) if absent else drawn,
                 appearance=Appearance(
                     layout=plane, field_mm=FIELD_MM, controls=False, readout=False, height=height, grows=0.5,
-                    crosshair=not absent, header=Header(_name(query, match), say(match), "Open"),
+                    crosshair=not absent, header=PaneHeader(_name(query, match), say(match), "Open"),
                 ),
                 behaviour=Behaviour(
                     link=None if absent else LINK, reports_clicks=False, on_action=_opener(query, match.volume)

@@ -8,8 +8,8 @@ from isimed.core.errors import InputError
 from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort
 from isimed.ui import state
-from isimed.ui.kept import exporting, on_disk, point_files
-from isimed.ui.kept.things import Measurement, NamedPoint, Place, measured
+from isimed.ui.annotations import exporting, on_disk, point_files
+from isimed.ui.annotations.things import Measurement, NamedPoint, Place, measured
 from isimed.ui.slice_viewer import Drawn, Marker, Measure
 from isimed.ui.viewer import search
 from isimed.ui.viewer.search import Found

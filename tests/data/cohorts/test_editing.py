@@ -54,7 +54,7 @@ def test_a_deleted_cohort_comes_back_with_its_points_and_its_split(source: Path)
     cohort = Cohort.load("small")
     write_split(cohort, draw_split(cohort, validation=0.3, test=0.3, seed=1))
     parts, manifest = read_split(cohort), find_manifest("small").read_bytes()
-    point = paths.home() / "kept" / "small" / "1.json"
+    point = paths.home() / "annotations" / "small" / "1.json"
     point.parent.mkdir(parents=True)
     point.write_text("{}")
     folder = set_aside("small")

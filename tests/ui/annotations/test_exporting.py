@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from isimed.data.formats.volume import read_volume
-from isimed.ui.kept.exporting import as_csv, as_fcsv, as_markups, as_slicer_zip, measurements_as_csv
-from isimed.ui.kept.things import Measurement, NamedPoint, Place
+from isimed.ui.annotations.exporting import as_csv, as_fcsv, as_markups, as_slicer_zip, measurements_as_csv
+from isimed.ui.annotations.things import Measurement, NamedPoint, Place
 
 POINT = NamedPoint(
     "parotid, left",

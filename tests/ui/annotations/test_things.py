@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from isimed.data.formats.volume import Volume
-from isimed.ui.kept.things import AXES, measured
+from isimed.ui.annotations.things import AXES, measured
 
 TURN = np.array([[np.cos(0.3), -np.sin(0.3), 0], [np.sin(0.3), np.cos(0.3), 0], [0, 0, 1]])
 SPACING = np.array([0.8, 1.3, 3.0])

@@ -7,9 +7,9 @@ import pytest
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort, register
-from isimed.ui.kept.exporting import as_csv, as_fcsv, as_markups
-from isimed.ui.kept.point_files import from_file
-from isimed.ui.kept.things import Measurement, NamedPoint, Place
+from isimed.ui.annotations.exporting import as_csv, as_fcsv, as_markups
+from isimed.ui.annotations.point_files import from_file
+from isimed.ui.annotations.things import Measurement, NamedPoint, Place
 from tests.small import write_cohort
 
 MM = (-12.5, 3.25, 40.0)

@@ -12,9 +12,9 @@ from typing import Any
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
-from isimed.ui.kept.exporting import COLUMNS
-from isimed.ui.kept.on_disk import Thing
-from isimed.ui.kept.things import Measurement, Mm, NamedPoint, Place
+from isimed.ui.annotations.exporting import COLUMNS
+from isimed.ui.annotations.on_disk import Thing
+from isimed.ui.annotations.things import Measurement, Mm, NamedPoint, Place
 
 SUFFIXES = ("json", "fcsv", "csv")
 TO_RAS = {"RAS": (1, 1, 1), "LPS": (-1, -1, 1), "0": (1, 1, 1), "1": (-1, -1, 1)}  # Slicer once wrote numbers

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from isimed.core import paths
 from isimed.core.files import refusals_in_words, write_json
 from isimed.data.cohorts.cohort import Cohort
-from isimed.ui.kept.things import Measurement, NamedPoint
+from isimed.ui.annotations.things import Measurement, NamedPoint
 
 Thing = NamedPoint | Measurement
 _THING: TypeAdapter[Thing] = TypeAdapter(Thing)
@@ -28,7 +28,7 @@ class Kept:
 
 def kept_folder(cohort: Cohort) -> Path:
     """Where a cohort's points and measurements lie; named as the cohort's own folder."""
-    return paths.home() / "kept" / cohort.root.name
+    return paths.home() / "annotations" / cohort.root.name
 
 
 def read(cohort: Cohort) -> tuple[list[Kept], list[str]]:

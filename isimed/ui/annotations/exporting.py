@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Sequence
 
 from isimed.core.text import plain_cell
-from isimed.ui.kept.things import Measurement, Mm, NamedPoint
+from isimed.ui.annotations.things import Measurement, Mm, NamedPoint
 
 COLUMNS = ("name", "role", "cohort", "volume", "x_mm", "y_mm", "z_mm", "latent_distance", "uncertainty_mm")
 MEASURE_COLUMNS = (

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from isimed.data.cohorts.cohort import Cohort, register
-from isimed.ui.kept import on_disk
-from isimed.ui.kept.things import Measurement, NamedPoint, Place
+from isimed.ui.annotations import on_disk
+from isimed.ui.annotations.things import Measurement, NamedPoint, Place
 from tests.small import write_cohort
 
 POINT = NamedPoint("spot", "small", Place("P0", (1.5, -2.0, 3.25)), (Place("P1", (4.0, 5.0, 6.0), "found", 7.5, 2.0),))
