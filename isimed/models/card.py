@@ -29,6 +29,7 @@ class Card(BaseModel):
         region: which part of the body it was trained on, as one says "it shows the body ...".
         sequence: the kind of scan within the modality, as FLAIR.
         licence: of the weights and of what made them.
+        judged_by: the network of crops whose profile says whether this one fits a scan, where its own cannot.
         reference: the cohort that comes with isimed to look in where a scan has no others beside it.
         architecture: ``crop``, one crop a pass, or ``dense``, all places of a volume in one.
         windows_hu: parts of CT's range that a dense network sees as channels of their own.
@@ -46,6 +47,7 @@ class Card(BaseModel):
     licence: str = ""
     architecture: Literal["crop", "dense"] = "crop"
     windows_hu: tuple[tuple[float, float], ...] = ()
+    judged_by: str = ""
     reference: str = ""
     crop_size: int = 32
     heads: dict[str, int] = Field(default_factory=lambda: {DISTANCE_HEAD: CODE_SIZE})

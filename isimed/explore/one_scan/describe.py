@@ -15,7 +15,7 @@ from isimed.data.prepared.source import source_stamp
 from isimed.explore.one_scan.choose import fitting_checkpoints, has_its_own
 from isimed.explore.one_scan.profile import FILE
 from isimed.explore.one_scan.where import Description, where
-from isimed.models.card import checkpoint_names, find_checkpoint
+from isimed.models.card import checkpoint_names, find_checkpoint, read_card
 
 FORMAT = "2"  # counts up when the words or the measure change
 _KEPT = TypeAdapter(Description)
@@ -77,4 +77,6 @@ def _file(cohort: Cohort, entry: Entry) -> Path:
 def _networks() -> list[str]:
     """The networks that can say whether they fit: another profile beside one is another answer."""
     files = {name: find_checkpoint(name) / FILE for name in checkpoint_names()}
-    return [f"{name} {file.stat().st_size} {file.stat().st_mtime_ns}" for name, file in files.items() if file.is_file()]
+    own = [f"{name} {file.stat().st_size} {file.stat().st_mtime_ns}" for name, file in files.items() if file.is_file()]
+    judged = {name: read_card(find_checkpoint(name)).judged_by for name in files}
+    return own + [f"{name} by {judge}" for name, judge in judged.items() if judge]

@@ -12,7 +12,8 @@ from isimed.data.cohorts.modality_of_voxels import CT_AIR_HU
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Prepared, prepare
 from isimed.explore.one_scan.choose import rank
-from isimed.explore.one_scan.fit import Fit, judge
+from isimed.explore.one_scan.fit import Fit
+from isimed.explore.one_scan.fit import judge as judge_fit
 from isimed.explore.one_scan.profile import Profile, read_profile, sample_crops, scan_misfit
 from isimed.models.checkpoint import Checkpoint, open_checkpoint
 
@@ -27,11 +28,14 @@ class Look:
     """A scan through the eyes of one network.
 
     Attributes:
+        checkpoint: the network.
+        judge: whose profile says whether it fits, and where in the body crops are from; see `judge_of`.
         volume: prepared as the network wants it.
         place, looks: (N, 3) where some crops are, and where they look to be, mm.
     """
 
     checkpoint: Checkpoint
+    judge: Checkpoint
     profile: Profile
     volume: Prepared
     fit: Fit
@@ -46,18 +50,41 @@ class Look:
             return told
         if not self.profile.info.held_out:
             return "unclear"  # too few patients to know how much worse a scan turned over fits
+        return axes_by_fit(self._turned_over())
+
+    @property
+    def fits_turned_over(self) -> str:
+        """Which axes a scan that does not fit would fit with, were they reversed; empty where none would do."""
+        if not self.profile.info.held_out:
+            return ""
+        misfits = self._turned_over()
+        best = int(np.argmin(misfits))
+        return ", ".join(AXES[axis] for axis in FLIPS[best]) if misfits[best] <= self.fit.limit else ""
+
+    def _turned_over(self) -> list[float]:
+        """The misfit of the scan flipped along each of ``FLIPS``."""
         misfits = [self.fit.misfit]
         for axes in FLIPS[1:]:
             image, body = np.flip(self.volume.image, axes).copy(), np.flip(self.volume.body, axes).copy()
             over = replace(self.volume, image=image, body=body, labels={})
-            crops = sample_crops(self.checkpoint, over, count=self.profile.info.crops)[1]
+            crops = sample_crops(self.judge, over, count=self.profile.info.crops)[1]
             misfits.append(scan_misfit(self.profile.misfit(crops)))
-        return axes_by_fit(misfits)
+        return misfits
 
     @property
     def region(self) -> str | None:
         """From which organ to which, told from the level of the crops; else what the card says."""
         return region_of(self.profile, self.looks) or self.checkpoint.card.region or None
+
+
+def judge_of(checkpoint: Checkpoint) -> Checkpoint:
+    """The network whose profile says whether another fits: itself, but for dense ones.
+
+    What a dense network knows of a place is where it is. Anything seems to lie somewhere in the body, so it takes a
+    liver for a neck: its profile accepted nine of nine torsos. A network of crops of the same patients tells.
+    """
+    name = checkpoint.card.judged_by
+    return open_checkpoint(name) if name else checkpoint
 
 
 def is_ct(scan: Volume) -> bool:
@@ -77,20 +104,24 @@ def look(scan: Volume, names: Sequence[str], *, cohort: Cohort | None = None) ->
         InputError: none can look at it, with the reason of the last.
     """
     seen, reason = [], None
+    sampled: dict[str, tuple[Prepared, NDArray[np.float64], NDArray[np.float32]]] = {}
     ct_only = is_ct(scan)
     for name in names:
         checkpoint = open_checkpoint(name)
-        profile = read_profile(checkpoint)
+        judge = judge_of(checkpoint)
+        profile = read_profile(judge)
         if profile is None or (ct_only and not checkpoint.card.modality.upper().startswith("CT")):
             continue
         try:
-            volume = prepare(scan, checkpoint.card.preparation)
-            centres, embeddings, _ = sample_crops(checkpoint, volume, count=profile.info.crops)
+            if judge.fingerprint not in sampled:
+                volume = prepare(scan, judge.card.preparation)
+                sampled[judge.fingerprint] = volume, *sample_crops(judge, volume, count=profile.info.crops)[:2]
+            volume, centres, embeddings = sampled[judge.fingerprint]
         except InputError as error:  # a CT network finds no body in some MRI, and the other way round
             reason = error
             continue
-        fit = judge(profile, checkpoint.name, profile.misfit(embeddings))
-        seen.append(Look(checkpoint, profile, volume, fit, volume.position(centres), profile.place(embeddings)))
+        fit = judge_fit(profile, checkpoint.name, profile.misfit(embeddings))
+        seen.append(Look(checkpoint, judge, profile, volume, fit, volume.position(centres), profile.place(embeddings)))
     if reason and not seen:
         raise reason
     return sorted(seen, key=lambda one: rank(one.checkpoint.card, cohort, one.fit))

@@ -156,9 +156,14 @@ def make_profile(
         progress: called with (scans done, scans in all).
 
     Raises:
-        InputError: the cohort lacks the card's training patients, or is of another modality.
+        InputError: the cohort lacks the card's training patients, or is of another modality; the network is dense.
     """
     check_fit(cohort, checkpoint)
+    if checkpoint.card.architecture == "dense":
+        raise InputError(
+            f"{checkpoint.name} is dense: anything seems to it to lie in the body, so a profile would tell nothing. "
+            "Name a network of crops of the same patients as `judged_by` in its checkpoint.json."
+        )
     train, held_out = (_entries(cohort, checkpoint.card, part) for part in ("train", "validation"))
     if len({entry.subject for entry in train}) < LEAST_PATIENTS:
         raise InputError(

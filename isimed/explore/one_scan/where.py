@@ -151,9 +151,8 @@ def where(
     if not best.fit.fits:
         if checkpoint is None and len(fits) == 1:
             notes.append("No other network here is for such scans.")
-        axes = best.axes
-        if axes.startswith("reversed"):
-            notes.append(f"It may lie the wrong way round ({axes}): check its header's orientation.")
+        if over := best.fits_turned_over:
+            notes.append(f"It may lie the wrong way round (reversed: {over}): check its header's orientation.")
         if mm is not None:
             notes.append("No organ is named: a network that does not fit would name a wrong one.")
         return about(fits, notes=tuple(notes))

@@ -1,11 +1,14 @@
 """Before the first click: what the network was trained on, and whether the clicked scan is of that kind."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from isimed.core.progress import Progress, Say
 from isimed.core.text import plain
 from isimed.explore.one_scan.choose import has_its_own
 from isimed.explore.one_scan.fit import Fit, fit_of
+from isimed.explore.one_scan.look import judge_of
 from isimed.explore.one_scan.profile import read_profile
 from isimed.explore.one_scan.where import Description
 from isimed.explore.search.query import Query
@@ -86,14 +89,16 @@ def _scan(said: Description) -> None:
 
 def _measured(query: Query) -> Fit | None:
     """The fit of a network that is not among those that every scan is compared with."""
-    profile = read_profile(query.checkpoint)
+    judge = judge_of(query.checkpoint)
+    profile = read_profile(judge)
     if profile is None:
         return None
 
     def measure(progress: Progress, say: Say) -> Fit:
         say("Comparing this scan with the training")
         state.wait_for_first_view()
-        return fit_of(query.checkpoint, profile, query.prepared())
+        volume = query.open_scan(query.cohort, query.volume, judge.card.preparation)
+        return replace(fit_of(judge, profile, volume), checkpoint=query.checkpoint.name)
 
     key = f"fit-{query.checkpoint.fingerprint}-{query.cohort.fingerprint}-{query.volume}"
     return background.result(key, measure, patience=0.0)

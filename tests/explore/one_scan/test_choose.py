@@ -9,10 +9,14 @@ import pytest
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.explore.one_scan import describe as describing
+from isimed.explore.one_scan import profile
 from isimed.explore.one_scan.choose import fitting_checkpoints, has_its_own, networks_for
 from isimed.explore.one_scan.describe import best_checkpoint, describe, described
 from isimed.explore.one_scan.fit import Fit
+from isimed.explore.one_scan.look import judge_of
+from isimed.explore.one_scan.profile import make_profile, read_profile
 from isimed.explore.one_scan.where import Description
+from isimed.models.checkpoint import open_checkpoint
 from tests.small import write_cohort
 
 
@@ -97,3 +101,14 @@ def test_no_network_is_chosen_for_a_scan_that_none_fits(tmp_path: Path, looked: 
     assert best_checkpoint(cohort) == "brain-flair"
     with pytest.raises(InputError, match=r"P1: No network here fits.*brain-flair \(1.4.*--checkpoint brain-flair"):
         best_checkpoint(cohort, "P1")
+
+
+def test_a_dense_network_is_judged_by_the_crops_of_the_same_patients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own features say where a place is and nothing else: every torso looked like a neck to it."""
+    dense = open_checkpoint("headneck-ct-dense")
+    assert judge_of(dense).name == "headneck-ct"
+    assert judge_of(open_checkpoint("headneck-ct")).name == "headneck-ct"
+    assert read_profile(dense) is None
+    monkeypatch.setattr(profile, "check_fit", lambda cohort, checkpoint: None)
+    with pytest.raises(InputError, match="judged_by"):
+        make_profile(dense, Cohort(name="any", modality="CT", volumes=[]))
