@@ -32,10 +32,9 @@ query = Query(
     cohort, checkpoint, volume_id, point_mm,
     reference=reference.choose_reference(cohort, checkpoint), open_scan=state.prepared_scan,
 )  # fmt: skip
+controls = st.sidebar.container()  # above what is said of the network: within reach, and nothing moves them
 how_it_fits = trained_on.say_fit(query)
-layer = st.sidebar.selectbox(
-    "Overlay", layers.choices(cohort), index=layers.first(cohort), key="layer", help=layers.HELP
-)
+layer = controls.selectbox("Overlay", layers.choices(cohort), index=layers.first(cohort), key="layer", help=layers.HELP)
 details = matches.choose_details()
 edge_mm = checkpoint.card.crop_mm
 

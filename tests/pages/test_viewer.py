@@ -53,7 +53,6 @@ def page(tmp_path, monkeypatch) -> AppTest:
     monkeypatch.setitem(state.table.__kwdefaults__, "step_mm", 48)
     app = AppTest.from_file(str(PAGE), default_timeout=60)
     app.session_state["of_the_test"] = table
-    app.session_state[search.FIT] = False  # seconds of work behind the page, which has a test of its own
     return app
 
 
@@ -220,7 +219,7 @@ def test_the_shown_scans_are_fitted_behind_the_page_and_then_looked_up(
 
     monkeypatch.setattr(field, "fit_field", fit)
     monkeypatch.setattr(state, "AFTER_FIRST_VIEW", 0)
-    del page.session_state[search.FIT]
+    page.session_state[search.FIT] = True
     page.run()
     assert not page.exception
     assert any("A closer look" in bar.text for bar in page.get("progress"))

@@ -125,12 +125,12 @@ def refine(query: Query, table: Table, found: Sequence[Found]) -> list[Found]:
 
 
 def fit_fields(query: Query, table: Table, found: Sequence[Found]) -> bool:
-    """Whether smooth fields to the shown scans are there; begins to fit them behind the page where they are not.
+    """Whether smooth fields to the shown scans are wanted and there; begins to fit them behind the page where not.
 
     The page says so and runs again when they are: until then it shows what `refine` finds.
     """
     targets = [match.volume for match in found if not match.location.note]
-    wanted = st.session_state.get(FIT, True) and all_crops_may_agree(table, query.volume, query.filter)
+    wanted = st.session_state.get(FIT, False) and all_crops_may_agree(table, query.volume, query.filter)
     if not targets or not wanted:
         return False
 

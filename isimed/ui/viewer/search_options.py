@@ -34,7 +34,7 @@ def panel(cohort: Cohort, volume_id: str, volume: Prepared, point_mm: tuple[floa
         left_out = f"{unknown} volumes have no tumour map: they are left out." if unknown else None
         tumour = has_tumour and st.toggle("Only crops with tumour", key="search_tumour", help=left_out)
         st.toggle(
-            "Fit the shown scans to this one", value=True, key=FIT,
+            "Fit the shown scans to this one", value=False, key=FIT,
             help="A smooth field between two scans, from their voxels: some seconds, once; then every click is quick.",
         )  # fmt: skip
         others = st.toggle("Other patients only", value=True, key="search_others")

@@ -28,6 +28,8 @@ def say_fit(query: Query) -> Fit | None:
     """
     with st.sidebar:
         _card(query.checkpoint.card)
+        later = st.container()  # what comes behind the page moves nothing below it: an open menu would close
+    with later:
         said = _described(query)
         if said is not None:
             _scan(said)

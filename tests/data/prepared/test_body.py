@@ -111,4 +111,6 @@ def test_a_table_that_touches_the_body_is_said_and_one_apart_is_no_body() -> Non
     assert facts[0].body_mm == facts[1].body_mm
     assert facts[2].thin_mm == pytest.approx(54, abs=6)
     cohort = Cohort.model_validate({"name": "c", "modality": "CT", "volumes": [{"subject": "a", "image": "a.nii"}]})
-    assert "head holder" in " ".join(finding.message for finding in volume_findings(facts[2], cohort))
+    assert "head holder" in " ".join(
+        finding.message for finding in volume_findings(facts[2].model_copy(update={"id": cohort.volumes[0].id}), cohort)
+    )
