@@ -9,7 +9,8 @@ from isimed.data.cohorts.cohort import Cohort, register
 from tests.data.make import blob, write_nifti
 from tests.small import write_cohort
 
-PATIENT_COLUMN, ROW, HEADER = 300, 35, 35  # pixels of the table
+FIRST_COLUMN, ROW, HEADER = 30, 35, 35  # pixels of the table
+PATIENT = 2  # columns to the right of the first, however wide they are
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +26,16 @@ def made(browser, tmp_path_factory) -> tuple[Path, Path]:
     return home, scans
 
 
-def type_into_cell(page, *, column_at: int, row: int, text: str) -> None:
+def type_into_cell(page, *, column: int, row: int, text: str) -> None:
     table = page.get_by_test_id("stDataFrame").nth(1).locator(".dvn-scroller")
     table.scroll_into_view_if_needed()
-    table.click(position={"x": column_at, "y": HEADER + (row + 0.5) * ROW})
-    page.keyboard.type(text)
+    table.click(position={"x": FIRST_COLUMN, "y": HEADER + (row + 0.5) * ROW})
+    for _ in range(column):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")  # opens the cell; what is typed before it stands there is lost
+    page.wait_for_timeout(500)
+    page.keyboard.press("Control+A")
+    page.keyboard.type(text, delay=50)
     page.keyboard.press("Enter")
 
 
@@ -45,7 +51,7 @@ def test_a_patient_is_corrected_in_the_table_before_anything_is_written(page, ma
     page.get_by_text("2 volumes of 2 patients, 2 label maps").wait_for()
     merged = page.get_by_text("2 volumes of 1 patients")
     for _ in range(5):  # the grid takes no keys until it has drawn itself
-        type_into_cell(page, column_at=PATIENT_COLUMN, row=1, text="anna")
+        type_into_cell(page, column=PATIENT, row=1, text="anna")
         page.wait_for_timeout(2000)
         if merged.count():
             break
