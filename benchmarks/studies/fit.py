@@ -17,7 +17,7 @@ from scipy.stats import beta
 
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.prepared.cache import prepared
-from isimed.explore.one_scan.fit import Fit, judge
+from isimed.explore.one_scan.fit import Fit, fit_from
 from isimed.explore.one_scan.look import axes_of
 from isimed.explore.one_scan.profile import Profile, read_profile, sample_crops
 from isimed.models.checkpoint import Checkpoint, load_checkpoint
@@ -34,7 +34,7 @@ def share(hits: int, count: int, *, level: float = 0.95) -> dict[str, float]:
 def look(checkpoint: Checkpoint, profile: Profile, cohort: Cohort, entry: Entry) -> tuple[Fit, str]:
     volume = prepared(cohort, entry, checkpoint.card.preparation)
     centres, embeddings, _ = sample_crops(checkpoint, volume, count=profile.info.crops)
-    fit = judge(profile, checkpoint.name, profile.misfit(embeddings))
+    fit = fit_from(profile, checkpoint.name, profile.misfit(embeddings))
     return fit, axes_of(volume.position(centres), profile.place(embeddings))
 
 

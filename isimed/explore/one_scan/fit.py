@@ -54,7 +54,7 @@ def limit_of(scan_misfits: NDArray, share: float = PASS) -> tuple[float, float]:
     return float(np.sort(scan_misfits)[k - 1]), k / (n + 1)
 
 
-def judge(profile: Profile, name: str, crop_misfits: NDArray) -> Fit:
+def fit_from(profile: Profile, name: str, crop_misfits: NDArray) -> Fit:
     """A scan's fit from its crops' misfits."""
     misfit = scan_misfit(crop_misfits)
     limit, coverage = limit_of(profile.scan_misfits)
@@ -69,7 +69,7 @@ def fit_of(checkpoint: Checkpoint, profile: Profile, volume: Prepared) -> Fit:
         profile: of the checkpoint, see ``isimed.explore.one_scan.profile.read_profile``.
         volume: prepared as the checkpoint wants it.
     """
-    return judge(
+    return fit_from(
         profile, checkpoint.name, profile.misfit(sample_crops(checkpoint, volume, count=profile.info.crops)[1])
     )
 

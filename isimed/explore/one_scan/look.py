@@ -12,8 +12,7 @@ from isimed.data.cohorts.modality_of_voxels import CT_AIR_HU
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Prepared, prepare
 from isimed.explore.one_scan.choose import rank
-from isimed.explore.one_scan.fit import Fit
-from isimed.explore.one_scan.fit import judge as judge_fit
+from isimed.explore.one_scan.fit import Fit, fit_from
 from isimed.explore.one_scan.profile import Profile, read_profile, sample_crops, scan_misfit
 from isimed.models.checkpoint import Checkpoint, open_checkpoint
 
@@ -120,7 +119,7 @@ def look(scan: Volume, names: Sequence[str], *, cohort: Cohort | None = None) ->
         except InputError as error:  # a CT network finds no body in some MRI, and the other way round
             reason = error
             continue
-        fit = judge_fit(profile, checkpoint.name, profile.misfit(embeddings))
+        fit = fit_from(profile, checkpoint.name, profile.misfit(embeddings))
         seen.append(Look(checkpoint, judge, profile, volume, fit, volume.position(centres), profile.place(embeddings)))
     if reason and not seen:
         raise reason
