@@ -10,12 +10,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from isimed import __version__
-from isimed.cli import app, bench, check, demo, embed, evaluate, importing, label, locate, profile, runs, train, where
-from isimed.cli.parser import Commands, Parser
+from isimed.cli import (
+    app,
+    bench,
+    check,
+    checkpoints,
+    demo,
+    embed,
+    evaluate,
+    importing,
+    label,
+    locate,
+    profile,
+    runs,
+    train,
+    where,
+)
+from isimed.cli.terminal.parser import Commands, Parser
 from isimed.core import paths
 from isimed.core.errors import InputError
 
-COMMANDS = (app, demo, importing, check, train, runs, embed, locate, where, label, evaluate, profile, bench)
+COMMANDS = (
+    app, demo, importing, check, train, runs, checkpoints, embed, locate, where, label, evaluate, profile, bench,
+)  # fmt: skip
 CLOSED_PIPE = 141  # what a shell calls a program whose reader went away
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 

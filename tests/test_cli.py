@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from isimed.__main__ import main
-from isimed.cli.output import print_csv
+from isimed.cli.terminal.output import print_csv
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.explore.tables.embed import embed_cohort
 from isimed.models.checkpoint import load_checkpoint

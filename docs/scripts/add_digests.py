@@ -12,7 +12,7 @@ from pathlib import Path
 from docs.scripts.check_cards import SHIPPED, cohort_of
 from isimed.models.card import CARD, read_card
 from isimed.models.checkpoint import open_checkpoint
-from isimed.models.export import voxels_of
+from isimed.models.sharing.export import voxels_of
 
 
 def main() -> None:

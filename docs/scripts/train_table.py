@@ -20,7 +20,7 @@ from isimed.core import paths
 from isimed.data.cohorts.cohort import Cohort
 from isimed.evaluation.run.evaluate import evaluate
 from isimed.models.card import CARD, checkpoint_names
-from isimed.models.export import export_checkpoint
+from isimed.models.sharing.export import export_checkpoint
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.optimise.methods import find_method
 from isimed.training.runs.folder import Run

@@ -4,7 +4,7 @@ import argparse
 import runpy
 import sys
 
-from isimed.cli.parser import Commands, Options
+from isimed.cli.terminal.parser import Commands, Options
 from isimed.core import paths
 
 

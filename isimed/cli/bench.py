@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from isimed.cli.parser import Commands, Options
+from isimed.cli.terminal.parser import Commands, Options
 from isimed.core import paths
 from isimed.core.errors import InputError
 

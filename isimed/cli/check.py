@@ -1,7 +1,7 @@
 """The geometry and quality report."""
 
-from isimed.cli.output import bar, print_lines
-from isimed.cli.parser import Commands, Options
+from isimed.cli.terminal.output import bar, print_lines
+from isimed.cli.terminal.parser import Commands, Options
 
 
 def add(commands: Commands) -> None:

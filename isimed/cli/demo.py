@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from isimed.cli.output import bar
-from isimed.cli.parser import Commands, Options, at_least
+from isimed.cli.terminal.output import bar
+from isimed.cli.terminal.parser import Commands, Options, at_least
 from isimed.core import paths
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def run(options: Options) -> None:
     from isimed.data.cohorts.cohort import Cohort
     from isimed.data.demo.virtual_patients import make_demo
     from isimed.explore.tables.ready_made import bring_embedded
+    from isimed.models.card import find_checkpoint
 
     if not options.ct:
         real = bring_embedded(FLAIR)
@@ -31,6 +32,7 @@ def run(options: Options) -> None:
         print(f"Scans: {real.credit}.")
     if not options.flair:
         kind = "demo-ct" if options.ct else "demo-brain"
+        find_checkpoint(kind)  # an installed package does not hold all: said before the long work
         with bar("patient", "Making synthetic patients") as progress:
             manifest = make_demo(paths.cohorts_dir() / kind, kind=kind, seed=options.seed, progress=progress)
         _embed(Cohort.load(manifest), "synthetic")

@@ -1,7 +1,7 @@
 """A grid of crops becomes an embedding table."""
 
-from isimed.cli.output import bar, say
-from isimed.cli.parser import CHECKPOINT_HELP, STEP_HELP, Commands, Options, at_least, length_mm
+from isimed.cli.terminal.output import bar, say
+from isimed.cli.terminal.parser import CHECKPOINT_HELP, STEP_HELP, Commands, Options, at_least, length_mm
 
 
 def add(commands: Commands) -> None:

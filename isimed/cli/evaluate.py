@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from isimed.cli.output import bar, say, writable
-from isimed.cli.parser import Commands, Options, at_least
+from isimed.cli.terminal.output import bar, say, writable
+from isimed.cli.terminal.parser import Commands, Options, at_least
 from isimed.core.files import write_file
 
 

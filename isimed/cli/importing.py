@@ -2,8 +2,8 @@
 
 import json
 
-from isimed.cli.output import bar, print_lines
-from isimed.cli.parser import Commands, Options
+from isimed.cli.terminal.output import bar, print_lines
+from isimed.cli.terminal.parser import Commands, Options
 
 
 def add(commands: Commands) -> None:

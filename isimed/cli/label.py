@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from isimed.cli.output import bar, writable
-from isimed.cli.parser import Commands, Options
+from isimed.cli.terminal.output import bar, writable
+from isimed.cli.terminal.parser import Commands, Options
 
 SUFFIXES = (".nii.gz", ".nii")
 

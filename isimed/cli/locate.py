@@ -3,8 +3,8 @@
 import json
 from typing import TYPE_CHECKING
 
-from isimed.cli.output import bar, print_csv, say
-from isimed.cli.parser import CHECKPOINT_HELP, STEP_HELP, Commands, Options, finite, length_mm
+from isimed.cli.terminal.output import bar, print_csv, say
+from isimed.cli.terminal.parser import CHECKPOINT_HELP, STEP_HELP, Commands, Options, finite, length_mm
 
 if TYPE_CHECKING:
     from isimed.explore.search.locate import Location

@@ -1,7 +1,7 @@
 """What a network was trained on, measured once and put beside its weights."""
 
-from isimed.cli.output import bar
-from isimed.cli.parser import Commands, Options
+from isimed.cli.terminal.output import bar
+from isimed.cli.terminal.parser import Commands, Options
 
 
 def add(commands: Commands) -> None:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from isimed.cli.parser import Commands, Options
+from isimed.cli.terminal.parser import Commands, Options
 from isimed.core.errors import InputError
 
 
@@ -33,7 +33,7 @@ def run(options: Options) -> None:
     if not options.id:
         raise InputError(f"runs {options.action} needs a run: see `python -m isimed runs list`.")
     if options.action == "export":
-        from isimed.models.export import export_checkpoint
+        from isimed.models.sharing.export import export_checkpoint
 
         if not options.to:
             raise InputError("runs export needs --to FOLDER: where the checkpoint goes.")

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from isimed.cli.output import bar
-from isimed.cli.parser import Commands, Options, Parser
+from isimed.cli.terminal.output import bar
+from isimed.cli.terminal.parser import Commands, Options, Parser
 from isimed.core.errors import InputError
 from isimed.training.optimise.config import Option, TrainConfig, options
 from isimed.training.optimise.methods import METHODS

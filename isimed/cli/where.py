@@ -2,8 +2,8 @@
 
 import json
 
-from isimed.cli.output import bar
-from isimed.cli.parser import Commands, Options, finite
+from isimed.cli.terminal.output import bar
+from isimed.cli.terminal.parser import Commands, Options, finite
 
 
 def add(commands: Commands) -> None:

@@ -113,7 +113,8 @@ def find_checkpoint(name_or_folder: str | Path) -> Path:
                 read_in(folder, lambda place: (place / CARD).stat())
                 return folder.resolve()
     known = ", ".join(checkpoint_names()) or "none"
-    raise InputError(f"There is no checkpoint {name}: give a folder, a run, `untrained` or one of: {known}.")
+    fetch = f", or fetch it: `isimed checkpoints get {name} --from FOLDER_OR_ADDRESS`" if candidates[1:] else ""
+    raise InputError(f"There is no checkpoint {name}: give a folder, a run, `untrained` or one of: {known}{fetch}.")
 
 
 def checkpoint_names() -> list[str]:

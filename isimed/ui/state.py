@@ -63,6 +63,7 @@ def choose_cohort() -> Cohort:
 
 def make_demo_with_progress(kind: str) -> None:
     """Make the virtual patients of a kind, with a bar on the page."""
+    find_checkpoint(kind)
     patients = KINDS[kind].patients
     first = "Fetching the chest CT (35 MB, once), then making" if kind == CHEST else "Making"
     bar = st.progress(0.0, f"{first} {patients} synthetic patients for the demo (once, about a minute)…")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from isimed.cli.locate import HEADER, row
-from isimed.cli.output import print_csv
+from isimed.cli.terminal.output import print_csv
 from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.search.absent import LIMIT_MM, absent, beyond, cut_sides
 from isimed.explore.search.locate import Location, locate_everywhere, with_notes

@@ -13,7 +13,7 @@ from isimed.evaluation.context.subjects import choose_subjects
 from isimed.models.card import Card, trained_on
 from isimed.models.checkpoint import open_checkpoint, save_checkpoint
 from isimed.models.encoder import untrained_encoder
-from isimed.models.export import export_checkpoint
+from isimed.models.sharing.export import export_checkpoint
 from tests.small import write_cohort
 
 
