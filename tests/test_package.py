@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.conftest import browser, page  # noqa: F401 - fixtures
+from tests.browser.test_first_minute import open_and_click
 from tests.conftest import REPOSITORY
 
 pytest.importorskip("hatchling")
@@ -42,13 +44,18 @@ def app(installed: Path, home: Path, tmp_path: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "isimed", "app", "--server.port", str(port)]
-    environment = os.environ | {"PYTHONPATH": str(installed), "ISIMED_HOME": str(home)}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    log = (tmp_path / "app.log").open("wb")
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment_of(installed, home), stdout=log, stderr=log)
     try:
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
         process.communicate(timeout=30)
+        log.close()
+
+
+def environment_of(installed: Path, home: Path) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(installed), "ISIMED_HOME": str(home)}
 
 
 def test_it_is_small_and_holds_pages_pictures_and_checkpoints(wheel: Path, installed: Path) -> None:
@@ -59,19 +66,45 @@ def test_it_is_small_and_holds_pages_pictures_and_checkpoints(wheel: Path, insta
         files = subprocess.run(["git", "ls-files", room], cwd=REPOSITORY, check=True, capture_output=True, text=True)
         for file in files.stdout.split():
             assert (target / Path(file).relative_to(room)).is_file(), file
-    assert {folder.name for folder in (inside / "installed" / "checkpoints").iterdir()} >= {"demo-brain", "demo-ct"}
+    assert {folder.name for folder in (inside / "installed" / "checkpoints").iterdir()} == {
+        "brain-flair", "demo-brain", "headneck-ct", "headneck-ct-dense",
+    }  # fmt: skip
+    assert (inside / "installed" / "cohorts" / "demo-flair" / "LICENSE.md").is_file()
+    assert not list(installed.rglob("__pycache__"))
 
 
-def test_the_app_opens_from_any_directory_and_only_for_this_machine(app: str) -> None:
+def test_a_left_out_network_is_named_with_the_way_to_fetch_it(installed: Path, home: Path, tmp_path: Path) -> None:
+    def isimed(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "isimed", *arguments], cwd=tmp_path, env=environment_of(installed, home),
+            capture_output=True, text=True, encoding="utf-8", check=False,
+        )  # fmt: skip
+
+    refused = isimed("demo", "--ct")
+    assert refused.returncode == 2
+    assert "isimed checkpoints get demo-ct --from" in refused.stderr
+    assert isimed("checkpoints", "get", "demo-ct", "--from", str(REPOSITORY / "checkpoints")).returncode == 0
+    assert "demo-ct  isimed  CT" in isimed("checkpoints").stdout
+
+
+def wait_for(app: str) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             assert urllib.request.urlopen(f"http://{app}/_stcore/health", timeout=5).read() == b"ok"
-            break
+            return
         except OSError:
             time.sleep(0.2)
-    else:
-        pytest.fail("the app did not start")
+    pytest.fail("the app did not start")
+
+
+def test_the_installed_app_answers_a_click(app: str, page) -> None:  # noqa: F811
+    wait_for(app)
+    open_and_click(f"http://{app}", page)
+
+
+def test_the_app_opens_from_any_directory_and_only_for_this_machine(app: str) -> None:
+    wait_for(app)
     host, port = app.split(":")
     others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {host}
     for address in others:

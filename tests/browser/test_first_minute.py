@@ -18,6 +18,12 @@ def app(streamlit_server, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_from_the_front_door_to_an_answered_click(app: str, page, foreign_hosts) -> None:
+    open_and_click(app, page)
+    assert not foreign_hosts(page)
+
+
+def open_and_click(app: str, page) -> None:
+    """What a newcomer does first, and what has to be there."""
     page.set_default_timeout(LONG)
     page.goto(app)
     page.get_by_role("heading", name="Where in the body is this?").wait_for()
@@ -45,4 +51,3 @@ def test_from_the_front_door_to_an_answered_click(app: str, page, foreign_hosts)
         page.wait_for_timeout(200)
     else:
         pytest.fail("the click was not answered")
-    assert not foreign_hosts(page)
