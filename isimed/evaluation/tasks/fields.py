@@ -64,14 +64,18 @@ def no_start(context: Context, preparation: Preparation, crop_size: int) -> Outc
     places, transfers, _ = _asked(context, volumes)
 
     def twice(source: int, target: int) -> Map:
-        here, there = volumes[source], volumes[target]
-        first = kept_field(here, there, partial(carry, start_transform(here, there)))
-        body = np.argwhere(here.body)
-        drawn = here.to_mm(body[np.random.default_rng(context.seed).integers(len(body), size=BODY_PLACES)])
-        matrix = robust_affine(drawn, first.map(drawn))
-        return lambda points_mm: points_mm @ matrix[:3] + matrix[3]
+        return centres_twice(volumes[source], volumes[target], seed=context.seed)
 
     return _outcome(context, volumes, places, transfers, twice)
+
+
+def centres_twice(source: Prepared, target: Prepared, *, seed: int = 0) -> Map:
+    """The affine part of the field that the centres of mass start: what starts the second field."""
+    first = kept_field(source, target, partial(carry, start_transform(source, target)))
+    body = np.argwhere(source.body)
+    drawn = source.to_mm(body[np.random.default_rng(seed).integers(len(body), size=BODY_PLACES)])
+    matrix = robust_affine(drawn, first.map(drawn))
+    return lambda points_mm: points_mm @ matrix[:3] + matrix[3]
 
 
 def _asked(context: Context, volumes: Sequence[Prepared]) -> tuple[list[Places], list[Transfer], list[tuple[int, int]]]:
@@ -96,7 +100,8 @@ def _outcome(
         overlaps.append(_overlap(volumes[source], volumes[target], field.map, context.cohort.organs))
         context.advance((done + 1) / len(pairs))
     true = np.stack([places[t.target][t.name] for t in transfers])
-    off = {"start": np.linalg.norm(before - true, axis=1), "field": np.linalg.norm(after - true, axis=1)}
+    misses = {"start": before - true, "field": after - true}
+    off = {way: np.linalg.norm(miss, axis=1) for way, miss in misses.items()}
     owner = np.array([context.entries[t.target].subject for t in transfers])
     centroid = np.array([is_centroid(t.name, context.cohort.organs) for t in transfers])
     cord = np.array([t.name.startswith("cord, ") for t in transfers])
@@ -117,7 +122,7 @@ def _outcome(
         "pairs": len(pairs),
         "transfers": [
             {"source": context.entries[t.source].id, "target": context.entries[t.target].id, "name": t.name}
-            | {f"{way}_mm": round(float(away[row]), 2) for way, away in off.items()}
+            | {f"{way}_miss_mm": miss[row].round(2).tolist() for way, miss in misses.items()}
             for row, t in enumerate(transfers)
         ],
     }
