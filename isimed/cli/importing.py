@@ -26,6 +26,11 @@ def add(commands: Commands) -> None:
     importing.several(
         "--role", metavar="PATTERN=ROLE", help="what the files of a name are: image, organs, tumour or skip"
     )
+    importing.add_argument(
+        "--register-to-mean",
+        action="store_true",
+        help="lay copies of the scans rigidly on their mean, no voxel resampled: a common frame",
+    )
     importing.add_argument("--copy", action="store_true", help="copy the files into ISIMED_HOME")
     importing.add_argument(
         "--dry-run", action="store_true", help="only print what would be imported, as what, and what left out"
@@ -37,6 +42,7 @@ def run(options: Options) -> None:
     from isimed.data.cohorts.cohort import Cohort
     from isimed.data.cohorts.corrections import Corrections
     from isimed.data.cohorts.importing import forget_plan, plan_import, write_plan
+    from isimed.data.cohorts.mean_frame import register_to_mean
 
     by_hand = (options.patient_from, options.modality, options.region, tuple(options.role or ()))
     corrections = Corrections(*by_hand) if any(by_hand) else None
@@ -48,6 +54,9 @@ def run(options: Options) -> None:
         manifest = None if options.dry_run else write_plan(plan, name=options.name, copy=options.copy)
     finally:
         forget_plan(plan)
+    if manifest and options.register_to_mean:
+        with bar("scan", "Registering") as progress:
+            register_to_mean(Cohort.load(manifest), progress=progress)
     if options.json:
         print(json.dumps(plan.to_json() | {"manifest": str(manifest or "")}, indent=1, ensure_ascii=False))
         return
