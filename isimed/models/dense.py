@@ -8,7 +8,7 @@ Positional Embeddings, arXiv 2409.10291; what is learned is ISImed's, arXiv 2410
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,10 @@ from torch.nn import functional as F
 
 STRIDE = 2  # voxels between features
 MULTIPLE = 16  # of voxels, that each axis of what goes in has to have
-WIDTHS, STEM = (48, 96, 128, 128), 24
+WIDTHS = (48, 96, 128, 128)
 AIR = 8  # voxels of background around a volume's body, in the axial plane
 CT_WINDOWS_HU = ((-120.0, 200.0), (-1000.0, -500.0))  # soft tissue and lung
+Edges = Literal["repeated", "noughts"]
 MOMENTUM = 0.02  # of batch norm: windows vary more from step to step than crops do
 
 
@@ -29,23 +30,29 @@ class DenseBackbone(nn.Module):
         windows: for scans whose values mean the same everywhere (CT): (low, high) of prepared values that the network
             sees as channels of their own, each stretched to -1 to 1. Soft tissue and lung are a few per cent of CT's
             range. None for scans without such values (MRI).
+        widths: features at each level, of which every checkpoint has the same; narrower ones are for studies.
+        edges: what lies beyond a window's border at every convolution; noughts, as is usual, tell where it is.
     """
 
-    width = WIDTHS[0]
-
-    def __init__(self, windows: Sequence[tuple[float, float]] = ()) -> None:
+    def __init__(
+        self,
+        windows: Sequence[tuple[float, float]] = (),
+        *,
+        widths: Sequence[int] = WIDTHS,
+        edges: Edges = "repeated",
+    ) -> None:
         super().__init__()
-        self.windows = tuple(windows)
-        self.stem = _convolution(1 + len(self.windows), STEM, 3)
-        self.enter = _convolution(STEM, WIDTHS[0], STRIDE, step=STRIDE)
-        deepest = len(WIDTHS) - 1
+        self.windows, self.width, self.edges = tuple(windows), widths[0], edges
+        self.stem = _convolution(1 + len(self.windows), widths[0] // 2, 3)
+        self.enter = _convolution(widths[0] // 2, widths[0], STRIDE, step=STRIDE)
+        deepest = len(widths) - 1
         self.encode = nn.ModuleList(
-            nn.Sequential(*(_Block(width) for _ in range(2 if level in (0, deepest) else 1)))
-            for level, width in enumerate(WIDTHS)
+            nn.Sequential(*(_Block(width, edges) for _ in range(2 if level in (0, deepest) else 1)))
+            for level, width in enumerate(widths)
         )
-        self.down = nn.ModuleList(_convolution(a, b, 2, step=2) for a, b in pairwise(WIDTHS))
-        self.up = nn.ModuleList(_convolution(b, a, 2, step=2, up=True) for a, b in pairwise(WIDTHS))
-        self.decode = nn.ModuleList(_Block(width) for width in WIDTHS[:-1])
+        self.down = nn.ModuleList(_convolution(a, b, 2, step=2) for a, b in pairwise(widths))
+        self.up = nn.ModuleList(_convolution(b, a, 2, step=2, up=True) for a, b in pairwise(widths))
+        self.decode = nn.ModuleList(_Block(width, edges) for width in widths[:-1])
 
     def field(self, images: Tensor) -> Tensor:
         """(N, 1, X, Y, Z) prepared voxels, sizes multiples of 16 -> (N, 48, X/2, Y/2, Z/2) features.
@@ -56,7 +63,7 @@ class DenseBackbone(nn.Module):
         x = torch.cat([images, *parts], dim=1)
         if x.is_cuda:
             x = x.contiguous(memory_format=torch.channels_last_3d)
-        x = F.relu(self.enter(F.relu(self.stem(repeat_edges(x, 1)))))
+        x = F.relu(self.enter(F.relu(self.stem(extend(x, 1, self.edges)))))
         kept = []
         for level, blocks in enumerate(self.encode):
             x = blocks(x)
@@ -79,19 +86,26 @@ class DenseBackbone(nn.Module):
 class _Block(nn.Module):
     """Two convolutions beside a short cut."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, edges: Edges) -> None:
         super().__init__()
+        self.edges = edges
         self.first, self.second = _convolution(width, width, 3), _convolution(width, width, 3)
         nn.init.constant_(self.second[1].get_parameter("weight"), 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.first(repeat_edges(x, 2)))
-        return F.relu(x + self.second(y))
+        if self.edges == "repeated":
+            return F.relu(x + self.second(F.relu(self.first(repeat_edges(x, 2)))))
+        return F.relu(x + self.second(extend(F.relu(self.first(extend(x, 1, self.edges))), 1, self.edges)))
 
 
 def _convolution(size_in: int, size_out: int, edge: int, *, step: int = 1, up: bool = False) -> nn.Sequential:
     kind = nn.ConvTranspose3d if up else nn.Conv3d
     return nn.Sequential(kind(size_in, size_out, edge, step, bias=False), nn.BatchNorm3d(size_out, momentum=MOMENTUM))
+
+
+def extend(x: Tensor, count: int, edges: Edges) -> Tensor:
+    """(N, C, X, Y, Z) with ``count`` more voxels on all sides."""
+    return repeat_edges(x, count) if edges == "repeated" else F.pad(x, (count,) * 6)
 
 
 def repeat_edges(x: Tensor, count: int) -> Tensor:

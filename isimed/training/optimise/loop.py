@@ -21,7 +21,7 @@ from isimed.data.prepared.preprocess import Prepared
 from isimed.models.encoder import Encoder
 from isimed.training.optimise import engine
 from isimed.training.optimise.config import TrainConfig
-from isimed.training.optimise.methods import Outputs, find_method
+from isimed.training.optimise.methods import Method, Outputs, find_method
 from isimed.training.optimise.teacher import Teacher, momentum_at
 
 WARM_UP = 0.25
@@ -46,11 +46,19 @@ class Trainer:
         config: the training's options.
         volumes: prepared training volumes.
         fabric: device and processes; by default what the config asks for.
+        method: by default what the config names.
     """
 
-    def __init__(self, config: TrainConfig, volumes: Sequence[Prepared], *, fabric: lf.Fabric | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        volumes: Sequence[Prepared],
+        *,
+        fabric: lf.Fabric | None = None,
+        method: Method | None = None,
+    ) -> None:
         self.config, self.volumes = config, volumes
-        self.method = find_method(config.method)
+        self.method = method or find_method(config.method)
         self.fabric = fabric or engine.make_fabric(config)
         device, world = self.fabric.device, engine.world_size()
         self.batches = self.method.batches(self.method, config, volumes, device, rank=engine.rank(), world=world)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from isimed.core.errors import InputError
 from isimed.core.files import write_json
 from isimed.models.card import Card
-from isimed.models.checkpoint import load_checkpoint, save_checkpoint
+from isimed.models.checkpoint import WEIGHTS, save_checkpoint
 from isimed.models.weights import write_tensors
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ def restore(folder: Path, trainer: "Trainer") -> dict[str, float]:
     try:
         progress = json.loads((folder / PROGRESS).read_bytes())
         moments = load_file(folder / OPTIMISER)
+        trainer.encoder.load_state_dict(load_file(folder / WEIGHTS))
         if trainer.teacher:
             trainer.teacher.load(load_file(folder / TEACHER))
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{folder} cannot be resumed ({error}): start a new training.") from None
-    trainer.encoder.load_state_dict(load_checkpoint(folder).encoder.state_dict())
     trainer.statistics_before = {name: value.clone() for name, value in trainer.encoder.named_buffers()}
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in moments.items():

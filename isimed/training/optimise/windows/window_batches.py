@@ -4,7 +4,7 @@ A function of (seed, step, process), so nothing need be stored: a resumed run dr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,25 @@ from isimed.training.optimise.windows.window_look import Looks, draw_cut, pictur
 
 SHAPES, PLACES, WINDOWS = 4, 5, 6  # streams of random numbers; the smaller ones belong to crops and validation
 SMALLEST = 32  # voxels along each axis of a window
-CANDIDATES, KEPT = 3072, 768  # places of a volume that are drawn, and that count
+CANDIDATES = 4  # places of a volume that are drawn for one that counts
 MARGIN_MM = 4.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How windows are made.
+
+    Attributes:
+        smallest: shortest edge of a window, voxels; a multiple of 16.
+        places: of each volume, that count in a step.
+        strength: how much virtual patients and windows vary.
+        looks: what is hidden, blurred and brightened.
+    """
+
+    smallest: int = SMALLEST
+    places: int = 768
+    strength: Strength = field(default_factory=Strength)
+    looks: Looks = field(default_factory=Looks)
 
 
 @dataclass(frozen=True)
@@ -70,38 +87,48 @@ class WindowBatches(Steps):
         volumes: all training volumes.
         device: where windows are made.
         rank, world: this process, counted from 0, and how many there are.
+        recipe: how windows are made.
     """
 
     def __init__(
-        self, config: TrainConfig, volumes: Sequence[Prepared], device: torch.device, *, rank: int = 0, world: int = 1
+        self,
+        config: TrainConfig,
+        volumes: Sequence[Prepared],
+        device: torch.device,
+        *,
+        rank: int = 0,
+        world: int = 1,
+        recipe: Recipe | None = None,
     ) -> None:
         super().__init__(config, volumes, device, rank=rank, world=world)
+        self.recipe = recipe or Recipe()
+        smallest = self.recipe.smallest
         longest = max(max(volume.image.shape) for volume in volumes)
-        largest = max(SMALLEST, min(config.largest_window, longest + MULTIPLE - 1))
-        self.sizes = np.arange(SMALLEST, largest + 1, MULTIPLE)
+        largest = max(smallest, min(config.largest_window, longest + MULTIPLE - 1))
+        self.sizes = np.arange(smallest, largest + 1, MULTIPLE)
         self.calibrated = all(volume.calibrated for volume in volumes)
 
     def draw(self, step: int) -> WindowBatch:
         """This process's windows of a step."""
-        chosen, seed = self.chosen(step), self.config.seed
+        chosen, seed, recipe = self.chosen(step), self.config.seed, self.recipe
         mine = np.array_split(np.arange(len(chosen)), self.world)[self.rank]
         volumes = [self.volumes[chosen[g]] for g in mine]
         draw = Draw(int(np.random.default_rng((seed, WINDOWS, step, self.rank)).integers(2**62)), self.device)
-        patients = virtual_patients(volumes, draw)
+        patients = virtual_patients(volumes, draw, recipe.strength)
         places = [self._places(volume, step, int(g)) for volume, g in zip(volumes, mine, strict=True)]
         u = patients.from_voxel(torch.from_numpy(np.stack(places)).float().to(self.device))
         shapes = np.random.default_rng((seed, SHAPES, step)).choice(self.sizes, (2, 3)).tolist()
-        windows = [Window(patients, (x, y, z), u[:, 0], Strength(), draw) for x, y, z in shapes]
-        cuts = [draw_cut(window, Looks(), draw) for window in windows]
+        windows = [Window(patients, (x, y, z), u[:, 0], recipe.strength, draw) for x, y, z in shapes]
+        cuts = [draw_cut(window, recipe.looks, draw) for window in windows]
         pairs, at = list(zip(windows, cuts, strict=True)), [window.from_patient(u) for window in windows]
-        images = [picture(window, cut, Looks(), draw, calibrated=self.calibrated) for window, cut in pairs]
+        images = [picture(window, cut, recipe.looks, draw, calibrated=self.calibrated) for window, cut in pairs]
         seen = [
             (w.abs() < window.half - MARGIN_MM).all(-1) & cut.shows(w, MARGIN_MM)
             for (window, cut), w in zip(pairs, at, strict=True)
         ]
         shown = torch.stack(seen, dim=1).float()
         kept = (
-            (draw.uniform(*u.shape[:2]) + shown.amax(1)).topk(KEPT, dim=1).indices
+            (draw.uniform(*u.shape[:2]) + shown.amax(1)).topk(recipe.places, dim=1).indices
         )  # what any window shows comes first
         first, second = (
             View(image, window.to_window_voxel(_take(w, kept)))
@@ -124,9 +151,9 @@ class WindowBatches(Steps):
         return [network.outputs(view.images, view.voxels) for view in views]
 
     def _places(self, volume: Prepared, step: int, group: int) -> np.ndarray:
-        """(3072, 3) fractional voxel indices, drawn evenly from the body."""
-        rng = np.random.default_rng((self.config.seed, PLACES, step, group))
-        return random_centres(volume, CANDIDATES, rng, peek=True) + rng.uniform(-0.5, 0.5, (CANDIDATES, 3))
+        """(N, 3) fractional voxel indices, drawn evenly from the body, four times as many as count."""
+        rng, count = np.random.default_rng((self.config.seed, PLACES, step, group)), CANDIDATES * self.recipe.places
+        return random_centres(volume, count, rng, peek=True) + rng.uniform(-0.5, 0.5, (count, 3))
 
 
 def virtual_patients(volumes: Sequence[Prepared], draw: Draw, strength: Strength | None = None) -> VirtualPatients:

@@ -14,7 +14,6 @@ from isimed.training.optimise.windows.deform import Draw, Window
 NEVER_MM = 1e6
 BLOCKS = 3
 PIVOT = -0.2  # of the contrast: soft tissue, where CT is prepared by a window
-REPEATED = (0.2, 0.2, 0.5)  # how often what lies beyond a scan is its end repeated, along x, y, z
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,13 @@ class Looks:
     Attributes:
         cut: how often a plane ends what was scanned.
         block: how often each of three blocks is missing.
+        repeated: how often what lies beyond a scan is its end repeated and not background, along x, y, z.
         thick: how often slices are as thick as three, along x, y, z.
     """
 
     cut: float = 0.35
     block: float = 0.5
+    repeated: tuple[float, float, float] = (0.2, 0.2, 0.5)
     thick: tuple[float, float, float] = (0.1, 0.1, 0.3)
     contrast: float = 0.08
     brightness: float = 0.015
@@ -65,7 +66,7 @@ def picture(window: Window, cut: Cut, looks: Looks, draw: Draw, *, calibrated: b
         calibrated: whether values end at -1 and 1, as CT's do.
     """
     count, patients, w = len(window.anchors), window.patients, window.places()
-    repeat = draw.uniform(count, 3) < torch.tensor(REPEATED, device=draw.device)
+    repeat = draw.uniform(count, 3) < torch.tensor(looks.repeated, device=draw.device)
     x = patients.values(patients.to_voxel(window.to_patient(w)), repeat)
     scanned = cut.shows(w.reshape(1, -1, 3).expand(count, -1, 3)).view(count, 1, *window.shape)
     x = torch.where(scanned, x, _fill(patients.background, 0.75, draw))
