@@ -121,7 +121,7 @@ def pair(source: Source, target: Target) -> list[dict[str, Any]]:
         inside = min(height - low, high - height)
         if target.kind != "whole" and abs(inside) < MARGIN_MM:
             continue
-        away, side = beyond(target.volume, there.map(clicked))
+        away, side = beyond(target.volume, there.place(clicked).mm)
         latent = nearest_in_each(both, source.codes[label], both.volume == name)[0].distance
         right = side == ("above" if height > high else "below")
         told = {"beyond": away if np.isfinite(away) else -1000.0, "latent": latent, "right": right}

@@ -84,7 +84,7 @@ def between(source: Scan, target: Scan, true: Places, codes: dict[str, Any]) -> 
         assert agreed is not None
         found = {
             "nearest": nearest_in_each(both, code, both.volume == name)[0].centre_mm,
-            "agreed": agreed.map(source.places[organ]),
+            "agreed": agreed.place(source.places[organ]).mm,
         }
         off = {way: round(float(np.linalg.norm(np.asarray(mm) - true[organ])), 2) for way, mm in found.items()}
         yield {"source": source.subject, "target": target.subject, "organ": organ, **off}
@@ -110,9 +110,7 @@ def halves(volume: Prepared) -> Iterator[tuple[str, Prepared]]:
                 affine[:3, 3] = volume.to_mm(np.array(start))
                 image = np.asarray(volume.image[part])[box]
                 centre = volume.to_mm(np.array(start) + (np.array(image.shape) - 1) / 2)
-                yield kind, replace(
-                    volume, image=image, body=body[box], labels={}, affine=affine, box_centre_mm=centre
-                )
+                yield kind, replace(volume, image=image, body=body[box], labels={}, affine=affine, box_centre_mm=centre)
 
 
 def shows(volume: Prepared, mm: Any) -> bool:

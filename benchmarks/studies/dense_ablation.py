@@ -17,7 +17,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ class Row:
     says: str
     pairs: tuple[str, ...] = ("across",)
     edges: Edges = "repeated"
-    recipe: Recipe = Recipe(smallest=16, places=256)
+    recipe: Recipe = field(default_factory=lambda: Recipe(smallest=16, places=256))
     largest: int = 32
     seed: int = 0
 
@@ -167,13 +167,11 @@ def loss(pairs: Sequence[str], outputs: Outputs, config: TrainConfig) -> Terms:
         "across": [(first, second, (here, there))],
         "within": [(first, first, (here, here)), (second, second, (there, there))],
     }
-    each = [
-        sum(losses.across_windows_loss(a, b, outputs.centres_mm, shown) for a, b, shown in kinds[kind])
-        / len(kinds[kind])
-        for kind in pairs
-    ]
+    places = outputs.centres_mm
+    each = [losses.across_windows_loss(a, b, places, shown) for kind in pairs for a, b, shown in kinds[kind]]
+    weights = [1 / len(kinds[kind]) / len(pairs) for kind in pairs for _ in kinds[kind]]
     terms = {
-        "distance": sum(each[1:], start=each[0]) / len(each),
+        "distance": torch.stack([weight * one for weight, one in zip(weights, each, strict=True)]).sum(),
         "same_place": losses.same_place_loss(first, second, (here, there)),
     }
     return terms | {"loss": terms["distance"] + config.same_place_weight * terms["same_place"]}
@@ -192,7 +190,11 @@ def judge(
 
 def write(file: Path, folder: Path, config: TrainConfig) -> None:
     """All rows that are done, each beside the full recipe on the same patients."""
-    done = {name: json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ROWS if (folder / f"{name}.json").is_file()}
+    done = {
+        name: json.loads((folder / f"{name}.json").read_text("utf-8"))
+        for name in ROWS
+        if (folder / f"{name}.json").is_file()
+    }
     found = {name: {key: Figure.unpack(packed) for key, packed in row["figures"].items()} for name, row in done.items()}
     rows = []
     for name, row in done.items():

@@ -172,3 +172,17 @@ def test_one_pass_serves_many_clicks(checkpoint: Checkpoint, monkeypatch: pytest
     for place in ((3, 4, 5), (20, 9, 11)):
         embed_crops(checkpoint, scan, np.array([place]))
     assert len(passes) == 1
+
+
+@torch.inference_mode()
+def test_repeated_edges_tell_nothing_of_the_border_and_noughts_do() -> None:
+    """In a window that looks the same everywhere there is nothing to tell places apart by, but for its border."""
+    same = torch.full((1, 1, 32, 32, 48), 0.3)
+    spread = {}
+    for edges in ("repeated", "noughts"):
+        torch.manual_seed(0)
+        field = DenseBackbone(widths=(8, 8, 8, 8), edges=edges).eval().field(same)
+        assert field.shape == (1, 8, 16, 16, 24)
+        spread[edges] = float((field - field[..., :1, :1, :1]).abs().max() / field.abs().max())
+    assert spread["repeated"] < 1e-5
+    assert spread["noughts"] > 0.1

@@ -168,12 +168,10 @@ def agree(
     point = np.asarray(point_mm, dtype=np.float64)
     agreed = []
     for one in found:
-        there = correspondence(table, source, one.volume)
-        mm = there.map(point)
-        home = correspondence(table, one.volume, source).map(mm) if round_trip else None
-        agreed.append(
-            Location(one.subject, one.volume, _point(mm), one.distance, there.spread(point), _miss(home, point))
-        )
+        there = correspondence(table, source, one.volume).place(point)
+        home = correspondence(table, one.volume, source).place(there.mm).mm if round_trip else None
+        miss = _miss(home, point)
+        agreed.append(Location(one.subject, one.volume, _point(there.mm), one.distance, there.spread_mm, miss))
     return agreed
 
 
@@ -203,12 +201,12 @@ def refined(
     """
     clicked, moved = volumes(source), []
     for location in found:
-        target, there = volumes(location.volume), correspondence(table, source, location.volume)
-        sharp = sharpen(clicked, point_mm, target, location.mm, there.matrix[:3])
+        target, there = volumes(location.volume), correspondence(table, source, location.volume).place(point_mm)
+        sharp = sharpen(clicked, point_mm, target, location.mm, there.turn)
         miss = None
         if round_trip:
-            back = correspondence(table, location.volume, source)
-            home = sharpen(target, sharp.mm, clicked, back.map(sharp.mm), back.matrix[:3])
+            back = correspondence(table, location.volume, source).place(sharp.mm)
+            home = sharpen(target, sharp.mm, clicked, back.mm, back.turn)
             miss = _miss(home.mm, np.asarray(point_mm))
         moved.append(replace(location, mm=_point(sharp.mm), uncertainty_mm=sharp.spread_mm, round_trip_mm=miss))
     return moved

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from isimed.explore.search.correspondence import correspondence
+from isimed.explore.search.correspondence import Correspondence, correspondence, robust_affine
 from isimed.explore.search.locate import agree, interpolated
 from isimed.explore.tables.filters import Filter
 from isimed.explore.tables.store import Table
@@ -44,8 +44,45 @@ def test_a_volume_that_shows_only_a_part_is_not_stretched(noisy: Table) -> None:
 
 
 def test_the_spread_is_the_size_of_the_misses(noisy: Table) -> None:
-    assert correspondence(known_table(), "A", "B").spread([0, 0, 0]) < 3
-    assert 5 < correspondence(noisy, "A", "B").spread([0, 0, 0]) < 20
+    assert correspondence(known_table(), "A", "B").place([0, 0, 0]).spread_mm < 3
+    assert 5 < correspondence(noisy, "A", "B").place([0, 0, 0]).spread_mm < 20
+
+
+def bent(points: np.ndarray) -> np.ndarray:
+    """A head that nods: above 0 the body leans forward, ever more."""
+    up = np.maximum(points[..., 2], 0)
+    return points + np.stack([0 * up, up**2 / 200, -up / 10], axis=-1)
+
+
+@pytest.fixture(scope="module")
+def nodding() -> Correspondence:
+    rng = np.random.default_rng(0)
+    places = rng.uniform([-80, -80, -200], [80, 80, 120], (500, 3))
+    ends = bent(places) + rng.normal(0, 5, (500, 3))
+    ends[::10] += rng.normal(0, 80, (50, 3))  # pairs that are no pairs
+    return Correspondence(robust_affine(places, ends), places, ends)
+
+
+@pytest.mark.parametrize("point", [[10.0, -20, 90], [0, 0, 0], [-30, 40, -150]])
+def test_a_place_goes_where_what_lies_around_it_goes(nodding: Correspondence, point: list[float]) -> None:
+    true = bent(np.array(point))
+    assert np.linalg.norm(nodding.place(point).mm - true) < 6
+    assert np.linalg.norm(nodding.place(point).mm - true) < np.linalg.norm(nodding.map(point) - true)
+
+
+def test_a_place_beyond_all_pairs_goes_about_where_the_whole_body_goes(nodding: Correspondence) -> None:
+    """A cut scan gives no pairs beyond its end, and "not in this scan" rests on where such a place would be."""
+    far = [0.0, 0.0, -500.0]
+    assert np.linalg.norm(nodding.place(far).mm - nodding.map(far)) < 40
+
+
+def test_a_place_does_not_depend_on_where_the_scanner_has_its_nought(nodding: Correspondence) -> None:
+    shift = np.array([300.0, -1000, 5000])
+    moved = Correspondence(nodding.matrix, nodding.places_mm + shift, nodding.ends_mm - shift)
+    point = np.array([10.0, -20, 90])
+    here, there = nodding.place(point), moved.place(point + shift)
+    np.testing.assert_allclose(there.mm, here.mm - shift, atol=1e-6)
+    assert there.spread_mm == pytest.approx(here.spread_mm)
 
 
 def test_patients_with_other_fields_of_view_are_not_moved_against_each_other() -> None:

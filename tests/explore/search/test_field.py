@@ -93,8 +93,8 @@ def test_a_place_is_looked_up_in_the_field_both_ways(
     here, there, true = bent
     voxel = (20, 18, 22)
     clicked = here.to_mm(np.array(voxel))
-    shift = Correspondence(np.vstack([np.eye(3), start(np.zeros(3))]), np.zeros((1, 3)), np.zeros(1))
-    back = Correspondence(np.vstack([np.eye(3), -start(np.zeros(3))]), np.zeros((1, 3)), np.zeros(1))
+    shift = Correspondence(np.vstack([np.eye(3), start(np.zeros(3))]), np.zeros((1, 3)), np.zeros((1, 3)))
+    back = Correspondence(np.vstack([np.eye(3), -start(np.zeros(3))]), np.zeros((1, 3)), np.zeros((1, 3)))
     monkeypatch.setattr(locate, "correspondence", lambda table, a, b: shift if a == "here" else back)
     volumes = {"here": here, "there": there}
     agreed = locate.Location("S", "there", tuple(start(clicked)), 0.0, 0.0)

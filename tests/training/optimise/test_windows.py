@@ -7,7 +7,7 @@ import torch
 from isimed.data.prepared.preprocess import Prepared
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.optimise.windows.deform import Draw, Strength, Window, rotation
-from isimed.training.optimise.windows.window_batches import WindowBatches, virtual_patients
+from isimed.training.optimise.windows.window_batches import Recipe, WindowBatches, virtual_patients
 from isimed.training.optimise.windows.window_look import Looks, draw_cut, picture
 
 PLAIN = Looks(cut=0, block=0, thick=(0, 0, 0), contrast=0, brightness=0, noise=0)
@@ -105,3 +105,21 @@ def test_two_processes_share_the_volumes_of_a_step() -> None:
     assert torch.cat([part.groups for part in parts]).tolist() == [0, 1, 2]
     assert parts[0].windows[0].images.shape[2:] == parts[1].windows[0].images.shape[2:]
     assert parts[0].total == parts[1].total == 6
+
+
+def test_a_recipe_says_how_large_windows_are_and_what_is_hidden() -> None:
+    config = TrainConfig(cohort="any", method="isimed-dense", volumes_per_step=3, largest_window=32)
+    still = Recipe(smallest=16, places=50, strength=Strength(0, 0, 0, 0, 0, 0, 0), looks=PLAIN)
+    volumes = [volume(), volume(), volume()]
+    edges = set()
+    for step in range(4):
+        batch = WindowBatches(config, volumes, CPU, recipe=still).draw(step)
+        assert batch.centres_mm.shape == (3, 50, 3)
+        for view in batch.windows:
+            edges |= set(view.images.shape[2:])
+            at = (view.voxels / (torch.tensor(view.images.shape[2:]) - 1) * 2 - 1).flip(-1)
+            seen = torch.nn.functional.grid_sample(view.images, at[:, :, None, None], align_corners=True)[:, 0, :, 0, 0]
+            inside = (at.abs() < 0.8).all(-1)
+            true = (batch.centres_mm[..., 0] / 4 + 29.5) / 100  # what the volume says of its first axis
+            assert (seen - true)[inside].abs().max() < 2e-3
+    assert edges == {16, 32}
