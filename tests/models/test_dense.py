@@ -176,13 +176,13 @@ def test_one_pass_serves_many_clicks(checkpoint: Checkpoint, monkeypatch: pytest
 
 @torch.inference_mode()
 def test_repeated_edges_tell_nothing_of_the_border_and_noughts_do() -> None:
-    """In a window that looks the same everywhere there is nothing to tell places apart by, but for its border."""
-    same = torch.full((1, 1, 32, 32, 48), 0.3)
-    spread = {}
+    """A window that looks the same everywhere: places eight features apart, one of the deepest, differ by it alone."""
+    same = torch.full((1, 1, 32, 32, 64), 0.3)
+    apart = {}
     for edges in ("repeated", "noughts"):
         torch.manual_seed(0)
         field = DenseBackbone(widths=(8, 8, 8, 8), edges=edges).eval().field(same)
-        assert field.shape == (1, 8, 16, 16, 24)
-        spread[edges] = float((field - field[..., :1, :1, :1]).abs().max() / field.abs().max())
-    assert spread["repeated"] < 1e-5
-    assert spread["noughts"] > 0.1
+        assert field.shape == (1, 8, 16, 16, 32)
+        apart[edges] = float((field[..., 8:] - field[..., :-8]).abs().max() / field.abs().max())
+    assert apart["repeated"] < 1e-5
+    assert apart["noughts"] > 0.1
