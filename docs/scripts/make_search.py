@@ -18,8 +18,8 @@ NAMES = {
 }
 GROUPS = {"fields": "points and closed organs", "fields_points": "points", "fields_centroids": "centroids"}
 
-HEAD = ("what starts the field", "the start, median mm", "field, median mm", "mean", "90 %", "within 5 mm", "within 10 mm",
-        "beyond 30 mm", "Dice")  # fmt: skip
+HEAD = ("what starts the field", "the start, median mm", "field, median mm", "mean", "90 %", "within 5 mm",
+        "within 10 mm", "beyond 30 mm", "Dice")  # fmt: skip
 
 
 def main() -> None:
