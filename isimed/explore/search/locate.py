@@ -34,6 +34,7 @@ from isimed.explore.tables.store import Table
 NEIGHBOURS = 32
 COMPONENTS = 6
 RIDGE = 1e-2
+TELLS, LEAST_MM = 2.4, 0.1  # benchmarks/studies/field_uncertainty.py
 Volumes = Callable[[str], Prepared]
 
 
@@ -45,7 +46,8 @@ class Location:
         subject, volume: where.
         mm: (x, y, z) scanner mm of the target volume.
         distance: latent distance of the best crop, mm where the network has a distance head.
-        uncertainty_mm: spread of what ``mm`` stands on: crops around it, or shifts that fit its voxels.
+        uncertainty_mm: spread of what ``mm`` stands on: crops around it, or shifts that fit its voxels; of a field, what
+            eight of ten places are off at most.
         round_trip_mm: how far the way back lands from the clicked point; None where it was not asked for.
         note: why this volume does not show the place, "lies above this scan"; ``mm`` is then where it would be.
     """
@@ -81,7 +83,7 @@ def locate_everywhere(
         where: what a found crop must be; by default of another patient.
         refine: compare the voxels too; about 50 ms a volume.
         deform: fit a smooth field to the voxels instead; seconds a volume, once.
-        round_trip: also search back from each place; twice the work.
+        round_trip: also search back from each place, as a field always does; twice the work.
     """
     where = where or Filter(not_subject=str(table.subject[table.rows(source).start]))
     found = from_table(table, code, source, point_mm, where=where, round_trip=round_trip)
@@ -89,7 +91,7 @@ def locate_everywhere(
         return found
     found = with_notes(volumes, found)
     if deform:
-        return deformed(table, volumes, found, source, point_mm, round_trip=round_trip)
+        return deformed(table, volumes, found, source, point_mm)
     return refined(table, volumes, found, source, point_mm, round_trip=round_trip) if refine else found
 
 
@@ -110,7 +112,7 @@ def locate(
     nearest = nearest_in_each(table, code, allowed)
     found = with_notes(volumes, agree(table, nearest, source, point_mm, round_trip=round_trip))
     if options.get("deform", False):
-        found = deformed(table, volumes, found, source, point_mm, round_trip=round_trip)
+        found = deformed(table, volumes, found, source, point_mm)
     elif options.get("refine", True):
         found = refined(table, volumes, found, source, point_mm, round_trip=round_trip)
     return found[0]
@@ -213,17 +215,13 @@ def refined(
 
 
 def deformed(
-    table: Table,
-    volumes: Volumes,
-    found: Sequence[Location],
-    source: str,
-    point_mm: ArrayLike,
-    *,
-    round_trip: bool = False,
+    table: Table, volumes: Volumes, found: Sequence[Location], source: str, point_mm: ArrayLike
 ) -> list[Location]:
     """Step 4, instead of 3: places looked up in smooth fields between the scans; seconds a volume, once.
 
-    How sure is told as in step 3, by the shifts that fit the voxels around the place about equally well.
+    How sure is told by two things that know nothing of each other: how far apart the shifts lie that fit the voxels
+    around the place about equally well, and by how much the other scan's own field misses the way back. `TELLS` makes
+    of their geometric mean what eight of ten places are off at most (docs/search.md, on synthetic patients).
 
     Args:
         found: from ``agree``, in any order; kept. The others as in ``locate_everywhere``.
@@ -231,13 +229,12 @@ def deformed(
     clicked, point, moved = volumes(source), np.asarray(point_mm, dtype=np.float64), []
     for location in found:
         target, there = volumes(location.volume), correspondence(table, source, location.volume)
+        back = correspondence(table, location.volume, source)
         mm = kept_field(clicked, target, there.map).map(point)
-        sharp = sharpen(clicked, point, target, mm, there.matrix[:3])
-        miss = None
-        if round_trip:
-            back = kept_field(target, clicked, correspondence(table, location.volume, source).map)
-            miss = _miss(back.map(mm), point)
-        moved.append(replace(location, mm=_point(mm), uncertainty_mm=sharp.spread_mm, round_trip_mm=miss))
+        spread = sharpen(clicked, point, target, mm, there.matrix[:3]).spread_mm
+        miss = float(np.linalg.norm(kept_field(target, clicked, back.map).map(mm) - point))
+        unsure = TELLS * float(np.sqrt(max(spread, LEAST_MM) * max(miss, LEAST_MM)))
+        moved.append(replace(location, mm=_point(mm), uncertainty_mm=unsure, round_trip_mm=miss))
     return moved
 
 

@@ -139,8 +139,9 @@ def fit_fields(query: Query, table: Table, found: Sequence[Found]) -> bool:
         state.wait_for_first_view()
         for done, target in enumerate(targets):
             progress(done, len(targets))
-            start = correspondence(table, query.volume, target).map
-            kept_field(query.prepared(), query.prepared(target), start)
+            here, there = query.prepared(), query.prepared(target)
+            kept_field(here, there, correspondence(table, query.volume, target).map)
+            kept_field(there, here, correspondence(table, target, query.volume).map)
         return True
 
     names = "/".join([query.checkpoint.fingerprint, query.cohort.fingerprint, query.volume, *targets])

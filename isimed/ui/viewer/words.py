@@ -26,7 +26,7 @@ def match_line(location: Location, error_mm: float | None = None) -> str:
 def match_details(location: Location, *, in_mm: bool, error_mm: float | None = None) -> str:
     """The figures behind `match_line`, each with its unit."""
     parts = [f"latent distance {location.distance:.1f}{' mm' if in_mm else ''}"]
-    parts.append(f"spread of places that fit ±{location.uncertainty_mm:.1f} mm")
+    parts.append(f"uncertainty ±{location.uncertainty_mm:.1f} mm")
     if location.round_trip_mm is not None:
         parts.append(f"way back misses by {location.round_trip_mm:.1f} mm")
     if error_mm is not None:
