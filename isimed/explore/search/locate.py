@@ -46,8 +46,8 @@ class Location:
         subject, volume: where.
         mm: (x, y, z) scanner mm of the target volume.
         distance: latent distance of the best crop, mm where the network has a distance head.
-        uncertainty_mm: spread of what ``mm`` stands on: crops around it, or shifts that fit its voxels; of a field, what
-            eight of ten places are off at most.
+        uncertainty_mm: spread of what ``mm`` stands on: crops around it, or shifts that fit its voxels; of a field,
+            what eight of ten places are off at most.
         round_trip_mm: how far the way back lands from the clicked point; None where it was not asked for.
         note: why this volume does not show the place, "lies above this scan"; ``mm`` is then where it would be.
     """
