@@ -24,6 +24,7 @@ ORDER = (  # new ones come after these
     "segmentation",
     "compare",
     "fields",
+    "retrieval",
 )
 
 
