@@ -12,7 +12,8 @@ from isimed.evaluation.sampling.organ_places import Places, organ_places
 from isimed.evaluation.statistics.bootstrap import Figure, bootstrap
 from isimed.evaluation.transfer.transfers import choose_transfers
 from isimed.explore.search.correspondence import correspondence
-from isimed.explore.search.retrieve import code_at, nearest_in_each
+from isimed.explore.search.retrieve import code_at
+from isimed.explore.tables.components import codes_of
 from isimed.explore.tables.embed import embed_prepared
 from isimed.explore.tables.joined import Joined, in_reference
 from isimed.explore.tables.store import Table
@@ -26,12 +27,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """A patient's scan, its organs' centres, and its codes."""
+    """A patient's scan, its organs' centres, its codes, and some of them, which are matched with another scan's."""
 
     subject: str
     volume: Prepared
     places: Places
     table: Table
+    matched: Table
 
 
 def carry(
@@ -40,23 +42,30 @@ def carry(
     volumes: Sequence[Prepared],
     names: dict[int, str],
     *,
-    step_mm: float | None = None,
+    step_mm: float,
+    match_mm: float | None = None,
     targets: int = 16,
-    cut: bool = True,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Row]:
     """A row a landmark, a pair of patients and a part of the target that shows it: mm off, by each way.
 
     The pairs are those of ``isimed evaluate``: ``targets`` patients, four others looked into from each.
+
+    Args:
+        step_mm: between the codes among which the nearest is looked for.
+        match_mm: between those that agree; the same by default.
     """
     places = [organ_places(volume, names) for volume in volumes]
     transfers = choose_transfers(places, subjects, seed=0, volumes=targets)
     used = sorted({number for t in transfers for number in (t.source, t.target)})
-    scans = {}
-    for number in used:
-        table = embed_prepared(subjects[number], volumes[number], checkpoint, step_mm=step_mm)
-        scans[number] = Scan(subjects[number], volumes[number], places[number], table)
-        say(f"embedded {len(scans)} of {len(used)}")
+
+    def embedded(subject: str, volume: Prepared, of: Places) -> Scan:
+        fine = embed_prepared(subject, volume, checkpoint, step_mm=step_mm)
+        matched = embed_prepared(subject, volume, checkpoint, step_mm=match_mm) if match_mm else fine
+        return Scan(subject, volume, of, fine, matched)
+
+    scans = {number: embedded(subjects[number], volumes[number], places[number]) for number in used}
+    say(f"embedded {len(used)} scans")
     codes = {
         (number, name): code_at(checkpoint, scan.volume, mm)
         for number, scan in scans.items()
@@ -65,35 +74,27 @@ def carry(
     rows: list[Row] = []
     for number in sorted({t.target for t in transfers}):
         target = scans[number]
-        parts = [(WHOLE, target), *(halved(target, checkpoint, step_mm=step_mm) if cut else ())]
+        cut = [(kind, embedded(target.subject, half, target.places)) for kind, half in halves(target.volume)]
         for source in sorted({t.source for t in transfers if t.target == number}):
             asked = [t.name for t in transfers if (t.source, t.target) == (source, number)]
-            for kind, part in parts:
+            for kind, part in [(WHOLE, target), *cut]:
                 shown = {name: codes[source, name] for name in asked if shows(part.volume, target.places[name])}
-                rows += [{"part": kind, **row} for row in between(scans[source], part, target.places, shown)]
+                rows += [{"part": kind, **row} for row in between(scans[source], part, shown)]
         say(f"looked into {target.subject}")
     return rows
 
 
-def between(source: Scan, target: Scan, true: Places, codes: dict[str, Any]) -> Iterator[Row]:
+def between(source: Scan, target: Scan, codes: dict[str, Any]) -> Iterator[Row]:
     """A row for each of the source's landmarks that is looked for in a target."""
-    there = Table(target.table.info.model_copy(update={"cohort": "there"}), target.table._columns)
-    both, name = Joined(source.table, there), in_reference("there", target.subject)
-    agreed = correspondence(both, source.subject, name) if codes else None
+    if not codes:
+        return
+    there = Table(target.matched.info.model_copy(update={"cohort": "there"}), target.matched._columns)
+    agreed = correspondence(Joined(source.matched, there), source.subject, in_reference("there", target.subject))
     for organ, code in codes.items():
-        assert agreed is not None
-        found = {
-            "nearest": nearest_in_each(both, code, both.volume == name)[0].centre_mm,
-            "agreed": agreed.place(source.places[organ]).mm,
-        }
-        off = {way: round(float(np.linalg.norm(np.asarray(mm) - true[organ])), 2) for way, mm in found.items()}
+        best = int(np.square(codes_of(target.table) - code).sum(axis=1).argmin())
+        found = {"nearest": target.table.centre_mm[best], "agreed": agreed.place(source.places[organ]).mm}
+        off = {way: round(float(np.linalg.norm(mm - target.places[organ])), 2) for way, mm in found.items()}
         yield {"source": source.subject, "target": target.subject, "organ": organ, **off}
-
-
-def halved(scan: Scan, checkpoint: Checkpoint, *, step_mm: float | None) -> Iterator[tuple[str, Scan]]:
-    """The six halves of a scan, embedded: nothing of the other half is known."""
-    for kind, half in halves(scan.volume):
-        yield kind, replace(scan, volume=half, table=embed_prepared(scan.subject, half, checkpoint, step_mm=step_mm))
 
 
 def halves(volume: Prepared) -> Iterator[tuple[str, Prepared]]:
