@@ -6,6 +6,7 @@ import torch
 
 from benchmarks.studies.carried import figures, halves, shows
 from benchmarks.studies.dense_ablation import ROWS, method_of
+from benchmarks.studies.dense_border import to_the_cut
 from isimed.data.prepared.preprocess import Prepared
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.optimise.loop import Trainer
@@ -35,6 +36,16 @@ def test_a_half_shows_its_part_of_the_scan_where_it_lies_and_nothing_of_the_othe
         place = found[low].to_mm(np.array(found[low].image.shape) / 2)
         assert shows(found[low], place)
         assert not shows(found[high], place)
+
+
+def test_how_far_a_place_is_from_the_cut_is_how_far_it_is_from_the_middle_of_the_scan() -> None:
+    whole = volume()
+    middle = np.array(whole.image.shape) // 2 - 0.5
+    for kind, half in halves(whole):
+        at = np.argwhere(half.body)[::37]
+        axis = ("left", "right", "back", "front", "lower", "upper").index(kind) // 2
+        there = whole.to_voxel(half.to_mm(at))[:, axis]
+        np.testing.assert_allclose(to_the_cut(kind, half, at), 8 * abs(there - middle[axis]), atol=1e-6)
 
 
 def test_figures_keep_whole_and_half_apart() -> None:

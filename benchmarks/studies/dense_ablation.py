@@ -1,14 +1,14 @@
 """What a dense network reads its places off: the training of `isimed-dense` with one thing changed a row.
 
-python -m benchmarks.studies.dense_ablation PATH/TO/headneck-ct --json docs/results/headneck-ct-dense-ablation.json
+python -m benchmarks.studies.dense_ablation PATH/TO/headneck-ct --json docs/dense/ablation.json
 
 At a scale that a CPU carries: voxels of 8 mm, windows of 16 to 32 of them along each axis, a third of the product's
-features, four patients a step, as many steps for each row. So rows compare with each other, not with the
+features, two patients a step, as many steps for each row. So rows compare with each other, not with the
 product's network. Judged by the organ centres of the validation patients, carried from one to another by codes of
 every 8 mm, into whole scans and into halves. Each row is one training but for the three seeds of the first; the
 interval of a difference from it is paired over patients, and says nothing of other seeds.
 
-Rows that are done are kept, a stopped one goes on (in ISIMED_HOME/studies/dense-ablation): the JSON has a line of
+Rows that are done are kept, a stopped one goes on (in ISIMED_HOME/studies): the JSON has a line of
 figures a row, and is written again after each.
 """
 
@@ -101,21 +101,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cohort")
     parser.add_argument("--split", default="docs/splits/headneck-ct.json")
-    parser.add_argument("--epochs", type=int, default=40, help="of 30 steps each")
+    parser.add_argument("--epochs", type=int, default=20, help="of 60 steps each")
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
     cohort = Cohort.load(options.cohort)
     config = TrainConfig(
         cohort=str(options.cohort), method="isimed-dense", spacing_mm=SPACING_MM, epochs=options.epochs,
-        volumes_per_step=4, learning_rate=2e-3, weight_decay=0.02, clip_norm=1.0, threads=1, device="cpu",
+        volumes_per_step=2, learning_rate=2e-3, weight_decay=0.02, clip_norm=1.0, threads=1, device="cpu",
     )  # fmt: skip
     parts = json.loads(Path(options.split).read_text("utf-8"))
     entries = {part: cohort.subset(parts[part]) for part in ("train", "validation")}
     preparation = preparation_for(config, cohort.modality)
     volumes = {part: prepare_cohort(cohort, preparation, entries=those) for part, those in entries.items()}
     card = Card(name="dense-ablation", method="isimed-dense", architecture="dense", preparation=preparation)
-    folder = paths.home() / "studies" / f"dense-ablation-{options.epochs}"
+    folder = paths.home() / "studies" / f"dense-ablation-{config.volumes_per_step}-{options.epochs}"
     for name in options.rows:
         done = folder / f"{name}.json"
         if not done.is_file():
@@ -184,7 +184,9 @@ def judge(
     """Landmarks between patients, whole and half, beside the distances within them."""
     within = validation_figures(trainer.encoder, volumes, trainer.config)
     checkpoint = Checkpoint(card, "", lambda: trainer.encoder)
-    rows = carry(checkpoint, subjects, volumes, names, step_mm=SPACING_MM, targets=len(subjects), say=say)
+    rows = carry(
+        checkpoint, subjects, volumes, names, step_mm=SPACING_MM, match_mm=16.0, targets=len(subjects), say=say
+    )
     return {"within": within, "figures": {name: figure.pack() for name, figure in figures(rows).items()}}
 
 

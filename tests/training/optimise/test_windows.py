@@ -98,13 +98,19 @@ def test_places_that_a_step_counts_lie_in_the_windows_that_show_them() -> None:
         assert (view.voxels[shown] < size - 1).all()
 
 
-def test_two_processes_share_the_volumes_of_a_step() -> None:
+def test_two_processes_share_the_volumes_of_a_step_and_draw_what_one_draws() -> None:
     config = TrainConfig(cohort="any", method="isimed-dense", volumes_per_step=3, largest_window=32)
-    volumes = [volume(), volume(2), volume(1)]
+    volumes = [volume(), volume(2, (60, 44, 51)), volume(1, (33, 50, 70))]
+    alone = WindowBatches(config, volumes, CPU).draw(0)
     parts = [WindowBatches(config, volumes, CPU, rank=rank, world=2).draw(0) for rank in (0, 1)]
-    assert torch.cat([part.groups for part in parts]).tolist() == [0, 1, 2]
-    assert parts[0].windows[0].images.shape[2:] == parts[1].windows[0].images.shape[2:]
-    assert parts[0].total == parts[1].total == 6
+    assert [part.groups.tolist() for part in parts] == [[0, 1], [2]]
+    assert parts[0].total == parts[1].total == alone.total == 6
+    for what in ("centres_mm", "shown", "groups"):
+        torch.testing.assert_close(torch.cat([getattr(part, what) for part in parts]), getattr(alone, what))
+    for number, view in enumerate(alone.windows):
+        for what in ("images", "voxels"):
+            together = torch.cat([getattr(part.windows[number], what) for part in parts])
+            torch.testing.assert_close(together, getattr(view, what), rtol=1e-4, atol=1e-4)
 
 
 def test_a_recipe_says_how_large_windows_are_and_what_is_hidden() -> None:

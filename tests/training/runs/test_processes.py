@@ -15,11 +15,18 @@ from tests.small import write_cohort
 from tests.training.tiny import tiny
 
 
-@pytest.mark.parametrize("method", ["isimed-bt", "simclr", "vicreg", "dino"])
+@pytest.mark.parametrize("method", ["isimed-bt", "simclr", "vicreg", "dino", "isimed-dense"])
 @pytest.mark.slow
 def test_two_processes_equal_one(tmp_path: Path, method: str) -> None:
     cohort = Cohort.load(write_cohort(tmp_path / "four", patients=4))
-    changes = {"method": method, "epochs": 2, "volumes_per_step": 3, "validation": 0.25, "invariance_weight": 0.1}
+    changes = {
+        "method": method,
+        "epochs": 2,
+        "volumes_per_step": 3,
+        "validation": 0.25,
+        "invariance_weight": 0.1,
+        "largest_window": 32,
+    }
     config = tiny(cohort, **changes, noise=0.02)
     alone, together = Run.create(config), Run.create(config)
     execute(alone)

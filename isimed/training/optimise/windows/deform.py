@@ -7,6 +7,7 @@ Scale and bend make another patient, in whom distances are measured. Turn, zoom 
 and are to be seen through.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -32,17 +33,28 @@ class Strength:
 
 
 class Draw:
-    """Random tensors on a device, from one generator."""
+    """Random tensors on a device, a row a volume, from one generator.
 
-    def __init__(self, seed: int, device: torch.device) -> None:
-        self.device = device
+    Args:
+        seed: the same numbers for the same one.
+        device: where they are.
+        total: volumes of the global batch, and ``first`` of them those of this process: all processes draw all rows,
+            so that several give what one gives. By default a process has them all.
+    """
+
+    def __init__(self, seed: int, device: torch.device, *, total: int | None = None, first: int = 0) -> None:
+        self.device, self.total, self.first = device, total, first
         self.generator = torch.Generator(device).manual_seed(seed)
 
-    def uniform(self, *shape: int) -> Tensor:
-        return torch.rand(*shape, generator=self.generator, device=self.device)
+    def uniform(self, count: int, *shape: int) -> Tensor:
+        return self._rows(torch.rand, count, shape)
 
-    def normal(self, *shape: int) -> Tensor:
-        return torch.randn(*shape, generator=self.generator, device=self.device)
+    def normal(self, count: int, *shape: int) -> Tensor:
+        return self._rows(torch.randn, count, shape)
+
+    def _rows(self, kind: Callable[..., Tensor], count: int, shape: tuple[int, ...]) -> Tensor:
+        drawn = kind(self.total or count, *shape, generator=self.generator, device=self.device)
+        return drawn[self.first : self.first + count]
 
     def bend(self, amount_mm: Tensor) -> Tensor:
         """(B, 3, 24, 24, 24) smooth random displacement, of (B,) mm standard deviation."""
@@ -68,10 +80,19 @@ class VirtualPatients:
         sizes: (B, 3) how many voxels each really has.
         background: (B,) value outside each volume.
         spacing: mm of a voxel.
+        longest: voxels along the longest axis of any volume of the global batch; by default of these.
     """
 
     def __init__(
-        self, volumes: Tensor, sizes: Tensor, background: Tensor, spacing: float, strength: Strength, draw: Draw
+        self,
+        volumes: Tensor,
+        sizes: Tensor,
+        background: Tensor,
+        spacing: float,
+        strength: Strength,
+        draw: Draw,
+        *,
+        longest: int | None = None,
     ) -> None:
         self.volumes, self.sizes, self.background, self.spacing = volumes, sizes.float(), background, spacing
         count = len(volumes)
@@ -80,7 +101,7 @@ class VirtualPatients:
         self.scale = logarithm.clamp(-0.45, 0.45).exp()
         self.bend = draw.bend(much * strength.bend_mm * (0.3 + draw.uniform(count)))
         self.middle = (self.sizes - 1) / 2
-        self.half_mm = float(self.sizes.max()) * spacing / 2 + 40
+        self.half_mm = float(longest or self.sizes.max()) * spacing / 2 + 40
 
     def to_voxel(self, u: Tensor) -> Tensor:
         """(B, ..., 3) mm of the virtual patient -> voxel indices of the volume."""

@@ -1,6 +1,7 @@
 """A step's batch for a dense network: of each volume two windows onto one virtual patient, and places of the body.
 
-A function of (seed, step, process), so nothing need be stored: a resumed run draws what the unbroken one would have.
+A function of (seed, step), so nothing need be stored: a resumed run draws what the unbroken one would have, and
+several processes what one would.
 """
 
 from collections.abc import Sequence
@@ -113,8 +114,10 @@ class WindowBatches(Steps):
         chosen, seed, recipe = self.chosen(step), self.config.seed, self.recipe
         mine = np.array_split(np.arange(len(chosen)), self.world)[self.rank]
         volumes = [self.volumes[chosen[g]] for g in mine]
-        draw = Draw(int(np.random.default_rng((seed, WINDOWS, step, self.rank)).integers(2**62)), self.device)
-        patients = virtual_patients(volumes, draw, recipe.strength)
+        number = int(np.random.default_rng((seed, WINDOWS, step, 0)).integers(2**62))
+        draw = Draw(number, self.device, total=len(chosen), first=int(mine[0]))
+        longest = max(max(self.volumes[i].image.shape) for i in chosen)
+        patients = virtual_patients(volumes, draw, recipe.strength, longest=longest)
         places = [self._places(volume, step, int(g)) for volume, g in zip(volumes, mine, strict=True)]
         u = patients.from_voxel(torch.from_numpy(np.stack(places)).float().to(self.device))
         shapes = np.random.default_rng((seed, SHAPES, step)).choice(self.sizes, (2, 3)).tolist()
@@ -156,7 +159,9 @@ class WindowBatches(Steps):
         return random_centres(volume, count, rng, peek=True) + rng.uniform(-0.5, 0.5, (count, 3))
 
 
-def virtual_patients(volumes: Sequence[Prepared], draw: Draw, strength: Strength | None = None) -> VirtualPatients:
+def virtual_patients(
+    volumes: Sequence[Prepared], draw: Draw, strength: Strength | None = None, *, longest: int | None = None
+) -> VirtualPatients:
     """Prepared volumes as virtual patients on the device that numbers are drawn on."""
     sizes = np.array([volume.image.shape for volume in volumes])
     x, y, z = sizes.max(axis=0)
@@ -171,6 +176,7 @@ def virtual_patients(volumes: Sequence[Prepared], draw: Draw, strength: Strength
         volumes[0].spacing,
         strength or Strength(),
         draw,
+        longest=longest,
     )
 
 
