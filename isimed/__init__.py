@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from isimed.data.cohorts.cohort import Cohort as Cohort
+    from isimed.data.cohorts.from_memory import cohort_of as cohort_of
     from isimed.data.cohorts.importing import import_cohort as import_cohort
     from isimed.data.formats.volume import read_volume as read_volume
     from isimed.data.prepared.preprocess import prepare as prepare
@@ -16,16 +17,22 @@ if TYPE_CHECKING:
     from isimed.explore.tables.embed import embed_cohort as embed_cohort
     from isimed.explore.tables.store import Table as Table
     from isimed.models.checkpoint import load_checkpoint as load_checkpoint
+    from isimed.models.preprocessing import Preprocessing as Preprocessing
+    from isimed.models.sharing.graphs import export as export
     from isimed.training.optimise.methods import method as method
+    from isimed.training.runs.pretrain import train as train
 
 __version__ = "0.1.0"
 
 _WHERE = {
     "Cohort": "isimed.data.cohorts.cohort",
+    "Preprocessing": "isimed.models.preprocessing",
     "Table": "isimed.explore.tables.store",
+    "cohort_of": "isimed.data.cohorts.from_memory",
     "embed": "isimed.explore.tables.embed",
     "embed_cohort": "isimed.explore.tables.embed",
     "evaluate": "isimed.evaluation.run.evaluate",
+    "export": "isimed.models.sharing.graphs",
     "import_cohort": "isimed.data.cohorts.importing",
     "label_scan": "isimed.explore.one_scan.label",
     "load_checkpoint": "isimed.models.checkpoint",
@@ -33,6 +40,7 @@ _WHERE = {
     "method": "isimed.training.optimise.methods",
     "prepare": "isimed.data.prepared.preprocess",
     "read_volume": "isimed.data.formats.volume",
+    "train": "isimed.training.runs.pretrain",
     "where": "isimed.explore.one_scan.where",
 }
 __all__ = [*_WHERE]

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from isimed.cli.terminal.output import bar
 from isimed.cli.terminal.parser import Commands, Options
 from isimed.core.errors import InputError
+from isimed.models.sharing.graphs import FORMS
 
 if TYPE_CHECKING:
     from isimed.models.card import Card
 
 
 def add(commands: Commands) -> None:
-    text = "List the checkpoints that are here, fetch one from a folder or an address, or write its README."
+    text = "List the checkpoints that are here; fetch, describe or export one."
     checkpoints = commands.add("checkpoints", run, text)
-    checkpoints.add_argument("action", nargs="?", default="list", choices=["list", "get", "card"])
-    checkpoints.add_argument("name", nargs="?", help="get: what it is called there; card: a name, run id or folder")
+    checkpoints.add_argument("action", nargs="?", default="list", choices=["list", "get", "card", "export"])
+    checkpoints.add_argument("name", nargs="?", help="get: its name there; card, export: name, run id or folder")
     about = "get: folder or https address of the checkpoint, or of what holds it under its name"
     checkpoints.add_argument("--from", dest="source", metavar="SOURCE", help=about)
     checkpoints.add_argument(
@@ -26,6 +27,9 @@ def add(commands: Commands) -> None:
     checkpoints.add_argument(
         "--dry-run", action="store_true", help="get: only say what it is, its licence and its size"
     )
+    checkpoints.add_argument("--as", dest="form", choices=FORMS, default="onnx", help="export: the form (default onnx)")
+    about = "export: file to write, .onnx or .pt; a new folder for a MONAI bundle"
+    checkpoints.add_argument("--to", metavar="PATH", help=about)
     checkpoints.add_argument("--json", action="store_true", help="print JSON for scripts")
 
 
@@ -36,6 +40,8 @@ def run(options: Options) -> None:
         raise InputError(f"checkpoints {options.action} needs a name: see `isimed checkpoints list`.")
     elif options.action == "get":
         _get(options)
+    elif options.action == "export":
+        _export(options)
     else:
         _card(options)
 
@@ -75,6 +81,15 @@ def _get(options: Options) -> None:
         print(json.dumps(about | {"folder": folder and str(folder), "sha256": offer.sums}, ensure_ascii=False))
     elif folder:
         print(folder)
+
+
+def _export(options: Options) -> None:
+    from isimed.models.sharing.graphs import export
+
+    if not options.to:
+        raise InputError("checkpoints export needs --to PATH: the file or folder to write.")
+    written = export(options.name, options.to, form=options.form)
+    print(json.dumps({"written": str(written), "form": options.form}) if options.json else written)
 
 
 def _card(options: Options) -> None:

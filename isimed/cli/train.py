@@ -11,6 +11,7 @@ from isimed.core.errors import InputError
 from isimed.training.optimise.config import Option, TrainConfig, options
 from isimed.training.optimise.methods import METHODS
 from isimed.training.optimise.presets import PRESETS, preset_options
+from isimed.training.runs.pretrain import refusal
 
 
 def add(commands: Commands) -> None:
@@ -71,9 +72,7 @@ def _checked(values: dict[str, Any]) -> TrainConfig:
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
-        raise InputError(f"{option} {first.get('input')}: {first['msg']}.") from None
+        raise InputError(refusal(error, option="--{}")) from None
 
 
 def _add_options(parser: Parser) -> None:

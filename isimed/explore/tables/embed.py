@@ -1,6 +1,7 @@
 """Crops -> embeddings: of a grid over every volume of a cohort, of one scan, of a few points."""
 
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -18,8 +19,8 @@ from isimed.data.formats.volume import read_volume
 from isimed.data.prepared.cache import prepare_cohort
 from isimed.data.prepared.crops import crop_centre_mm, crop_middles, cut_crops, grid_centres
 from isimed.data.prepared.preprocess import Preparation, Prepared, prepare
+from isimed.explore.tables.columns import UNKNOWN_ORGAN
 from isimed.explore.tables.store import (
-    UNKNOWN_ORGAN,
     Table,
     TableInfo,
     checked_step,
@@ -163,8 +164,7 @@ def embed_cohort(
     small = [entry.id for entry, volume in zip(missing, volumes, strict=True) if _is_small(volume, checkpoint)]
     if small and say:
         names = ", ".join(small[:3]) + (f" and {len(small) - 3} more" if len(small) > 3 else "")
-        crop = f"a crop of {checkpoint.name} ({checkpoint.card.crop_mm:g} mm)"
-        say(f"{names}: smaller than {crop}, so that most of each crop is empty and codes are no places.")
+        say(f"{names}: {_too_small(checkpoint)}")
     grids = [grid_centres(volume, info.step_mm) for volume in volumes]
     total, done = sum(map(len, grids)), 0
 
@@ -188,20 +188,40 @@ def _is_small(volume: Prepared, checkpoint: Checkpoint) -> bool:
     return min(volume.image.shape) < checkpoint.card.crop_size / 2
 
 
-def embed(path: str | Path, *, checkpoint: str | Checkpoint, step_mm: float | None = None) -> Table:
+def _too_small(checkpoint: Checkpoint) -> str:
+    crop = f"a crop of {checkpoint.name} ({checkpoint.card.crop_mm:g} mm)"
+    return f"smaller than {crop}, so that most of each crop is empty and codes are no places."
+
+
+def embed(
+    path: str | Path,
+    *,
+    checkpoint: str | Checkpoint,
+    step_mm: float | None = None,
+    organs: str | Path | None = None,
+    tumour: str | Path | None = None,
+) -> Table:
     """Embed one scan: a row a crop with ``centre_mm``, ``position``, ``embedding`` and ``code``.
 
     Args:
         path: any scan that ``read_volume`` reads.
         checkpoint: name, run id or folder, or a loaded checkpoint.
         step_mm: distance of neighbouring crops, by default a quarter of a crop's edge.
+        organs: label map of organs, on any grid in the same scanner millimetres.
+        tumour: label map of tumours, whose labels above 0 are tumour.
 
     Raises:
-        InputError: the scan or the checkpoint cannot be used.
+        InputError: the scan, a label map or the checkpoint cannot be used.
+
+    A scan that is smaller than a crop is embedded with a warning, since its codes are no places.
     """
     loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
     scan = read_volume(path)
-    return embed_prepared(scan.name, prepare(scan, loaded.card.preparation), loaded, step_mm=step_mm)
+    labels = {name: read_volume(file) for name, file in (("organs", organs), ("tumour", tumour)) if file is not None}
+    volume = prepare(scan, loaded.card.preparation, labels=labels)
+    if _is_small(volume, loaded):
+        warnings.warn(f"{scan.name}: {_too_small(loaded)}", stacklevel=2)
+    return embed_prepared(scan.name, volume, loaded, step_mm=step_mm)
 
 
 def embed_prepared(

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -23,13 +24,14 @@ from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import write_file
 from isimed.data.cohorts.cohort import Cohort, Entry
+from isimed.explore.tables.columns import MAPPED, MEANING, VECTORS, as_csv, to_arrow, to_numpy
 from isimed.models.checkpoint import Checkpoint
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 AXES = ("sagittal", "coronal", "axial")
-UNKNOWN_ORGAN = -1
 ABOUT = "table.json"
-_LABELS = {"organ": "organs", "tumour": "tumour"}  # column -> the label map that it comes from; null where unknown
-_VECTORS = {"centre_mm": np.float32, "position": np.float32, "embedding": np.float16, "code": np.float16}
 
 
 class TableInfo(BaseModel):
@@ -68,10 +70,42 @@ class Table:
     def __len__(self) -> int:
         return len(self.volume)
 
+    def __repr__(self) -> str:
+        mm = ", L2 distances in mm" if self.info.in_mm else ""
+        of = f"{len(self.volumes)} volumes of {self.info.cohort}" if self.info.cohort_fingerprint else "one scan"
+        return (
+            f"<Table: {len(self)} crops of {of} by {self.info.checkpoint}, {self.info.step_mm:g} mm apart; "
+            f"embedding {self.embedding.shape[1]}, code {self.code.shape[1]}{mm}>"
+        )
+
+    def to_arrow(self) -> pa.Table:
+        """All columns, with what they mean and their units in the schema's metadata."""
+        columns = {name: getattr(self, name) for name in MEANING if name != "cohort"}
+        named = {"cohort": np.full(len(self), self.info.cohort)}
+        return to_arrow(named | columns, self.info.model_dump(), in_mm=self.info.in_mm)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """One row a crop; vectors are arrays in a cell, unknown labels are missing."""
+        frame = self.to_arrow().to_pandas()
+        return frame.astype({"organ": "Int64"})
+
+    def save(self, file: str | Path) -> Path:
+        """Write the table to one file: ``.parquet``, or ``.csv`` with a column a number.
+
+        Raises:
+            InputError: another ending, or the file cannot be written.
+        """
+        place = Path(file)
+        if place.suffix == ".parquet":
+            return write_file(place, lambda opened: pq.write_table(self.to_arrow(), opened, compression="none"))
+        if place.suffix != ".csv":
+            raise InputError(f"{place}: give a file that ends in .parquet or .csv.")
+        return write_file(place, as_csv(self.to_pandas()))
+
     def _column(self, name: str) -> NDArray:
         if name not in self._columns:
-            if name in _VECTORS:
-                self._columns[name] = self._joined(name, _VECTORS[name])
+            if name in VECTORS:
+                self._columns[name] = self._joined(name, VECTORS[name])
             else:
                 self._columns[name] = np.concatenate(list(self._parts(name)))
         return self._columns[name]
@@ -83,7 +117,7 @@ class Table:
         return self._joined("code", np.float32)
 
     def _parts(self, name: str) -> Iterable[NDArray]:
-        return (_to_numpy(pq.read_table(file, columns=[name]).column(name), name) for file in self.files)
+        return (to_numpy(pq.read_table(file, columns=[name]).column(name), name) for file in self.files)
 
     def _joined(self, name: str, dtype: type) -> NDArray:
         """The files' vectors in one array, each file freed before the next is read: a million rows are gigabytes."""
@@ -196,7 +230,7 @@ def write_volume(info: TableInfo, volume: str, columns: dict[str, NDArray]) -> P
     about = table_folder(info) / ABOUT
     if not about.exists():
         write_file(about, info.model_dump_json(indent=1))
-    table = pa.table({name: _to_arrow(array, name) for name, array in columns.items()})
+    table = to_arrow(columns, info.model_dump(), in_mm=info.in_mm)
     return write_file(volume_file(info, volume), lambda file: pq.write_table(table, file, compression="none"))
 
 
@@ -204,7 +238,7 @@ def mark_unknown(info: TableInfo, entries: Iterable[Entry]) -> None:
     """Say "unknown" of volumes without label maps, where files of an older version say 0, as if there was nothing."""
     for entry in entries:
         file = volume_file(info, entry.id)
-        unmapped = [column for column, labels in _LABELS.items() if not getattr(entry, labels)]
+        unmapped = [column for column, labels in MAPPED.items() if not getattr(entry, labels)]
         said = [column for column in unmapped if file.is_file() and _says_nothing_there(file, column)]
         if said:
             table = pq.read_table(file)
@@ -243,25 +277,6 @@ def tables_of(cohort: str) -> list[TableInfo]:
         except (OSError, ValueError):
             continue
     return found
-
-
-def _to_arrow(array: NDArray, name: str) -> pa.Array:
-    if name in _VECTORS:
-        flat = pa.array(np.ascontiguousarray(array, dtype=_VECTORS[name]).ravel())
-        return pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
-    if name in _LABELS:
-        return pa.array(array, mask=np.isnan(array) | (array < 0))
-    return pa.array(array)
-
-
-def _to_numpy(column: pa.ChunkedArray, name: str) -> NDArray:
-    array = column.combine_chunks()
-    if name in _VECTORS:
-        return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), -1)
-    if name == "organ":
-        array = array.fill_null(UNKNOWN_ORGAN)
-    values = array.to_numpy(zero_copy_only=False)
-    return values.astype(str) if values.dtype == object else values
 
 
 def _file_name(name: str) -> str:

@@ -37,6 +37,13 @@ def export_checkpoint(source: str | Path, folder: Path, *, description: str, pro
     return save_checkpoint(folder, checkpoint.encoder, checkpoint.card.model_copy(update=changes), half=True)
 
 
+def without_names(card: Card) -> Card:
+    """A card for those who will not evaluate the network: neither patients nor paths, and no digests either."""
+    cohort = {key: value for key, value in card.cohort.items() if key not in (*PARTS, "voxels")}
+    training = {key: value for key, value in card.training.items() if key not in PRIVATE}
+    return card.model_copy(update={"cohort": cohort, "training": training})
+
+
 def without_patients(card: Card) -> dict[str, Any]:
     """What a card says of its cohort, with numbers and digests in the place of patients' names.
 
