@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from isimed.explore.tables.store import Table as Table
     from isimed.models.checkpoint import load_checkpoint as load_checkpoint
     from isimed.models.preprocessing import Preprocessing as Preprocessing
-    from isimed.models.sharing.graphs import export as export
+    from isimed.models.sharing.elsewhere import export as export
     from isimed.training.optimise.methods import method as method
     from isimed.training.runs.pretrain import train as train
 
@@ -32,7 +32,7 @@ _WHERE = {
     "embed": "isimed.explore.tables.embed",
     "embed_cohort": "isimed.explore.tables.embed",
     "evaluate": "isimed.evaluation.run.evaluate",
-    "export": "isimed.models.sharing.graphs",
+    "export": "isimed.models.sharing.elsewhere",
     "import_cohort": "isimed.data.cohorts.importing",
     "label_scan": "isimed.explore.one_scan.label",
     "load_checkpoint": "isimed.models.checkpoint",

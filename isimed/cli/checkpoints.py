@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from isimed.cli.terminal.output import bar
 from isimed.cli.terminal.parser import Commands, Options
 from isimed.core.errors import InputError
-from isimed.models.sharing.graphs import FORMS
+from isimed.models.sharing.elsewhere import FORMS
 
 if TYPE_CHECKING:
     from isimed.models.card import Card
@@ -84,7 +84,7 @@ def _get(options: Options) -> None:
 
 
 def _export(options: Options) -> None:
-    from isimed.models.sharing.graphs import export
+    from isimed.models.sharing.elsewhere import export
 
     if not options.to:
         raise InputError("checkpoints export needs --to PATH: the file or folder to write.")

@@ -12,7 +12,7 @@ import torch
 from isimed.core.errors import InputError
 from isimed.models.checkpoint import load_checkpoint
 from isimed.models.dense import whole_field
-from isimed.models.sharing.graphs import FORMS, Form, export
+from isimed.models.sharing.elsewhere import FORMS, Form, export
 from tests.conftest import REPOSITORY
 
 TOLERANCE = 1e-4  # of the largest value
