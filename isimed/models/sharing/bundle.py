@@ -11,11 +11,10 @@ from typing import Any
 
 import monai
 
-from isimed import __version__
 from isimed.core import paths
 from isimed.core.files import write_file, write_json
 from isimed.data.prepared.preprocess import Preparation
-from isimed.models.card import CARD, Card
+from isimed.models.card import CARD, Card, versions
 from isimed.models.checkpoint import Checkpoint
 from isimed.models.sharing.export import without_names
 from isimed.models.sharing.graphs import as_torchscript
@@ -42,8 +41,8 @@ def metadata(card: Card) -> dict[str, Any]:
     code = card.heads.get("distance", width["embedding"])
     return {
         "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json",
-        "version": __version__,
-        "changelog": {__version__: "exported"},
+        "version": versions()["isimed"],
+        "changelog": {versions()["isimed"]: "exported"},
         "monai_version": monai.__version__,
         "pytorch_version": card.versions.get("torch", ""),
         "numpy_version": card.versions.get("numpy", ""),
