@@ -15,6 +15,7 @@ from isimed.cli import (
     bench,
     check,
     checkpoints,
+    completion,
     demo,
     embed,
     evaluate,
@@ -26,12 +27,14 @@ from isimed.cli import (
     train,
     where,
 )
+from isimed.cli.terminal.output import set_loudness
 from isimed.cli.terminal.parser import Commands, Parser
 from isimed.core import paths
 from isimed.core.errors import InputError
 
 COMMANDS = (
     app, demo, importing, check, train, runs, checkpoints, embed, locate, where, label, evaluate, profile, bench,
+    completion,
 )  # fmt: skip
 CLOSED_PIPE = 141  # what a shell calls a program whose reader went away
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -47,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print_any_character()
     try:
         options = _parser().parse_args(arguments)
+        set_loudness(quiet=getattr(options, "quiet", False), verbose=getattr(options, "verbose", False))
         status = options.command(options)
         sys.stdout.flush()
         return int(status or 0)
@@ -72,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> Parser:
     about = f"Spatial embeddings of medical images, and seeing them. {paths.RESEARCH_ONLY}"
-    parser = Parser(prog="python -m isimed", description=about)
+    script = Path(sys.argv[0]).stem == "isimed"
+    parser = Parser(prog="isimed" if script else "python -m isimed", description=about)
     parser.add_argument("--version", action="version", version=__version__)
     commands = Commands(parser)
     for command in COMMANDS:

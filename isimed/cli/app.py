@@ -9,7 +9,13 @@ from isimed.core import paths
 
 
 def add(commands: Commands) -> None:
-    app = commands.add("app", run, "Open the app at http://localhost:8501; only this machine can reach it.")
+    app = commands.add(
+        "app",
+        run,
+        "Open the app at http://localhost:8501; only this machine can reach it.",
+        example="app --server.port 8600",
+        logs=False,
+    )
     app.add_argument(
         "streamlit",
         nargs=argparse.REMAINDER,

@@ -9,7 +9,12 @@ from isimed.core.errors import InputError
 
 
 def add(commands: Commands) -> None:
-    bench = commands.add("bench", run, "Speed beside what people would use instead; figures are ratios.")
+    bench = commands.add(
+        "bench",
+        run,
+        "Speed beside what people would use instead; figures are ratios.",
+        example="bench query --quick --json rows.json",
+    )
     bench.add_argument("names", nargs="*", metavar="NAME", help="which rows (default: all); see docs/benchmarks.md")
     bench.add_argument("--cohort", help="real scans (default: headneck-ct in ISIMED_SHARED or ../shared, or the demo)")
     bench.add_argument(
@@ -18,7 +23,7 @@ def add(commands: Commands) -> None:
     bench.add_argument(
         "--quick", action="store_true", help="a short try to see that rows run; writes only the file of --json"
     )
-    bench.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="device of the pretraining rows")
+    bench.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="of the pretraining rows (default cpu)")
     bench.add_argument("--json", metavar="FILE", help="also write what was measured here")
 
 

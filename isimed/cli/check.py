@@ -1,14 +1,17 @@
 """The geometry and quality report."""
 
 from isimed.cli.terminal.output import bar, print_lines
-from isimed.cli.terminal.parser import Commands, Options
+from isimed.cli.terminal.parser import JSON_HELP, Commands, Options
 
 
 def add(commands: Commands) -> None:
     check = commands.add_on_cohort(
-        "check", run, "Geometry and quality report, problems first; lengths in mm. Exits 1 where it finds errors."
+        "check",
+        run,
+        "Geometry and quality report, problems first; lengths in mm. Exits 1 where it finds errors.",
+        example="check mine",
     )
-    check.add_argument("--json", action="store_true", help="print JSON for scripts")
+    check.add_argument("--json", action="store_true", help=JSON_HELP)
     check.add_argument("--exit-zero", action="store_true", help="exit 0 whatever was found, for reports")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isimed.cli.terminal.output import bar
-from isimed.cli.terminal.parser import Commands, Options
+from isimed.cli.terminal.parser import JSON_HELP, Commands, Options
 from isimed.core.errors import InputError
 from isimed.models.sharing.elsewhere import FORMS
 
@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     text = "List the checkpoints that are here; fetch, describe or export one."
-    checkpoints = commands.add("checkpoints", run, text)
-    checkpoints.add_argument("action", nargs="?", default="list", choices=["list", "get", "card", "export"])
+    checkpoints = commands.add("checkpoints", run, text, example="checkpoints get my-network --from /media/stick")
+    checkpoints.add_argument(
+        "action",
+        nargs="?",
+        default="list",
+        choices=["list", "get", "card", "export"],
+        help="default: list",
+    )
     checkpoints.add_argument("name", nargs="?", help="get: its name there; card, export: name, run id or folder")
     about = "get: folder or https address of the checkpoint, or of what holds it under its name"
     checkpoints.add_argument("--from", dest="source", metavar="SOURCE", help=about)
@@ -30,7 +36,7 @@ def add(commands: Commands) -> None:
     checkpoints.add_argument("--as", dest="form", choices=FORMS, default="onnx", help="export: the form (default onnx)")
     about = "export: file to write, .onnx or .pt; a new folder for a MONAI bundle"
     checkpoints.add_argument("--to", metavar="PATH", help=about)
-    checkpoints.add_argument("--json", action="store_true", help="print JSON for scripts")
+    checkpoints.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def run(options: Options) -> None:

@@ -1,15 +1,21 @@
 """A grid of crops becomes an embedding table."""
 
-from isimed.cli.terminal.output import bar, say, writable
-from isimed.cli.terminal.parser import CHECKPOINT_HELP, STEP_HELP, Commands, Options, at_least, length_mm
+from isimed.cli.terminal.output import bar, print_json, say, writable
+from isimed.cli.terminal.parser import CHECKPOINT_HELP, JSON_HELP, STEP_HELP, Commands, Options, at_least, length_mm
 
 
 def add(commands: Commands) -> None:
-    embed = commands.add_on_cohort("embed", run, "Embed a grid of crops of every volume; under torchrun, its share.")
+    embed = commands.add_on_cohort(
+        "embed",
+        run,
+        "Embed a grid of crops of every volume; under torchrun, its share.",
+        example="embed mine --checkpoint headneck-ct-dense --out crops.parquet",
+    )
     embed.add_argument("--checkpoint", help=CHECKPOINT_HELP)
     embed.add_argument("--step-mm", type=length_mm, help=STEP_HELP)
     about = "also write the rows to one file, .parquet or .csv; not under torchrun"
     embed.add_argument("--out", metavar="FILE", help=about)
+    embed.add_argument("--json", action="store_true", help=JSON_HELP)
     embed.add_argument("--limit", type=at_least(1), help="only the first N patients")
 
 
@@ -35,4 +41,7 @@ def run(options: Options) -> None:
         table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, entries=entries, progress=progress, say=say)
     if options.out:
         table.save(options.out)
+    if options.json:
+        print_json(table.info.model_dump() | {"crops": len(table), "volumes": table.volumes, "table": table.folder})
+        return
     print(f"{len(table)} crops of {len(table.volumes)} volumes in {table.folder}{part}", flush=True)

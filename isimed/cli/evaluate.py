@@ -9,7 +9,12 @@ from isimed.core.files import write_file
 
 
 def add(commands: Commands) -> None:
-    evaluate = commands.add_on_cohort("evaluate", run, "Measure checkpoints on held-out patients; distances in mm.")
+    evaluate = commands.add_on_cohort(
+        "evaluate",
+        run,
+        "Measure checkpoints on held-out patients; distances in mm.",
+        example="evaluate mine --checkpoint RUN untrained --json out.json --html report.html",
+    )
     several = "names, run ids, folders or `untrained`; several are compared"
     evaluate.several("--checkpoint", required=True, help=several)
     evaluate.several("--task", help="which tasks (default: all)")

@@ -11,6 +11,7 @@ def add(commands: Commands) -> None:
         "import",
         run,
         "Turn a folder, zip or DICOM tree into a cohort; copies nothing, says what becomes of each.",
+        example="import /data/scans --name mine --dry-run",
     )
     importing.add_argument("path", help="folder, zip or file on this machine")
     importing.add_argument("--name", help="what to call the cohort (default: the folder's name)")

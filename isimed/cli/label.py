@@ -1,19 +1,24 @@
 """A rough label map of one scan, carried over from a labelled cohort."""
 
-import sys
 from pathlib import Path
 
-from isimed.cli.terminal.output import bar, writable
-from isimed.cli.terminal.parser import Commands, Options
+from isimed.cli.terminal.output import bar, print_json, say, writable
+from isimed.cli.terminal.parser import JSON_HELP, Commands, Options
 
 SUFFIXES = (".nii.gz", ".nii")
 
 
 def add(commands: Commands) -> None:
-    label = commands.add("label", run, "Write a rough label map of a scan, carried over from a labelled cohort.")
+    label = commands.add(
+        "label",
+        run,
+        "Write a rough label map of a scan, carried over from a labelled cohort.",
+        example="label scan.nii.gz --reference mine --out rough.nii.gz",
+    )
     label.add_argument("scan", help="any scan: NIfTI, NRRD, MetaImage, or DICOM as a file, folder or zip")
     label.add_argument("--reference", required=True, metavar="COHORT", help="embedded cohort with organ labels")
     label.add_argument("--checkpoint", help="which network (default: the one that fits the scan best)")
+    label.add_argument("--json", action="store_true", help=JSON_HELP)
     label.add_argument("--out", required=True, metavar="FILE", help="NIfTI to write, .nii.gz or .nii")
 
 
@@ -34,8 +39,15 @@ def run(options: Options) -> None:
         labels, network = label_scan(options.scan, reference, checkpoint=options.checkpoint, progress=progress)
     nib.Nifti1Image(labels.voxels, labels.affine).to_filename(out)
     found = [int(label) for label in np.unique(labels.voxels) if label]
-    print("ROUGH labels by transfer: the shapes are those of other patients; not a segmentation.", file=sys.stderr)
+    say("ROUGH labels by transfer: the shapes are those of other patients; not a segmentation.")
+    millilitres = {label: float((labels.voxels == label).sum() * np.prod(labels.spacing) / 1000) for label in found}
+    names = {label: reference.organs.get(label, f"label {label}") for label in found}
+    if options.json:
+        organs = [{"label": label, "name": names[label], "ml": round(millilitres[label], 2)} for label in found]
+        print_json(
+            {"file": out, "reference": reference.name, "checkpoint": network.name, "rough": True, "organs": organs}
+        )
+        return
     for label in found:
-        ml = float((labels.voxels == label).sum() * np.prod(labels.spacing) / 1000)
-        print(f"{label}  {reference.organs.get(label, f'label {label}')}  {ml:.1f} ml")
+        print(f"{label}  {names[label]}  {millilitres[label]:.1f} ml")
     print(f"{out}: {len(found)} organs from {reference.name} by {network.name}, rough.")

@@ -3,15 +3,26 @@
 import json
 from pathlib import Path
 
-from isimed.cli.terminal.parser import Commands, Options
+from isimed.cli.terminal.parser import JSON_HELP, Commands, Options
 from isimed.core.errors import InputError
 
 
 def add(commands: Commands) -> None:
-    runs = commands.add("runs", run, "List, stop or resume trainings; export what one left.")
-    runs.add_argument("action", nargs="?", default="list", choices=["list", "stop", "resume", "export"])
+    runs = commands.add(
+        "runs",
+        run,
+        "List, stop or resume trainings; export what one left.",
+        example='runs export RUN --to my-network --about "what it was trained on"',
+    )
+    runs.add_argument(
+        "action",
+        nargs="?",
+        default="list",
+        choices=["list", "stop", "resume", "export"],
+        help="default: list",
+    )
     runs.add_argument("id", nargs="?", help="the run, as the list names it")
-    runs.add_argument("--json", action="store_true", help="list: print JSON for scripts")
+    runs.add_argument("--json", action="store_true", help=JSON_HELP)
     runs.add_argument("--to", metavar="FOLDER", help="export: where to; the folder's name becomes the checkpoint's")
     runs.add_argument("--about", default="", help="export: what it was trained on")
     runs.add_argument("--provenance", default="", help="export: where the data come from, and their licence")
@@ -38,8 +49,10 @@ def run(options: Options) -> None:
         if not options.to:
             raise InputError("runs export needs --to FOLDER: where the checkpoint goes.")
         folder = Path(options.to).absolute()
-        print(export_checkpoint(options.id, folder, description=options.about, provenance=options.provenance))
+        made = export_checkpoint(options.id, folder, description=options.about, provenance=options.provenance)
+        print(json.dumps({"checkpoint": str(made)}) if options.json else made)
         return
     run = Run.find(options.id)
     (jobs.stop if options.action == "stop" else jobs.resume)(run)
-    print(f"{run.id}: {jobs.status(run).state}")
+    state = jobs.status(run).state
+    print(json.dumps({"run": run.id, "state": state}) if options.json else f"{run.id}: {state}")

@@ -15,7 +15,14 @@ from isimed.training.runs.pretrain import refusal
 
 
 def add(commands: Commands) -> None:
-    _add_options(commands.add("train", run, "Pretrain a network on a cohort."))
+    _add_options(
+        commands.add(
+            "train",
+            run,
+            "Pretrain a network on a cohort.",
+            example="train mine --method isimed --epochs 50 --name first",
+        )
+    )
 
 
 def run(options: Options) -> None:
@@ -80,6 +87,7 @@ def _add_options(parser: Parser) -> None:
     parser.add_argument(
         "--config", type=Path, help="YAML file of options, such as a run's config.yaml; options given here override it"
     )
+    parser.add_argument("--json", action="store_true", help="the result is JSON in any case; this is for scripts' sake")
     about = "every option as the paper has it, or as its authors' code has it: docs/paper.md; options here win"
     parser.add_argument("--preset", choices=list(PRESETS), help=about)
     for option in options():

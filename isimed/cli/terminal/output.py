@@ -1,7 +1,10 @@
 """What the commands print: progress on stderr, tables as CSV on stdout."""
 
 import csv
+import json
+import logging
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,26 @@ from isimed.core.errors import InputError
 from isimed.core.progress import Progress
 from isimed.core.text import plain_cell
 
+_quiet = False
+
+
+def set_loudness(*, quiet: bool, verbose: bool) -> None:
+    """What goes to stderr beside errors: nothing, bars and notes, or these and a log of what is done."""
+    global _quiet
+    _quiet = quiet
+    if verbose:
+        shape = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=shape, force=True)
+        logging.captureWarnings(capture=True)
+    elif quiet:
+        warnings.simplefilter("ignore")
+
 
 class bar:  # reads as a verb
-    """A tqdm bar behind the (done, total) callable that the library wants; silent where nothing takes long."""
+    """A tqdm bar behind the (done, total) callable that the library wants; silent where nothing takes long.
+
+    It is drawn on a terminal alone: in a file or a pipe it would be a thousand lines.
+    """
 
     def __init__(self, unit: str, text: str) -> None:
         self.unit, self.text = unit, text
@@ -22,6 +42,8 @@ class bar:  # reads as a verb
         return self._update
 
     def _update(self, done: int, total: int) -> None:
+        if _quiet or not sys.stderr.isatty():
+            return
         if self.bar is None:
             from tqdm import tqdm
 
@@ -35,7 +57,9 @@ class bar:  # reads as a verb
 
 
 def say(what: str) -> None:
-    """A line on stderr that leaves the bar whole."""
+    """A line on stderr that leaves the bar whole; nothing with -q."""
+    if _quiet:
+        return
     from tqdm import tqdm
 
     tqdm.write(what, file=sys.stderr)
@@ -44,6 +68,11 @@ def say(what: str) -> None:
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines, each on one line whatever names from files hold."""
     print("\n".join("".join(letter if letter.isprintable() else "\ufffd" for letter in line) for line in lines))
+
+
+def print_json(value: object) -> None:
+    """Print a value for scripts, on one line; what JSON does not know becomes text."""
+    print(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

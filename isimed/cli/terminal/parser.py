@@ -9,6 +9,8 @@ from isimed.core.errors import InputError
 
 Options = argparse.Namespace
 CHECKPOINT_HELP = "name, run id, folder or `untrained` (default: the network that fits the scan best)"
+EXAMPLE = "Example: "
+JSON_HELP = "print JSON for scripts"
 STEP_HELP = "distance of neighbouring crops, mm (default: a quarter of a crop's edge)"
 
 
@@ -21,6 +23,13 @@ class Once(argparse.Action):
             parser.error(f"{option} is given twice and takes one value")
         given.add(self.dest)
         setattr(namespace, self.dest, values)
+
+
+class _Help(argparse.HelpFormatter):
+    """An example stays on one line, to be copied."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith(EXAMPLE) else super()._fill_text(text, width, indent)
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,19 +48,31 @@ class Parser(argparse.ArgumentParser):
 
 
 class Commands:
-    """The commands of one parser."""
+    """The commands of one parser, each with an example that its ``--help`` ends with, and with -q and -v."""
 
     def __init__(self, parser: Parser) -> None:
+        self.parser = parser
         self._added = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
 
-    def add(self, name: str, run: Callable[[Options], int | None], text: str) -> Parser:
-        added = self._added.add_parser(name, help=text, description=text)
+    def add(
+        self, name: str, run: Callable[[Options], int | None], text: str, *, example: str, logs: bool = True
+    ) -> Parser:
+        added = self._added.add_parser(
+            name, help=text, description=text, formatter_class=_Help, epilog=f"{EXAMPLE}{self.parser.prog} {example}"
+        )
         added.set_defaults(command=run)
+        if not logs:
+            return added
+        said = added.add_mutually_exclusive_group()
+        said.add_argument(
+            "-q", "--quiet", action="store_true", help="print results and errors alone: no bars, no notes"
+        )
+        said.add_argument("-v", "--verbose", action="store_true", help="log what is done to stderr")
         return added
 
-    def add_on_cohort(self, name: str, run: Callable[[Options], int | None], text: str) -> Parser:
+    def add_on_cohort(self, name: str, run: Callable[[Options], int | None], text: str, *, example: str) -> Parser:
         """A command whose first argument is a cohort."""
-        added = self.add(name, run, text)
+        added = self.add(name, run, text, example=example)
         added.add_argument("cohort", help="name in ISIMED_HOME, or the path of a dataset.json")
         return added
 
