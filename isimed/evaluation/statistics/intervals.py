@@ -30,7 +30,7 @@ RANGES: tuple[tuple[str, Range], ...] = (  # pattern of a figure's name -> the v
     (r"pearson|spearman", CORRELATION),
     (r"r2_.*", AT_MOST_1),
     (r"pcs?_r_.*|(.*_)?auc|average_precision|sensitivity_.*|(.*_)?accuracy|macro_f1|.*_confusion|dice_.*", SHARE),
-    (r"within_\d+mm", SHARE),
+    (r"within_\d+mm|(.*_)?beyond_\d+mm|.*_recall\d+", SHARE),
 )
 
 

@@ -34,7 +34,18 @@ def test_of_fewer_than_three_patients_there_is_no_interval(patients: int) -> Non
 
 
 def test_names_say_what_figures_can_be() -> None:
-    for name in ("auc", "knn_auc", "with_position_accuracy", "dice_5_shot", "within_20mm", "pc_r_axial", "macro_f1"):
+    for name in (
+        "beyond_30mm",
+        "start_beyond_30mm",
+        "organ_recall1",
+        "auc",
+        "knn_auc",
+        "with_position_accuracy",
+        "dice_5_shot",
+        "within_20mm",
+        "pc_r_axial",
+        "macro_f1",
+    ):
         assert range_of(name) == SHARE, name
     assert range_of("code_median_mm") == POSITIVE
     assert range_of("spearman") == CORRELATION
