@@ -17,6 +17,8 @@ from torch.nn import functional as F
 STRIDE = 2  # voxels between features
 MULTIPLE = 16  # of voxels, that each axis of what goes in has to have
 WIDTHS = (48, 96, 128, 128)
+LARGEST = 6_000_000  # voxels of one pass: it takes about 230 bytes for each
+OVERLAP = 96  # voxels, of neighbouring tiles of a larger volume
 AIR = 8  # voxels of background around a volume's body, in the axial plane
 CT_WINDOWS_HU = ((-120.0, 200.0), (-1000.0, -500.0))  # soft tissue and lung
 Edges = Literal["repeated", "noughts"]
@@ -173,6 +175,8 @@ class Field:
 def whole_field(backbone: Any, image: Tensor, background: float) -> Field:
     """One pass over a volume: around its body lies background, above and below the scan's ends are repeated.
 
+    What is larger than a pass should be is looked at in overlapping tiles, so that memory stays below 2 GB.
+
     Args:
         backbone: a `DenseBackbone`, or what `for_inference` made of one.
         image: (X, Y, Z) prepared voxels.
@@ -183,5 +187,30 @@ def whole_field(backbone: Any, image: Tensor, background: float) -> Field:
     x0, y0, z0 = before = [(to - size) // 2 for to, size in zip(sizes, image.shape, strict=True)]
     x1, y1, z1 = (to - size - b for to, size, b in zip(sizes, image.shape, before, strict=True))
     around = F.pad(image[None, None].float(), (0, 0, y0, y1, x0, x1), value=background)
-    features = backbone.field(F.pad(around, (z0, z1, 0, 0, 0, 0), mode="replicate"))[0]
-    return Field(features.half(), (x0, y0, z0))
+    return Field(_in_tiles(backbone, F.pad(around, (z0, z1, 0, 0, 0, 0), mode="replicate"))[0], (x0, y0, z0))
+
+
+def _in_tiles(backbone: Any, images: Tensor) -> Tensor:
+    """float16 `DenseBackbone.field` of (1, 1, X, Y, Z); of two tiles that overlap each gives its half of that."""
+    axis = max((2, 3, 4), key=lambda axis: images.shape[axis])
+    tiles = tiles_along(images.shape[axis], LARGEST * images.shape[axis] // images.numel())
+    seams = [0, *((end + start) // 2 for (_, end), (start, _) in pairwise(tiles)), images.shape[axis]]
+    parts = []
+    for (start, end), (low, high) in zip(tiles, pairwise(seams), strict=True):
+        features = backbone.field(images.narrow(axis, start, end - start))
+        parts.append(features.narrow(axis, (low - start) // STRIDE, (high - low) // STRIDE).half())
+    return torch.cat(parts, dim=axis)
+
+
+def tiles_along(size: int, most: int) -> list[tuple[int, int]]:
+    """Where tiles begin and end that cover an axis, overlap by 96 voxels or more, and lie on multiples of 16.
+
+    >>> tiles_along(480, 300)
+    [(0, 288), (192, 480)]
+    """
+    length = max(most // MULTIPLE * MULTIPLE, 2 * OVERLAP)
+    if size <= length:
+        return [(0, size)]
+    count = -(-(size - OVERLAP) // (length - OVERLAP))
+    starts = [number * (size - length) // (count - 1) // MULTIPLE * MULTIPLE for number in range(count)]
+    return [(start, start + length) for start in starts]

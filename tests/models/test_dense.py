@@ -1,5 +1,6 @@
 """A dense network says the same of a place however it is asked, and knows no border from within."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.explore.search.retrieve import code_at
 from isimed.explore.tables.embed import embed_crops, embed_prepared
+from isimed.models import dense
 from isimed.models.card import Card
 from isimed.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from isimed.models.dense import DenseBackbone, Edges, read_field, whole_field
@@ -186,3 +188,38 @@ def test_noughts_at_the_edges_tell_a_network_how_far_the_border_is(edges: Edges,
     apart = (deepest - deepest[..., :1, :1, :1]).abs().max() / deepest.abs().max()
     assert bool(apart > 0.05) is tells
     assert tells or apart < 1e-5
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("axis", [0, 2])
+def test_a_volume_in_tiles_has_the_codes_of_one_pass_but_near_the_seams(
+    checkpoint: Checkpoint, axis: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape, background = [8, 9, 20], -1.0
+    shape[axis] = 450
+    image = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 1.5 - 1
+    whole = whole_field(checkpoint.backbone, image, background)
+    sizes: list[int] = []
+    field = DenseBackbone.field
+    monkeypatch.setattr(dense, "LARGEST", 32 * 32 * 300)
+    monkeypatch.setattr(DenseBackbone, "field", lambda net, x: sizes.append(x.shape[2 + axis]) or field(net, x))
+    tiled = whole_field(checkpoint.backbone, image, background)
+    assert sizes == [288, 288]
+    assert tiled.before == whole.before
+    assert tiled.features.shape == whole.features.shape
+    apart = (tiled.features.float() - whole.features.float()).abs().amax(0)
+    along = apart.amax([other for other in range(3) if other != axis])
+    scale = float(whole.features.float().abs().mean())
+    seam, reach = len(along) // 2, 60  # features
+    far = torch.cat([along[: seam - reach], along[seam + reach :]])
+    assert float(far.max()) < 0.02 * scale
+    assert float(along.max()) < scale
+
+
+def test_tiles_cover_an_axis_and_overlap() -> None:
+    for size, most in ((200, 300), (480, 300), (1600, 256), (208, 100), (4800, 200)):
+        tiles = dense.tiles_along(size, most)
+        assert tiles[0][0] == 0
+        assert tiles[-1][1] == size
+        assert all(start % 16 == 0 for start, _ in tiles)
+        assert all(first_end - second >= dense.OVERLAP - 16 for (_, first_end), (second, _) in pairwise(tiles))
