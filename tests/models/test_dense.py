@@ -193,17 +193,19 @@ def test_noughts_at_the_edges_tell_a_network_how_far_the_border_is(edges: Edges,
 @torch.inference_mode()
 @pytest.mark.parametrize("axis", [0, 2])
 def test_a_volume_in_tiles_has_the_codes_of_one_pass_but_near_the_seams(
-    checkpoint: Checkpoint, axis: int, monkeypatch: pytest.MonkeyPatch
+    axis: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    torch.manual_seed(0)
+    small = DenseBackbone(widths=(8, 8, 8, 8)).eval()
     shape, background = [8, 9, 20], -1.0
-    shape[axis] = 450
+    shape[axis] = 466 if axis == 2 else 450  # along x lies air as well
     image = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 1.5 - 1
-    whole = whole_field(checkpoint.backbone, image, background)
+    whole = whole_field(small, image, background)
     sizes: list[int] = []
     field = DenseBackbone.field
     monkeypatch.setattr(dense, "LARGEST", 32 * 32 * 300)
     monkeypatch.setattr(DenseBackbone, "field", lambda net, x: sizes.append(x.shape[2 + axis]) or field(net, x))
-    tiled = whole_field(checkpoint.backbone, image, background)
+    tiled = whole_field(small, image, background)
     assert sizes == [288, 288]
     assert tiled.before == whole.before
     assert tiled.features.shape == whole.features.shape
