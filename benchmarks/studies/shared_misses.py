@@ -39,8 +39,8 @@ def main() -> None:
     found = [
         {"network": network, "registration": control} | shared(ways[network], ways[control])
         for network in ways
-        for control in TASK.controls
-        if network not in TASK.controls
+        for control in ways
+        if network not in TASK.controls and control in TASK.controls
     ]
     text = json.dumps(found, indent=1)
     Path(options.json).write_text(text + "\n", encoding="utf-8")

@@ -43,9 +43,10 @@ def fields() -> Iterable[str]:
         result = _read(DOCS / "results" / f"{cohort}-fields.json")
         if not result:
             continue
-        ways = result["checkpoints"] | result["controls"]
+        ways = {name: groups for name, groups in (result["checkpoints"] | result["controls"]).items() if groups}
         first = next(iter(ways.values()))
-        for group in [group for group in GROUPS if group in first]:
+        groups = GROUPS if "fields_points" in first else ("fields",)  # centroids alone are the same twice
+        for group in groups:
             yield f"**{cohort}, {GROUPS[group]}** ([all figures](results/{cohort}-fields.json))"
             yield ""
             yield _row(*HEAD)
