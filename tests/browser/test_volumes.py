@@ -63,3 +63,27 @@ def test_a_patient_is_corrected_in_the_table_before_anything_is_written(page, ma
     cohort = Cohort.load("clinic")
     assert cohort.subjects == ["anna"]
     assert [bool(entry.organs) for entry in cohort.volumes] == [True, True]
+
+
+def test_an_import_opens_what_it_is_and_the_answer_finds_it_open(page, made, streamlit_server, monkeypatch):
+    home, scans = made
+    monkeypatch.setenv("ISIMED_HOME", str(home))
+    write_nifti(scans.parent / "one" / "carla.nii.gz", blob(seed=3))
+    page.goto(f"{streamlit_server('app.py', env={'ISIMED_HOME': str(home)})}/volumes")
+    page.get_by_text("Add volumes").click()
+    page.get_by_label("Folder, file or zip").fill(str(scans.parent / "one"))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Look through").click()
+    page.get_by_text("Nothing is written yet").wait_for()
+    page.get_by_role("button", name="Import", exact=True).click()
+    what = page.get_by_role("tab", name="What it is")
+    page.get_by_text("Nothing is written yet").wait_for(state="detached")
+    page.get_by_text("Which network fits: how far").wait_for(timeout=90_000)  # seen, not only there
+    assert what.get_attribute("aria-selected") == "true"
+    page.get_by_role("tab", name="Pictures").click()
+    page.get_by_text("Radiological convention").wait_for()
+    page.get_by_text("Add volumes").click()
+    page.get_by_label("Folder, file or zip").fill("")
+    page.keyboard.press("Enter")  # the page runs again without what it said of the import
+    page.get_by_test_id("stAlert").filter(has_text="Recognised as").wait_for(state="detached")
+    assert page.get_by_role("tab", name="Pictures").get_attribute("aria-selected") == "true"

@@ -15,9 +15,11 @@ from isimed.data.cohorts.layouts.recognise import LAYOUTS
 from isimed.data.cohorts.plan import CORRECTABLE, LABELS, ROLES, Plan
 from isimed.data.cohorts.uploads import store_uploads
 from isimed.ui.errors import show_error
+from isimed.ui.volumes.what_it_is import PARTS, WHAT
 
 MODALITIES = ("CT", "MRI", "PET", "unknown")
 PLAN = "import-plan"
+IMPORTS = "imports"  # how many there were: after each the form is a new one, and closed
 ROW, MOST_HEIGHT = 35, 460  # pixels
 
 
@@ -94,6 +96,8 @@ def _confirm(plan: Plan, key: str) -> None:
         cohort = Cohort.load(manifest)
         st.session_state["cohort"] = cohort.name
         st.session_state["imported"] = cohort.description
+        st.session_state[PARTS] = WHAT
+        st.session_state[IMPORTS] = st.session_state.get(IMPORTS, 0) + 1
         st.rerun()
 
 

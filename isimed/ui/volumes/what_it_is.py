@@ -11,6 +11,7 @@ from isimed.explore.one_scan.describe import describe, described
 from isimed.explore.one_scan.where import Description
 from isimed.ui import background
 
+PARTS, WHAT = "volumes_part", "What it is"  # which tab of the page is open; the one of this module
 AT_ONCE = 20  # scans that are looked at unasked: some seconds each
 COLUMNS = ("volume", "what it is", "which network fits", "how well", "axes", "to know")
 
