@@ -16,6 +16,7 @@ from isimed.ui.viewer import (
     matches,
     point_list,
     reference,
+    registered,
     search,
     search_options,
     trained_on,
@@ -34,6 +35,9 @@ query = Query(
 )  # fmt: skip
 controls = st.sidebar.container()  # above what is said of the network: within reach, and nothing moves them
 how_it_fits = trained_on.say_fit(query)
+without_network = trained_on.is_registered(query, how_it_fits)
+if without_network:
+    query = registered.query_of(query)
 layer = controls.selectbox("Overlay", layers.choices(cohort), index=layers.first(cohort), key="layer", help=layers.HELP)
 details = matches.choose_details()
 edge_mm = checkpoint.card.crop_mm
@@ -45,7 +49,8 @@ with there:
         others = f"In {plain(query.reference.name)}" if query.reference else "In other patients"
         viewer_style.line(others, help=matches.LEGEND)
         plane = matches.choose_plane()
-    table = reference.table_of(query) if trained_on.may_go_on(query, how_it_fits) else None
+    may_go_on = not without_network and trained_on.may_go_on(query, how_it_fits)
+    table = reference.table_of(query) if may_go_on else None
 code = search.code_of(query, table) if table is not None else None
 
 
@@ -64,6 +69,18 @@ with here:
     clicked.show(query, height=HEIGHT, overlays=overlays(volume_id, point_mm))
     said = st.container()
     buttons = viewer_style.row()
+if without_network:
+    with there:
+        found = registered.find(query)
+    if found is not None:
+        with there:
+            registered.say_how(found)
+            say = partial(matches.note, details=details, in_mm=False)
+            matches.show_best(query, found, plane=plane, height=HEIGHT, say=say, overlays=overlays)
+        with said:
+            clicked.say_where(query, found)
+        with buttons:
+            point_list.panel(cohort, point_list.Place(volume_id, point_mm), found)
 if table is None:
     st.stop()
 with buttons:

@@ -16,7 +16,7 @@ def add(commands: Commands) -> None:
         example="label scan.nii.gz --reference mine --out rough.nii.gz",
     )
     label.add_argument("scan", help="any scan: NIfTI, NRRD, MetaImage, or DICOM as a file, folder or zip")
-    label.add_argument("--reference", required=True, metavar="COHORT", help="embedded cohort with organ labels")
+    label.add_argument("--reference", metavar="COHORT", help="cohort with organ labels (default: any that is embedded)")
     label.add_argument("--checkpoint", help="which network (default: the one that fits the scan best)")
     label.add_argument("--json", action="store_true", help=JSON_HELP)
     label.add_argument("--out", required=True, metavar="FILE", help="NIfTI to write, .nii.gz or .nii")
@@ -34,20 +34,21 @@ def run(options: Options) -> None:
     if not out.name.endswith(SUFFIXES):
         raise InputError(f"--out {out}: give a file that ends in .nii.gz or .nii.")
     writable(options.out)
-    reference = Cohort.load(options.reference)
+    reference = Cohort.load(options.reference) if options.reference else None
     with bar("step", "Labelling") as progress:
-        labels, network = label_scan(options.scan, reference, checkpoint=options.checkpoint, progress=progress)
+        said = label_scan(options.scan, reference, checkpoint=options.checkpoint, progress=progress)
+    labels, reference = said.labels, said.reference
     nib.Nifti1Image(labels.voxels, labels.affine).to_filename(out)
     found = [int(label) for label in np.unique(labels.voxels) if label]
     say("ROUGH labels by transfer: the shapes are those of other patients; not a segmentation.")
     millilitres = {label: float((labels.voxels == label).sum() * np.prod(labels.spacing) / 1000) for label in found}
     names = {label: reference.organs.get(label, f"label {label}") for label in found}
+    by = said.network.name if said.network else None
     if options.json:
         organs = [{"label": label, "name": names[label], "ml": round(millilitres[label], 2)} for label in found]
-        print_json(
-            {"file": out, "reference": reference.name, "checkpoint": network.name, "rough": True, "organs": organs}
-        )
+        print_json({"file": out, "reference": reference.name, "checkpoint": by, "rough": True, "organs": organs})
         return
     for label in found:
         print(f"{label}  {names[label]}  {millilitres[label]:.1f} ml")
-    print(f"{out}: {len(found)} organs from {reference.name} by {network.name}, rough.")
+    how = by or "registration, since no network fits"
+    print(f"{out}: {len(found)} organs from {reference.name} by {how}, rough.")

@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
 
 def run(options: Options) -> None:
     from isimed.data.cohorts.cohort import Cohort
-    from isimed.explore.one_scan.describe import best_checkpoint
+    from isimed.explore.one_scan.describe import best_checkpoint, by_registration
     from isimed.explore.search.everywhere import locate
 
     cohort = Cohort.load(options.cohort)
@@ -49,9 +49,18 @@ def run(options: Options) -> None:
     if options.out and not options.out.endswith(OUT):
         raise InputError(f"--out {options.out}: give a file that ends in .csv or .zip.")
     writable(options.out)
-    checkpoint = options.checkpoint or best_checkpoint(cohort, asked[0].clicked.volume)
+    chosen = options.checkpoint or options.reference
+    volumes = list(dict.fromkeys(point.clicked.volume for point in asked))
+    registered = {volume: [] if chosen else by_registration(cohort, volume) for volume in volumes}
+    known = [volume for volume in volumes if not registered[volume]]
+    if len(known) < len(volumes):
+        say("No network fits this scan: the place is found by registration in the labelled scans that came along.")
+    checkpoint = options.checkpoint or (best_checkpoint(cohort, known[0]) if known else "")
     answered = []
     for point in asked:
+        if there := registered[point.clicked.volume]:
+            answered.append((point, [one.locate(point.clicked.mm, deform=not options.coarse) for one in there]))
+            continue
         with bar("crop", f"Embedding with {checkpoint}") as progress:
             found = locate(
                 cohort,

@@ -11,13 +11,16 @@ from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import write_file
 from isimed.data.cohorts.cohort import Cohort, Entry
+from isimed.data.prepared.cache import prepared
 from isimed.data.prepared.source import source_stamp
 from isimed.explore.one_scan.choose import fitting_checkpoints, has_its_own
 from isimed.explore.one_scan.profile import FILE
+from isimed.explore.one_scan.registered import Registered, body_reference, register
 from isimed.explore.one_scan.where import Description, where
+from isimed.explore.search.align import PREPARATION
 from isimed.models.card import checkpoint_names, find_checkpoint, read_card
 
-FORMAT = "2"  # counts up when the words or the measure change
+FORMAT = "3"  # counts up when the words or the measure change
 _KEPT = TypeAdapter(Description)
 _one_at_a_time = threading.Lock()
 
@@ -67,6 +70,14 @@ def best_checkpoint(cohort: Cohort, volume: str | None = None) -> str:
     if said.fits and not any(fit.fits for fit in said.fits):
         raise InputError(f"{entry.id}: {said.headline()} To go on all the same: --checkpoint {names[0]}.")
     return names[0]
+
+
+def by_registration(cohort: Cohort, volume: str) -> list[Registered]:
+    """The labelled scans in which a scan is found that no network knows; none where some network fits."""
+    entry = cohort.entry(volume)
+    if has_its_own(cohort) or cohort.synthetic or not describe(cohort, entry).registered:
+        return []
+    return register(prepared(cohort, entry, PREPARATION), body_reference())
 
 
 def _file(cohort: Cohort, entry: Entry) -> Path:

@@ -6,6 +6,7 @@ it is. Rough: shapes are those of other patients. No substitute for a segmentati
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from isimed.core.errors import InputError
-from isimed.core.progress import Progress
+from isimed.core.progress import Progress, silent
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.formats.volume import Volume, read_volume
 from isimed.data.prepared import cache
 from isimed.data.prepared.preprocess import Prepared, resample_labels
 from isimed.explore.one_scan.choose import networks_for
 from isimed.explore.one_scan.look import look
-from isimed.explore.one_scan.where import reference_table
+from isimed.explore.one_scan.registered import body_reference, carried_labels
+from isimed.explore.one_scan.where import labelled_reference, registered_in
 from isimed.explore.search.absent import absent
 from isimed.explore.search.correspondence import correspondence
 from isimed.explore.search.refine import sharpen
@@ -34,19 +36,36 @@ MOST = 12  # reference scans: more add time, and little else
 Volumes = Callable[[str], Prepared]
 
 
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """A rough label map.
+
+    Attributes:
+        labels: on the scan's own grid, uint16, axes R A S.
+        reference: whose organs they are.
+        network: that carried them over; None where it was registration.
+    """
+
+    labels: Volume
+    reference: Cohort
+    network: Checkpoint | None = None
+
+
 def label_scan(
-    path: str | Path | Volume, reference: Cohort, *, checkpoint: str | None = None, progress: Progress | None = None
-) -> tuple[Volume, Checkpoint]:
+    path: str | Path | Volume,
+    reference: Cohort | None = None,
+    *,
+    checkpoint: str | None = None,
+    progress: Progress | None = None,
+) -> Labelled:
     """A rough label map of a scan that need not be of any cohort.
 
     Args:
         path: any scan that ``read_volume`` reads, or one that was read.
-        reference: a cohort with organ labels, embedded with the checkpoint.
+        reference: a cohort with organ labels, embedded with the checkpoint; by default the largest such. Where no
+            network fits a CT, it is registered with these, by default with the trunks that came with isimed.
         checkpoint: by default the one that fits the scan best.
         progress: called with (steps done, steps in all).
-
-    Returns:
-        The labels on the scan's own grid, uint16, axes R A S, and the network that was used.
 
     Raises:
         InputError: the scan cannot be read, no network fits it, or the reference is not embedded with that network.
@@ -57,8 +76,10 @@ def label_scan(
         raise InputError(f"No checkpoint can say whether it fits {scan.name}: make its profile, see `isimed profile`.")
     network, volume = seen[0].checkpoint, seen[0].volume
     if not seen[0].fit.fits:
+        if checkpoint is None and (found := registered_in(scan, reference)):
+            return Labelled(carried_labels(scan, found, progress=progress or silent), reference or body_reference())
         raise InputError(f"{seen[0].fit.sentence()} Labels from it would be wrong.")
-    table = reference_table(network, reference)
+    reference, table = labelled_reference(network, reference)
     own = embed_prepared(scan.name, volume, network, progress=progress)
     both = Joined(own, table)
 
@@ -70,7 +91,7 @@ def label_scan(
 
     labels = rough_labels(both, opened, scan.name, both.volumes[1 : 1 + MOST], progress=progress)
     on_scan = resample_labels(Volume(labels, volume.affine, name="labels"), scan.affine, scan.shape)
-    return Volume(on_scan, scan.affine, name=scan.name), network
+    return Labelled(Volume(on_scan, scan.affine, name=scan.name), reference, network)
 
 
 def rough_labels(

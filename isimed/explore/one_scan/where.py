@@ -1,5 +1,7 @@
 """What is this scan, which network fits it, and what lies at a place of it."""
 
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,10 +15,12 @@ from isimed.core.progress import Progress
 from isimed.data.cohorts.cohort import Cohort, cohort_names
 from isimed.data.formats.volume import Volume, read_volume
 from isimed.data.prepared import cache
-from isimed.data.prepared.preprocess import Prepared
+from isimed.data.prepared.preprocess import Prepared, prepare
 from isimed.explore.one_scan.choose import is_synthetic, networks_for
 from isimed.explore.one_scan.fit import Fit
 from isimed.explore.one_scan.look import is_ct, look
+from isimed.explore.one_scan.registered import Registered, body_reference, region_of, register
+from isimed.explore.search.align import PREPARATION
 from isimed.explore.search.locate import Location, from_table, with_notes
 from isimed.explore.search.retrieve import check_point, code_at
 from isimed.explore.search.whereabouts import organ_vote
@@ -27,6 +31,7 @@ from isimed.explore.tables.store import Table, open_table, table_info, tables_of
 from isimed.models.checkpoint import Checkpoint
 
 VOTERS = 20
+NO_REFERENCE = "no labelled cohort is embedded with {0}; `isimed embed COHORT --checkpoint {0}` makes one a reference"
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class Description:
         notes: what was not known, and how to change that, one sentence each.
         kind: "CT" where the values say so, else what its cohort says, else "".
         size_mm: along sagittal, coronal and axial.
+        registered: the labelled scans in which it was found by registration, for want of a network that fits; region
+            and organ are then told by these.
     """
 
     fits: tuple[Fit, ...]
@@ -59,6 +66,7 @@ class Description:
     notes: tuple[str, ...] = field(default=())
     kind: str = ""
     size_mm: tuple[float, float, float] | None = None
+    registered: tuple[str, ...] = ()
 
     @property
     def best(self) -> Fit | None:
@@ -87,7 +95,7 @@ class Description:
         )
 
     def to_json(self) -> dict[str, object]:
-        """``checkpoint``, ``fits``, ``percentile``, ``region``, ``axes``, ``organ`` and ``notes``."""
+        """``checkpoint``, ``fits``, ``percentile``, ``region``, ``axes``, ``organ``, ``notes`` and ``registered``."""
         best = self.best
         return {
             "checkpoint": best.checkpoint if best else None,
@@ -97,6 +105,7 @@ class Description:
             "axes": self.axes,
             "organ": vars(self.organ) if self.organ else None,
             "notes": list(self.notes),
+            "registered": list(self.registered),
         }
 
     def lines(self) -> list[str]:
@@ -153,6 +162,8 @@ def where(
             notes.append("No other network here is for such scans.")
         if over := best.fits_turned_over:
             notes.append(f"It may lie the wrong way round (reversed: {over}): check its header's orientation.")
+        elif checkpoint is None and (found := registered_in(scan)):
+            return _by_registration(about, fits, found, mm)
         if mm is not None:
             notes.append("No organ is named: a network that does not fit would name a wrong one.")
         return about(fits, notes=tuple(notes))
@@ -163,19 +174,41 @@ def where(
         notes.append(f"Its training was on {of}; whether this scan is of that sequence is not measured.")
     organ = None
     if mm is not None:
-        known = (
-            (reference, reference_table(best.checkpoint, reference)) if reference else any_reference(best.checkpoint)
-        )
+        known = labelled_reference(best.checkpoint, reference) if reference else any_reference(best.checkpoint)
         if known is None:
-            notes.append(
-                f"No organ is named: no labelled cohort is embedded with {best.checkpoint.name}; "
-                f"`isimed embed COHORT --checkpoint {best.checkpoint.name}` makes one a reference."
-            )
+            notes.append(f"No organ is named: {NO_REFERENCE.format(best.checkpoint.name)}.")
         else:
             organ = organ_at(scan.name, best.volume, mm, best.checkpoint, *known, progress=progress)
             if organ is None:
                 notes.append("No labelled organ is near this place in the reference.")
     return about(fits, best.region, best.axes, organ, tuple(notes))
+
+
+def registered_in(scan: Volume, reference: Cohort | None = None) -> list[Registered]:
+    """The labelled scans in which a scan is found without a network; none for what is no CT, or not like them.
+
+    Args:
+        reference: whose labelled scans; by default the trunks that came with isimed.
+    """
+    if not is_ct(scan):
+        return []
+    with suppress(InputError):
+        return register(prepare(scan, PREPARATION), reference or body_reference())
+    return []
+
+
+def _by_registration(
+    about: Callable[..., Description], fits: tuple[Fit, ...], found: Sequence[Registered], mm: ArrayLike | None
+) -> Description:
+    """What the labelled scans say in which a scan was found."""
+    names, organ = tuple(one.volume for one in found), None
+    notes = [f"Found without a network, by registration, in {' and '.join(names)}: rough, look at the pictures."]
+    if mm is not None:
+        places = {place.volume: place.mm for one in found if not (place := one.locate(mm)).note}
+        organ = named(organ_vote(places, {one.volume: one.target for one in found}), found[0].names)
+        if organ is None:
+            notes.append("No labelled organ is near this place in the reference.")
+    return about(fits, region_of(found), None, organ, tuple(notes), registered=names)
 
 
 def _refuse_outside(scan: Volume, mm: ArrayLike) -> None:
@@ -194,6 +227,20 @@ def any_reference(checkpoint: Checkpoint) -> tuple[Cohort, Table] | None:
             cohort = Cohort.load(name)
             found.append((cohort, reference_table(checkpoint, cohort)))
     return max(found, key=lambda one: len(one[1].volumes), default=None)
+
+
+def labelled_reference(checkpoint: Checkpoint, reference: Cohort | None = None) -> tuple[Cohort, Table]:
+    """A labelled cohort and its table under a network: the given one, else any.
+
+    Raises:
+        InputError: it is no reference of this network, or there is none.
+    """
+    if reference is not None:
+        return reference, reference_table(checkpoint, reference)
+    known = any_reference(checkpoint)
+    if known is None:
+        raise InputError(f"{NO_REFERENCE.format(checkpoint.name)}.")
+    return known
 
 
 def reference_table(checkpoint: Checkpoint, reference: Cohort) -> Table:
@@ -232,10 +279,15 @@ def organ_at(
     found = in_labelled(Joined(own, reference), code_at(checkpoint, volume, mm), name, mm)[:VOTERS]
     places = [one for one in with_notes(opened, found) if not one.note]
     votes = organ_vote({one.volume: one.mm for one in places}, {one.volume: opened(one.volume) for one in places})
+    return named(votes, cohort.organs)
+
+
+def named(votes: Counter[int], names: Mapping[int, str]) -> Organ | None:
+    """The organ that most votes are for; None where most say that none is near."""
     if not votes:
         return None
     label, count = votes.most_common(1)[0]
-    said = cohort.organs.get(label, f"label {label}").replace("_", " ")
+    said = names.get(label, f"label {label}").replace("_", " ")
     return Organ(said, count, sum(votes.values())) if label else None
 
 

@@ -47,11 +47,12 @@ def beyond(volume: Prepared, mm: ArrayLike) -> tuple[float, str]:
     return float(outside.max()), SIDES[int(axis)][int(side)]
 
 
-def absent(volume: Prepared, mm: ArrayLike) -> str:
+def absent(volume: Prepared, mm: ArrayLike, *, limit_mm: float = LIMIT_MM) -> str:
     """Why a scan does not show a place, "lies above this scan"; "" where it does.
 
     Args:
         mm: (3,) where the place would be, as all crops agree.
+        limit_mm: how far outside it may lie.
     """
     away, side = beyond(volume, mm)
-    return f"lies {side} this scan" if away > LIMIT_MM else ""
+    return f"lies {side} this scan" if away > limit_mm else ""

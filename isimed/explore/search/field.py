@@ -89,13 +89,19 @@ def kept_field(source: Prepared, target: Prepared, start: Map) -> Field:
 
 def field_file(source: Prepared, target: Prepared, start: Map) -> Path:
     """Where a field is kept: named by the voxels, where they lie, and where the start puts them."""
-    digest = hashlib.sha256(f"{VERSION} {VOXEL_MM} {NODE} {sorted(SETTINGS.items())}".encode())
-    for volume in (source, target):
-        digest.update(np.ascontiguousarray(volume.image).tobytes())
-        digest.update(volume.affine.tobytes())
+    digest = digest_of(f"{VERSION} {VOXEL_MM} {NODE} {sorted(SETTINGS.items())}", source, target)
     corners = np.stack(np.meshgrid(*[[0, size // 2, size - 1] for size in source.image.shape]), axis=-1).reshape(-1, 3)
     digest.update(np.round(start(source.to_mm(corners)), 2).tobytes())
     return paths.home() / "fields" / f"{digest.hexdigest()[:32]}.npz"
+
+
+def digest_of(how: str, *volumes: Prepared) -> "hashlib._Hash":
+    """Of some volumes, their voxels and where they lie, and of how something is made of them."""
+    digest = hashlib.sha256(how.encode())
+    for volume in volumes:
+        digest.update(np.ascontiguousarray(volume.image).tobytes())
+        digest.update(volume.affine.tobytes())
+    return digest
 
 
 def _grid(volume: Prepared) -> tuple[NDArray[np.float64], tuple[int, int, int]]:

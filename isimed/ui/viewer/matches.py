@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
+from isimed.data.cohorts.cohort import cohort_names
+from isimed.data.cohorts.shipped import bring
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Preparation
 from isimed.explore.one_scan.fit import Fit
@@ -120,6 +122,8 @@ def _open(query: Query, volume: str, mm: search.Point) -> None:
     """Make a match the clicked patient; one of a reference brings its cohort along."""
     cohort, entry = query.whose(volume)
     if cohort is query.reference:
+        if cohort.root.name not in cohort_names():  # it is looked in where it came along
+            bring(cohort.root.name)
         st.session_state["cohort"] = cohort.root.name
     search.set_point(entry.id, mm)
 

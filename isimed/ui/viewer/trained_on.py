@@ -63,6 +63,12 @@ def may_go_on(query: Query, fit: Fit | None) -> bool:
     return False
 
 
+def is_registered(query: Query, fit: Fit | None) -> bool:
+    """Whether the network does not know a scan, nor does another, but it was found in labelled ones without any."""
+    said = _described(query) if fit is not None and not fit.fits else None
+    return said is not None and bool(said.registered)
+
+
 def _described(query: Query) -> Description | None:
     if _is_known(query):
         return None

@@ -48,7 +48,8 @@ def row(volume: str, said: Description) -> dict[str, str]:
     elif fitting:
         fits, how = ", ".join(fitting), f"{best.percentile:.0f} % of scans like its training lie nearer"
     else:
-        fits, how = "none", f"the nearest, {best.checkpoint}: {best.misfit / best.limit:.1f} times its limit"
+        fits = "none: found by registration" if said.registered else "none"
+        how = f"the nearest, {best.checkpoint}: {best.misfit / best.limit:.1f} times its limit"
     values = (volume, "; ".join(filter(None, [said.what(), shows])), fits, how, said.axes or "", " ".join(said.notes))
     return dict(zip(COLUMNS, values, strict=True))
 
