@@ -16,11 +16,11 @@ from isimed.ui.viewer import (
     matches,
     point_list,
     reference,
-    registered,
     search,
     search_options,
     trained_on,
     viewer_style,
+    without_network,
 )
 
 HEIGHT = 535  # pixels of the planes: the strip below them is still seen on a laptop
@@ -35,9 +35,9 @@ query = Query(
 )  # fmt: skip
 controls = st.sidebar.container()  # above what is said of the network: within reach, and nothing moves them
 how_it_fits = trained_on.say_fit(query)
-without_network = trained_on.is_registered(query, how_it_fits)
-if without_network:
-    query = registered.query_of(query)
+unknown = trained_on.is_registered(query, how_it_fits)
+if unknown:
+    query = without_network.query_of(query)
 layer = controls.selectbox("Overlay", layers.choices(cohort), index=layers.first(cohort), key="layer", help=layers.HELP)
 details = matches.choose_details()
 edge_mm = checkpoint.card.crop_mm
@@ -49,7 +49,7 @@ with there:
         others = f"In {plain(query.reference.name)}" if query.reference else "In other patients"
         viewer_style.line(others, help=matches.LEGEND)
         plane = matches.choose_plane()
-    may_go_on = not without_network and trained_on.may_go_on(query, how_it_fits)
+    may_go_on = not unknown and trained_on.may_go_on(query, how_it_fits)
     table = reference.table_of(query) if may_go_on else None
 code = search.code_of(query, table) if table is not None else None
 
@@ -69,12 +69,12 @@ with here:
     clicked.show(query, height=HEIGHT, overlays=overlays(volume_id, point_mm))
     said = st.container()
     buttons = viewer_style.row()
-if without_network:
+if unknown:
     with there:
-        found = registered.find(query)
+        found = without_network.find(query)
     if found is not None:
         with there:
-            registered.say_how(found)
+            without_network.say_how(found)
             say = partial(matches.note, details=details, in_mm=False)
             matches.show_best(query, found, plane=plane, height=HEIGHT, say=say, overlays=overlays)
         with said:

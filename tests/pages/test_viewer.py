@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.one_scan.fit import Fit
+from isimed.explore.one_scan.registered import Registered, body_reference
 from isimed.explore.one_scan.where import Description
 from isimed.explore.search import field
 from isimed.explore.search.locate import Location
@@ -23,7 +24,7 @@ from isimed.explore.tables.ready_made import bring_embedded
 from isimed.explore.tables.store import Table, tables_of
 from isimed.ui import described, state
 from isimed.ui.annotations import on_disk
-from isimed.ui.viewer import box, chosen_crops, matches, search
+from isimed.ui.viewer import box, chosen_crops, matches, search, without_network
 from tests.small import write_cohort
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "viewer.py"
@@ -253,6 +254,40 @@ def test_a_scan_that_no_network_fits_is_told_before_the_first_click_and_the_user
     found = search.Found(Location("S1", "P1", (0.0, 0.0, 0.0), 1.0, 2.0))
     assert "does not fit" in matches.note(found, details=False, in_mm=True, fit=said.fits[0])
     assert "fits well" in matches.note(found, details=False, in_mm=True)
+
+
+def test_a_scan_that_no_network_knows_is_found_by_registration_and_the_organ_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trunks = body_reference()
+    liver = next(label for label, name in trunks.organs.items() if name == "liver")
+    labels = trunks.read_labels(trunks.volumes[0])["organs"]
+    x, y, z = map(float, labels.to_mm(np.argwhere(labels.voxels == liver)[1000]))
+    registered = Registered("someone", f"torso/{trunks.volumes[0].id}", *[None] * 3, trunks.organs)  # type: ignore[arg-type]
+    monkeypatch.setattr(without_network, "register", lambda *_, **__: [registered])
+    monkeypatch.setattr(Registered, "field", lambda self: None)
+    monkeypatch.setattr(
+        Registered, "locate", lambda self, mm, deform: Location(self.subject, self.volume, (x, y, z), 0.3, 4.0)
+    )
+    register(write_cohort(tmp_path / "source"))
+    monkeypatch.setattr(state, "checkpoint_choices", lambda cohort: ["untrained"])
+    monkeypatch.setattr(state, "before_choosing", lambda cohort: None)
+    monkeypatch.setattr(state, "AFTER_FIRST_VIEW", 0)
+    misfit = Fit("untrained", False, 100.0, 1.6, 1.0, 0.95)
+    said = Description((misfit,), kind="CT", registered=(registered.volume,))
+    monkeypatch.setattr(described, "of_scan", lambda *about, **more: said)
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    for _ in range(100):
+        if any("Liver" in element.value for element in page.caption):
+            break
+        time.sleep(0.1)
+        page.run()
+    assert not page.exception
+    assert any(element.value.startswith("**Liver (1 of 1 labelled patient)**") for element in page.caption)
+    assert any("Found by registration, rough: no network" in element.value for element in page.caption)
+    assert any("In torso" in element.value for element in page.markdown)
+    assert not tables_of("small")
+    assert not any("means nothing" in element.value for element in page.warning)
 
 
 @pytest.mark.parametrize("reference", [False, True])

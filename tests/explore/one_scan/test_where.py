@@ -75,7 +75,7 @@ def test_where_exits_0_and_says_so_where_no_network_can_tell(
     scan = write_nifti(tmp_path / "scan.nii.gz")
     assert main(["where", str(scan), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert set(said) == {"checkpoint", "fits", "percentile", "region", "axes", "organ", "notes"}
+    assert set(said) == {"checkpoint", "fits", "percentile", "region", "axes", "organ", "notes", "registered"}
     assert said["checkpoint"] is None
     assert said["fits"] is False
     assert "isimed profile" in said["notes"][0]

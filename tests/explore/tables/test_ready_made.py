@@ -13,6 +13,7 @@ from isimed.data.cohorts.shipped import TABLES, bring, shipped_folder, shipped_n
 from isimed.data.prepared.cache import prepared
 from isimed.data.prepared.crops import nearest_centres
 from isimed.explore.one_scan.describe import best_checkpoint
+from isimed.explore.one_scan.registered import REFERENCE
 from isimed.explore.search.everywhere import locate
 from isimed.explore.tables import embed as embedding
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort, embed_crops
@@ -25,7 +26,7 @@ CLOSE_MM = 0.5
 
 def test_the_network_that_opens_first_has_its_table_already(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding, "embed_crops", lambda *_, **__: pytest.fail("embedded again"))
-    for name in shipped_names():
+    for name in [name for name in shipped_names() if name != REFERENCE]:  # no network knows the trunks
         cohort = bring_embedded(name)
         checkpoint = open_checkpoint(best_checkpoint(cohort))
         table = embed_cohort(cohort, checkpoint)
