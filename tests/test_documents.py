@@ -1,14 +1,18 @@
-"""What the documents tell Python to do runs, block by block, in an empty folder with a scan."""
+"""What the documents tell Python to do runs, and what they tell a terminal to do is what isimed takes."""
 
 import re
+import shlex
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from isimed.__main__ import main
+from isimed.data.cohorts.cohort import Cohort
 from tests.conftest import REPOSITORY
 from tests.small import write_cohort
+from tests.test_help import PARSERS
 
 PAGES = ("README.md", "docs/python.md", "docs/files.md")
 BLOCKS = [
@@ -50,3 +54,58 @@ def test_python_of_the_documents_runs(block: str, here: Path) -> None:
         warnings.simplefilter("ignore", UserWarning)
         exec(compile(block, "document", "exec"), {"__name__": "document"})
     assert np.random.get_state()[1][0] == before
+
+
+def commands() -> list[tuple[str, str]]:
+    """(page, command line) of everything that isimed is told to do in a block."""
+    found = []
+    for file in [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]:
+        text = file.read_text(encoding="utf-8")
+        blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+        for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
+            said = re.search(r"(?:^|[\"\s])(?:python -m )?isimed ([a-z].*)", line.partition("  #")[0])
+            if said and said[1].split()[0] in PARSERS:
+                command = said[1] if said[1].count('"') % 2 == 0 else said[1].rpartition('"')[0]
+                found.append((file.name, command.strip()))
+    return found
+
+
+def test_the_documents_name_enough_commands() -> None:
+    assert {line.split()[0] for _, line in commands()} >= set(PARSERS) - {"profile", "completion"}
+
+
+@pytest.mark.parametrize(("page", "line"), [pytest.param(*one, id=" ".join(one)) for one in dict.fromkeys(commands())])
+def test_a_command_of_the_documents_is_one_that_isimed_takes(page: str, line: str) -> None:
+    name, *words = shlex.split(line)
+    if words and not line.endswith("COMMAND"):
+        PARSERS[name].parse_args([word for word in words if word not in ("&", ";")])
+
+
+@pytest.mark.slow
+def test_the_readme_runs_from_import_to_evaluation(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The README's own lines, with a small cohort in the place of theirs and an untrained network in that of a run."""
+    lines = [line for page, line in commands() if page == "README.md"]
+    wanted = ("import", "check", "train", "runs", "embed", "locate", "evaluate", "where")
+    chosen = {name: next(line for line in lines if line.split()[0] == name) for name in wanted}
+    volume = run = ""
+    for name in wanted:
+        line = chosen[name].replace("/data/scans", "scans").replace("scan1", volume)
+        line = line.replace("RUN", "untrained" if name == "evaluate" else run)  # which saw all of these patients
+        words = shlex.split(line)
+        words += {
+            "train": ["--epochs", "1", "--volumes-per-step", "1", "--crops-per-volume", "2", "--spacing-mm", "4"],
+            "embed": ["--step-mm", "48"], "locate": ["--step-mm", "48"],
+            "evaluate": ["--task", "distance", "--crops", "4", "--protocol", "paper"],
+        }.get(name, [])  # fmt: skip
+        if name == "train":
+            at = words.index("--epochs")
+            del words[at : at + 2]
+        if name in ("locate", "where"):  # a place in this scan
+            at = words.index("--mm") + 1
+            words[at : at + 3] = ["-30", "-30", "-30"]
+        assert main(words) == 0, words
+        out = capsys.readouterr().out
+        volume = volume or Cohort.load("mine").volumes[0].id
+        run = run or (re.search(r'"run": "([^"]+)"', out)[1] if name == "train" else "")
+    assert (here / "out.json").is_file()
+    assert (here / "report.html").is_file()

@@ -86,7 +86,8 @@ class Preprocessing:
         """Crops of a scan: around places, or of a grid over the body.
 
         Args:
-            scan, affine: as `volume` takes them.
+            scan: as `volume` takes it.
+            affine: (4, 4), for voxels alone.
             at_mm: (N, 3) scanner mm; each crop is centred within half a voxel of its place.
             step_mm: distance of neighbouring crops of the grid, by default the checkpoint's.
         """

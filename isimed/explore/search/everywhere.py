@@ -31,8 +31,10 @@ def locate(
     What is not embedded yet is embedded first.
 
     Args:
-        cohort, volume, mm: whose place it is: a cohort or its name, a volume's id, and (3,) scanner mm, R A S+.
+        cohort: whose place it is, a cohort or its name.
         checkpoint: the network, or its name.
+        volume: the id of the volume that the place lies in.
+        mm: (3,) scanner mm, R A S+.
         reference: look in this cohort instead; its volumes are called ``COHORT/ID``. By default, where the cohort has
             one patient, the one that came with the network, else the only one that is embedded with it.
         refine: compare the voxels too; about 50 ms a volume.
