@@ -4,25 +4,23 @@ from functools import partial
 
 import streamlit as st
 
-from isimed.ui import state
+from isimed.ui import state, style
 from isimed.ui.map import map_tools, map_view
-from isimed.ui.viewer import viewer_style
 
-viewer_style.full_width()
+style.full_width()
 cohort = state.choose_cohort()
 checkpoint = state.choose_checkpoint(cohort)
 edge_mm = checkpoint.card.crop_mm
-words, panels = st.columns([3, 2], vertical_alignment="center")
-with words:
-    viewer_style.line(
+with style.row():
+    style.line(
         "Every point is a crop, placed by the network alone. Do the colours follow the map?",
         help=f"Each crop is a cube of {edge_mm:g} mm. The network never saw a coordinate at this point: where the "
         "colour, its true place in the body, runs smoothly over the map, it has learned the body's axes.",
     )
-panel = panels.segmented_control(
-    "Panel", ["Map", "Against the axes", "Compare"], default="Map", required=True, key="map_panel",
-    label_visibility="collapsed", width="stretch",
-)  # fmt: skip
+    panel = st.segmented_control(
+        "Panel", ["Map", "Against the axes", "Compare"], default="Map", required=True, key="map_panel",
+        label_visibility="collapsed",
+    )  # fmt: skip
 table = state.table(cohort, checkpoint)
 opened = map_tools.open_map_of(table) if table is not None else None
 if table is not None and opened is not None:

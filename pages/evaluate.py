@@ -10,11 +10,11 @@ from isimed.evaluation.run.plan import crops_needed
 from isimed.evaluation.run.registry import TASKS
 from isimed.evaluation.sampling.sample import CROPS_A_VOLUME
 from isimed.evaluation.statistics.protocol import PROTOCOLS
-from isimed.ui import state
+from isimed.ui import state, style
 from isimed.ui.evaluate import evaluation_job
 from isimed.ui.evaluate.evaluation_view import show_result
 
-KIND = "evaluate"
+KIND, FIELD = "evaluate", 160  # pixels of a field
 
 cohort = state.choose_cohort()
 st.title("Evaluate")
@@ -33,34 +33,36 @@ with st.expander("What to measure", expanded=result is None and job is None):
         default=["distance", "position", "collapse"],
         help="  \n".join(f"**{task.name}**: {task.question}" for task in TASKS.values()),
     )
-    left, middle, more, right = st.columns(4)
-    protocol = left.segmented_control(
+    row = style.row("bottom")
+    protocol = row.segmented_control(
         "Protocol",
         list(PROTOCOLS),
         default="strict",
         required=True,
         help="  \n".join(f"**{rules.name}**: {rules.note}" for rules in PROTOCOLS.values()),
     )
-    limit = middle.number_input(
-        "Patients, at most", 2, max(2, len(cohort.subjects)), min(16, max(2, len(cohort.subjects)))
-    )
-    crops = more.number_input(
+    most = max(2, len(cohort.subjects))
+    limit = row.number_input("Patients, at most", 2, most, min(16, most), width=FIELD)
+    crops = row.number_input(
         "Crops a volume",
         4,
         256,
         CROPS_A_VOLUME,
+        width=FIELD,
         help="Crops of a volume in the samples `body` and `tumour`; other samples change in proportion.",
     )
-    seed = right.number_input("Seed", 0, 10_000, 0, help="Draws crops, folds and resampled patients.")
+    seed = row.number_input("Seed", 0, 10_000, 0, width=FIELD, help="Draws crops, folds and resampled patients.")
     options = {"tasks": tasks, "protocol": protocol, "limit": int(limit), "crops": int(crops), "seed": int(seed)}
-    button, cost = st.columns([1, 6], vertical_alignment="center")
+    start = st.container(horizontal=True, vertical_alignment="center")
+    pressed = start.button("Measure", type="primary", icon=":material/play_arrow:", disabled=not (names and tasks))
     if names and tasks:
-        most = crops_needed(cohort, tasks, patients=int(limit), networks=len(names), crops=int(crops))
-        cost.caption(
-            f"At most about {most:,} crops through {len(names) + 1} networks, the untrained one among them. "
-            "What was computed before is not computed again; you may leave this page meanwhile."
+        needed = crops_needed(cohort, tasks, patients=int(limit), networks=len(names), crops=int(crops))
+        start.caption(
+            f"At most about {needed:,} crops through {len(names) + 1} networks, the untrained one among them. "
+            "What was computed before is not computed again; you may leave this page meanwhile.",
+            width="stretch",
         )
-    if button.button("Measure", type="primary", icon=":material/play_arrow:", disabled=not (names and tasks)):
+    if pressed:
         evaluation_job.start(cohort, KIND, partial(evaluate, cohort, names, **options))
         st.rerun()
 if job is not None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from isimed.core.text import plain
 from isimed.explore.search.query import Query
-from isimed.ui import state
+from isimed.ui import state, style
 from isimed.ui.slice_viewer import Box, Overlays
 from isimed.ui.viewer import (
     box,
@@ -19,13 +19,12 @@ from isimed.ui.viewer import (
     search,
     search_options,
     trained_on,
-    viewer_style,
     without_network,
 )
 
-HEIGHT = 535  # pixels of the planes: the strip below them is still seen on a laptop
+HEIGHT = 565  # pixels of the planes in a window of 900: the strip below them is seen without scrolling
 
-viewer_style.full_width()
+style.full_width()
 cohort = state.choose_cohort()
 checkpoint = state.choose_checkpoint(cohort)
 volume_id, point_mm = search.choose_point(cohort, checkpoint.card)
@@ -42,12 +41,12 @@ layer = controls.selectbox("Overlay", layers.choices(cohort), index=layers.first
 details = matches.choose_details()
 edge_mm = checkpoint.card.crop_mm
 
-here, there = viewer_style.halves()
+here, there = style.halves()
 below = st.container()
 with there:
-    with viewer_style.row():
+    with style.row():
         others = f"In {plain(query.reference.name)}" if query.reference else "In other patients"
-        viewer_style.line(others, help=matches.LEGEND)
+        style.line(others, help=matches.LEGEND)
         plane = matches.choose_plane()
     may_go_on = not unknown and trained_on.may_go_on(query, how_it_fits)
     table = reference.table_of(query) if may_go_on else None
@@ -65,10 +64,10 @@ def overlays(volume: str, place_mm: search.Point) -> Overlays:
 
 
 with here:
-    viewer_style.line(f"Click any place in {plain(volume_id)}", help=clicked.HELP.format(edge_mm=edge_mm))
+    style.line(f"Click any place in {plain(volume_id)}", help=clicked.HELP.format(edge_mm=edge_mm))
     clicked.show(query, height=HEIGHT, overlays=overlays(volume_id, point_mm))
     said = st.container()
-    buttons = viewer_style.row()
+    buttons = style.row()
 if unknown:
     with there:
         found = without_network.find(query)
@@ -100,7 +99,7 @@ with said:
     fitted = search.fit_fields(query, table, found[:shown])
 with there:
     best = (search.look_up if fitted else search.refine)(query, table, found[:shown])
-    height = HEIGHT // 2 - 30
+    height = HEIGHT // 2 - 12
     matches.show_best(query, [*studies, *best], plane=plane, height=height, say=say, overlays=overlays)
 found = [*best, *found[shown:]]
 with said:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from isimed.core import paths
-from isimed.ui import login
+from isimed.ui import login, style
 from isimed.ui.errors import show_error
 from isimed.ui.pages import page_file
 
@@ -26,7 +26,13 @@ def pages() -> list[st.Page]:
 
 
 # An icon of our own: for a Material one (also a page's) the browser would ask Google for the picture.
-st.set_page_config(page_title="isimed", page_icon=str(paths.PACKAGE / "ui" / "icon.svg"), layout="wide")
+st.set_page_config(
+    page_title="isimed",
+    page_icon=str(paths.PACKAGE / "ui" / "icon.svg"),
+    layout="wide",
+    initial_sidebar_state=style.SIDEBAR,
+)
+style.put_on()
 login.ask()
 page = st.navigation(pages())
 st.sidebar.caption(paths.RESEARCH_ONLY)

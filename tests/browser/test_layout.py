@@ -12,7 +12,8 @@ from tests.small import write_cohort
 
 SIZES = [(1280, 720), (1440, 900), (1920, 1080), (900, 800)]
 PAGES = ["home", "volumes", "viewer", "embeddings", "train", "evaluate", "compare"]
-# Figures and buttons cut by the window or by what holds them (down one can scroll), and figures over figures.
+# Figures and buttons cut by the window or by what holds them (down one can scroll), words cut short, and figures over
+# figures.
 WRONG = """() => {
   const all = (root) => [...root.querySelectorAll("*")].flatMap((node) => [node, ...(node.shadowRoot ? all(node.shadowRoot) : [])]);
   const parent = (node) => node.parentElement ?? node.getRootNode().host;
@@ -36,6 +37,11 @@ WRONG = """() => {
       if (at.matches(".stage, .planes, .panel") && box.bottom > outer.bottom + 1) wrong.push(`cut below: ${named(node)}`);
     }
   }
+  for (const node of shown) {
+    const words = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+    const hides = getComputedStyle(node).overflowX !== "visible" && size(node).width > 8;
+    if ((words && hides || node.matches("input[role=combobox]")) && node.scrollWidth > node.clientWidth + 1) wrong.push(`words cut: ${named(node)}`);
+  }
   figures.forEach((one, n) => figures.slice(n + 1).forEach((other) => {
     const a = size(one), b = size(other);
     const across = Math.min(a.right, b.right) - Math.max(a.left, b.left), down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
@@ -43,6 +49,10 @@ WRONG = """() => {
   }));
   return [...new Set(wrong)];
 }"""  # noqa: E501
+
+BELOW = """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")]
+  .flatMap((host) => [...(host.shadowRoot ?? host.firstElementChild?.shadowRoot ?? host).querySelectorAll(".picture, .stage, .reset")])
+  .filter((node) => node.getBoundingClientRect().bottom > innerHeight).map((node) => `below the window: ${node.className}`)"""  # noqa: E501
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +83,8 @@ def test_nothing_is_cut_or_covered(app: str, page, size: tuple[int, int], tmp_pa
         page.wait_for_timeout(700)
         page.screenshot(path=tmp_path / f"{name}.png")
         found[name] = page.evaluate(WRONG)
+        if name == "viewer" and size[0] > 900:  # all of it is seen at once
+            found[name] += page.evaluate(BELOW)
     assert found == {name: [] for name in PAGES}
 
 
@@ -81,3 +93,7 @@ def test_the_test_sees_what_is_cut(app: str, page) -> None:
     page.locator(".strip .picture").first.wait_for(timeout=120_000)
     page.locator(".planes").first.evaluate("node => { node.parentElement.style.height = '300px'; }")
     assert any("cut below" in line for line in page.evaluate(WRONG))
+    page.goto(f"{app}/embeddings?checkpoint=demo-brain")
+    wait_for_map(page, "map.count > 10")
+    page.get_by_test_id("stMain").get_by_test_id("stSelectbox").first.evaluate("node => { node.style.width = '90px'; }")
+    assert any("words cut" in line for line in page.evaluate(WRONG))

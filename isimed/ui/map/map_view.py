@@ -16,6 +16,7 @@ from isimed.explore.maps.pca import Map, sample_rows
 from isimed.explore.maps.umap_layout import UmapParameters
 from isimed.explore.tables.selection import Selection, organ_name
 from isimed.explore.tables.store import AXES, Table
+from isimed.ui import style
 from isimed.ui.map import colours, map_words, plots
 from isimed.ui.map.colours import Colour
 from isimed.ui.map.point_map import point_map
@@ -28,7 +29,7 @@ MAP_HELP = (
 )
 SIDE_BY_SIDE, RGB = "Three axes side by side", "All three as RGB"
 COLOURS = (SIDE_BY_SIDE, "Axial", "Coronal", "Sagittal", RGB, "Patient", "Organ", "Tumour", "Position error")
-PAIRS = {"matched": "those that follow the axes", "12": "PC1 and PC2", "13": "PC1 and PC3", "23": "PC2 and PC3"}
+PAIRS = {"matched": "following the axes", "12": "PC1 and PC2", "13": "PC1 and PC3", "23": "PC2 and PC3"}
 CHART = "map"
 
 
@@ -44,19 +45,19 @@ class View:
 
 def choose_view(cohort: Cohort, table: Table, fitted: Map) -> View:
     """One row of controls over the map."""
-    kinds, shades, pairs, filters = st.columns([5, 3, 3, 2], vertical_alignment="bottom")
-    kind = kinds.segmented_control(
+    row = style.row("bottom")
+    kind = row.segmented_control(
         "Map", list(MAPS), default="pca", format_func=MAPS.__getitem__, required=True, key="map_kind", help=MAP_HELP,
-        persist_state="session",
+        persist_state="session", width="content",
     )  # fmt: skip
     choices = [name for name in COLOURS if not (kind == "pca3" and name == SIDE_BY_SIDE)]
-    colour = shades.selectbox("Colour", choices, key="map_colour", persist_state="session")
+    colour = row.selectbox("Colour", choices, key="map_colour", persist_state="session", width=220)
     flat = kind in ("pca", "turned")
-    pair = pairs.selectbox(
+    pair = row.selectbox(
         "Components", list(PAIRS), format_func=PAIRS.__getitem__, key="map_pair", disabled=not flat,
-        persist_state="session",
+        persist_state="session", width=190,
     )  # fmt: skip
-    with filters.popover("Filter", icon=":material/filter_alt:", width="stretch"):
+    with row.popover("Filter", icon=":material/filter_alt:"):
         rows = filtered_rows(table, **_filters(cohort, table))
     return View(kind or "pca", colour or "Axial", pair or "matched", rows)
 

@@ -2,7 +2,9 @@
 
 import { AXES, frameMm } from "./geometry.js";
 
-const PANEL = 252; // pixels that the panel gets at least
+const PANEL = 160; // pixels that the panel gets at least
+const USUAL = 900; // pixels of a window's height
+const LEAST = 300; // pixels of the planes together
 
 /** Planes side by side: columns as wide as their millimetres, all as tall as the tallest needs. */
 export function rowLayout(grid, planes, width, { height = null, least = 260, most = 580 } = {}) {
@@ -12,6 +14,13 @@ export function rowLayout(grid, planes, width, { height = null, least = 260, mos
   const wanted = Math.max(...planes.map((plane) => (mm[AXES[plane][1]] * width) / total));
   const columns = widths.map((one) => Math.max(one, total / 5));
   return { columns, rows: [height ?? Math.round(Math.min(most, Math.max(least, wanted)))] };
+}
+
+/** The planes' height in this window: `height` pixels are meant for a usual one. In a lower one the strip of pictures
+ * below gives way as well, so the planes lose less than the window. */
+export function heightIn(window, height, grows) {
+  const more = window - USUAL;
+  return Math.max(LEAST * grows, height + grows * (more < 0 ? 0.85 * more : more));
 }
 
 /** Axial and coronal above, sagittal and the panel below; together at most `most` pixels tall, unless the panel's

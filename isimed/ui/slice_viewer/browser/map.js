@@ -1,10 +1,12 @@
 // A map of points in plain pixels: pan, zoom, hover, click and lasso happen here; only what is chosen goes to Python.
 
 import { element } from "./element.js";
+import { heightIn } from "./layout.js";
 import { axis, dot, inside, legend, pack } from "./map_draw.js";
 import { load } from "./voxels.js";
 
 const NEAR = 8; // pixels within which the pointer means a point
+const LEAST = 250; // pixels across that a panel needs to be read; narrower, and they stand below one another
 const EDGE = { left: 58, right: 14, bottom: 42 };
 const mounted = new WeakMap(); // Streamlit's parent element -> map
 let count = 0; // rises, so that the same points can be chosen twice
@@ -85,16 +87,17 @@ class PointMap {
   }
 
   /** Where each panel stands on the canvas, and which ranges of its axes are seen there. */
-  arrange(width) {
+  arrange(width, height) {
     const { panels, data } = this;
     const room = data.legend.length ? 170 : 0;
-    const each = (width - room) / panels.length;
+    const columns = this.columns(width);
+    const each = (width - room) / columns;
     const titled = panels.some((panel) => panel.title);
     panels.forEach((panel, n) => {
       const top = titled ? 28 : 8;
       const bottom = EDGE.bottom + (panel.bar ? 50 : 0);
-      panel.box = { x: n * each + EDGE.left, y: top, w: Math.max(each - EDGE.left - EDGE.right, 20),
-        h: Math.max(data.height - top - bottom, 20) };
+      panel.box = { x: (n % columns) * each + EDGE.left, y: Math.floor(n / columns) * height + top,
+        w: Math.max(each - EDGE.left - EDGE.right, 20), h: Math.max(height - top - bottom, 20) };
       const { w, h } = panel.box;
       const key = `${n}/${panels.length} ${panel.labels.join()}`;
       const view = this.views.get(key) ?? wholeOf(panel);
@@ -103,6 +106,12 @@ class PointMap {
       if (data.same_scale) sx = sy = Math.min(sx, sy);
       Object.assign(panel, { view, sx, sy });
     });
+  }
+
+  /** How many panels stand side by side. */
+  columns(width) {
+    const most = Math.max(1, Math.floor((width - (this.data.legend.length ? 170 : 0)) / LEAST));
+    return most < this.panels.length ? 1 : this.panels.length;
   }
 
   px(panel, x) { return panel.box.x + panel.box.w / 2 + (x - panel.view.x) * panel.sx; }
@@ -117,7 +126,9 @@ class PointMap {
   draw() {
     const width = this.root.clientWidth;
     if (!this.data || !width) return;
-    const { look, height } = this.data;
+    const { look } = this.data;
+    const each = Math.round(heightIn(window.innerHeight, this.data.height, 1));
+    const height = each * Math.ceil(this.panels.length / this.columns(width));
     const ratio = window.devicePixelRatio || 1;
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(height * ratio);
@@ -126,7 +137,7 @@ class PointMap {
     const pen = this.canvas.getContext("2d", { willReadFrequently: true });
     pen.fillStyle = look.ground;
     pen.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    this.arrange(width);
+    this.arrange(width, each);
     const least = this.count < 3000 ? 6 : this.count < 15000 ? 4 : 3;
     for (const panel of this.panels) {
       const { x, y, w, h } = panel.box;

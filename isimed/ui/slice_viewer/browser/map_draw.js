@@ -68,7 +68,7 @@ export function axis(pen, panel, look, map) {
   pen.restore();
   if (panel.title) {
     pen.font = "14px system-ui, sans-serif";
-    pen.fillText(panel.title, x + w / 2, 6, w);
+    pen.fillText(panel.title, x + w / 2, y - 22, w);
     pen.font = FONT;
   }
   if (panel.bar) colourBar(pen, panel, look);

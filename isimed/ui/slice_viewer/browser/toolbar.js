@@ -2,6 +2,7 @@
 
 import { element } from "./element.js";
 import { toggleHelp } from "./help.js";
+import { face } from "./icons.js";
 import { link } from "./link.js";
 import { TOOLS } from "./measure.js";
 import { heatGradient } from "./overlays.js";
@@ -22,21 +23,24 @@ export class Toolbar {
     const shown = JSON.stringify([convention, window, dragMode, labelMode, data.presets, data.labels?.url, slab, tool, data.measures_here, data.heat, data.link, link.on]);
     if (!data.controls || shown === this.shown) return; // the keyboard's place survives a rerun
     this.shown = shown;
-    // What an overlay means comes first: where the panel is low, the rest is scrolled.
-    const parts = [this.heat(), this.labels(), this.convention(), this.presets(),
-      this.slab(), this.dragMode(), this.tools(), this.link(), this.more(), this.reset()];
-    this.root.replaceChildren(...parts.filter(Boolean));
+    const lists = element("span", { className: "group" }, this.presets(), this.slab());
+    const buttons = element("span", { className: "group buttons" },
+      this.dragMode(), ...this.tools(), this.link(), ...this.more(), this.reset());
+    this.root.replaceChildren(...[this.heat(), this.labels(), this.convention(), lists, buttons].filter(Boolean));
   }
 
   convention() {
     const { viewer } = this;
     const radiological = viewer.convention === "radiological";
-    return element("button", {
+    const { level, width } = viewer.window;
+    const button = element("button", {
       className: "convention",
-      textContent: radiological ? "Radiological · R on the left" : "Neurological · R on the right",
-      title: "Which side of the picture is the patient's right. Click to switch.",
+      title: `The patient's right is on the ${radiological ? "left" : "right"} of the picture. Click to switch.`,
       onclick: () => this.keepingFocus(".convention", () => viewer.toggleConvention()),
-    });
+    }, radiological ? "Radiological" : "Neurological",
+    element("span", { className: "word", textContent: radiological ? " · R on the left" : " · R on the right" }));
+    return element("span", { className: "group" }, button,
+      element("span", { className: "window", textContent: `L ${round(level)}  W ${round(width)}`, title: "Level and width of the window" }));
   }
 
   presets() {
@@ -44,10 +48,8 @@ export class Toolbar {
     const { level, width } = viewer.window;
     const chosen = viewer.data.presets.findIndex((preset) => preset.level === level && preset.width === width);
     const options = viewer.data.presets.map((preset, n) => [n, `${preset.name} (${n + 1})`]);
-    return element("span", { className: "group" },
-      this.choice("presets", "Window", chosen < 0 ? [[-1, "Own window"], ...options] : options, chosen,
-        (value) => value >= 0 && viewer.setPreset(Number(value))),
-      element("span", { className: "window", textContent: `L ${round(level)}  W ${round(width)}`, title: "Level and width" }));
+    return this.choice("presets", "Window", chosen < 0 ? [[-1, "Own window"], ...options] : options, chosen,
+      (value) => value >= 0 && viewer.setPreset(Number(value)));
   }
 
   slab() {
@@ -67,62 +69,55 @@ export class Toolbar {
     return list;
   }
 
+  /** A button with a picture; `pressed` is undefined where it does not stay down. */
+  button(className, icon, words, title, act, pressed) {
+    return element("button", { className, title, "aria-label": words, ...(pressed === undefined ? {} : { "aria-pressed": pressed }),
+      onclick: () => this.keepingFocus(`.${className}`, act) }, ...face(icon, words));
+  }
+
   tools() {
     const { viewer } = this;
-    if (!viewer.data.measures_here) return null;
-    return element("span", { className: "group", role: "group", "aria-label": "Measure" },
-      ...Object.entries(TOOLS).map(([tool, words]) => element("button", {
-        className: `tool-${tool}`, textContent: words, "aria-pressed": viewer.tool === tool,
-        title: tool === "circle" ? "Drag from the middle to the rim: mean, SD and area (key C)" : "Drag from end to end: mm (key D)",
-        onclick: () => this.keepingFocus(`.tool-${tool}`, () => viewer.take(viewer.tool === tool ? null : tool)),
-      })));
+    if (!viewer.data.measures_here) return [];
+    return Object.entries(TOOLS).map(([tool, words]) => this.button(`tool-${tool}`, tool, words,
+      tool === "circle" ? "Circle: drag from the middle to the rim for mean, SD and area (key C)" : "Distance: drag from end to end, in mm (key D)",
+      () => viewer.take(viewer.tool === tool ? null : tool), viewer.tool === tool));
   }
 
   more() {
     const { viewer } = this;
-    return element("span", { className: "group" },
-      element("button", { className: "save", textContent: "Picture", title: "Save all planes, and those of linked patients, as PNG (Shift and P; P saves one plane)",
-        onclick: () => viewer.save() }),
-      element("button", { className: "keys", textContent: "?", title: "Keys and mouse (?)", "aria-label": "Keys and mouse", onclick: () => toggleHelp(viewer) }));
+    return [
+      this.button("save", "picture", "Picture", "Save all planes, and those of linked patients, as PNG (Shift and P; P saves one plane)", () => viewer.save()),
+      element("button", { className: "keys", textContent: "?", title: "Keys and mouse (?)", "aria-label": "Keys and mouse", onclick: () => toggleHelp(viewer) }),
+    ];
   }
 
   dragMode() {
     const { viewer } = this;
     const on = viewer.dragMode === "window";
-    return element("button", {
-      className: "drag-mode", textContent: "Drag sets window", "aria-pressed": on,
-      title: "Left drag changes level and width. The right mouse button always does.",
-      onclick: () => this.keepingFocus(".drag-mode", () => {
-        viewer.dragMode = on ? "click" : "window";
-        this.update();
-      }),
-    });
+    return this.button("drag-mode", "drag", "Drag sets window", "Left drag changes level and width of the window. The right mouse button always does.", () => {
+      viewer.dragMode = on ? "click" : "window";
+      this.update();
+    }, on);
   }
 
   link() {
     if (!this.viewer.data.link) return null;
-    return element("button", {
-      className: "link", textContent: "Linked", "aria-pressed": link.on,
-      title: "Scrolling one patient moves the others by the same millimetres. A click searches anew.",
-      onclick: () => this.keepingFocus(".link", () => {
-        link.on = !link.on;
-        this.update();
-      }),
-    });
+    return this.button("link", "link", "Linked", "Linked: scrolling one patient moves the others by the same millimetres. A click searches anew.", () => {
+      link.on = !link.on;
+      this.update();
+    }, link.on);
   }
 
   labels() {
     const { viewer } = this, { labels } = viewer.data;
     if (!labels) return null;
-    const mode = element("button", {
-      className: "labels", textContent: `Labels: ${viewer.labelMode}`, title: "Contour, fill or off",
-      onclick: () => this.keepingFocus(".labels", () => {
-        viewer.labelMode = LABEL_MODES[viewer.labelMode];
-        this.update();
-        viewer.redraw();
-      }),
+    const words = `Labels: ${viewer.labelMode}`;
+    const mode = this.button("labels", viewer.labelMode, words, `${words}. Click for contour, fill or off.`, () => {
+      viewer.labelMode = LABEL_MODES[viewer.labelMode];
+      this.update();
+      viewer.redraw();
     });
-    return element("span", { className: "group" }, mode, this.legend(labels));
+    return element("span", { className: "group labelled" }, mode, this.legend(labels));
   }
 
   /** Every label with its colour and a switch. */
@@ -157,8 +152,7 @@ export class Toolbar {
   }
 
   reset() {
-    return element("button", { className: "reset", textContent: "Reset", title: "Whole body, first window (double click, or key 0)",
-      onclick: () => this.keepingFocus(".reset", () => this.viewer.reset()) });
+    return this.button("reset", "reset", "Reset", "Whole body, first window (double click, or key 0)", () => this.viewer.reset());
   }
 
   /** The buttons are made anew by an update: give the keyboard back its place. */

@@ -6,7 +6,7 @@ import { element } from "./element.js";
 import { header } from "./header.js";
 import { helpBox } from "./help.js";
 import { listen } from "./input.js";
-import { gridLayout, rowLayout } from "./layout.js";
+import { gridLayout, heightIn, rowLayout } from "./layout.js";
 import { follow, followView, linkedWith } from "./link.js";
 import { stretch } from "./measure.js";
 import { Pane } from "./pane.js";
@@ -15,7 +15,7 @@ import { Toolbar } from "./toolbar.js";
 import { SLAB_KINDS, at, greyTable, load } from "./voxels.js";
 
 const viewers = new Set(); // all on this page
-const PANEL_EDGES = 26; // pixels of the panel's padding and gap
+const PANEL_EDGES = 20; // pixels of the panel's padding and gap
 const SLAB_MM = 10; // what the key gives first
 const DOUBLE_CLICK = 400; // milliseconds within which a second click makes it one
 
@@ -103,7 +103,7 @@ export class Viewer {
   layOut() {
     if (!this.data || !this.root.clientWidth) return;
     const { compact, layout } = this.data, width = this.root.clientWidth;
-    const height = this.data.height && this.data.height + this.data.grows * Math.max(0, window.innerHeight - 900);
+    const height = this.data.height && heightIn(window.innerHeight, this.data.height, this.data.grows);
     const { columns, rows } = layout === "grid"
       ? gridLayout(this.grid, width, height ?? 640, this.panelHeight())
       : rowLayout(this.grid, this.panes.map(({ plane }) => plane), width, { height, least: compact ? 100 : 260 });

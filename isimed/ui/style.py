@@ -1,0 +1,54 @@
+"""The pages' dress: a sidebar that leaves room, and for viewer and map the whole width and height of the window."""
+
+from typing import Literal
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+SIDEBAR = 260  # pixels
+# Streamlit has no option for margins or the gap between elements.
+_ALL = """<style>
+[data-testid="stSidebarHeader"] { height: 2.6rem; margin: 0; }
+[data-testid="stSidebarNavSeparator"] { margin: 0.4rem 0 0; }
+[data-testid="stSidebarUserContent"] { padding: 0.8rem 0 1.5rem; }
+[data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.55rem; }
+[data-testid="stSidebar"] [data-testid="stWidgetLabel"] { min-height: 0; margin-bottom: 0; }
+[data-testid="stMainBlockContainer"] { padding-inline: clamp(1.5rem, 3vw, 5rem); }
+</style>"""
+_FULL = """<style>
+[data-testid="stMainBlockContainer"] { padding: 2.6rem 1.5rem 0.5rem; max-width: none; }
+[data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
+[data-testid="stMainBlockContainer"] h5 { font-size: 1.05rem; padding: 0.2rem 0 1.1rem; }
+[data-testid="stMainBlockContainer"] [data-testid="stPopoverButton"] { min-height: 2rem; padding-block: 0.1rem; }
+@media (max-width: 1100px) {
+  .st-key-halves > div > [data-testid="stHorizontalBlock"],
+  .st-key-halves > [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+  .st-key-halves > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
+  .st-key-halves > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: 100%; }
+}
+</style>"""
+
+
+def put_on() -> None:
+    """On every page, before anything else."""
+    st.html(_ALL)
+
+
+def full_width() -> None:
+    """For a page whose pictures need all there is."""
+    st.html(_FULL)
+
+
+def halves() -> tuple[DeltaGenerator, ...]:
+    """Two columns, below one another where the window is narrow."""
+    return st.container(key="halves").columns(2, gap="medium")
+
+
+def line(text: str, *, help: str | None = None) -> None:
+    """A heading of one line that stays small: the pictures are the page."""
+    st.markdown(f"##### {text}", help=help, width="content")
+
+
+def row(across: Literal["top", "center", "bottom"] = "center") -> DeltaGenerator:
+    """What stands side by side where there is room, and below one another where there is not."""
+    return st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment=across, gap="small")
