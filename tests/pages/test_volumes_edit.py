@@ -8,8 +8,10 @@ from streamlit.testing.v1 import AppTest
 from isimed.data.cohorts.cohort import Cohort, cohort_names, register
 from isimed.data.prepared.cache import cache_size, prepare_cohort
 from isimed.data.prepared.preprocess import Preparation
+from isimed.explore.tables.store import open_table, tables_of
 from tests.pages.test_volumes import PAGE, press
 from tests.small import write_cohort
+from tests.tables import written_for
 
 
 @pytest.fixture
@@ -24,6 +26,18 @@ def app(tmp_path: Path) -> AppTest:
 def said(app: AppTest) -> str:
     assert not app.exception
     return " ".join(element.value for element in [*app.success, *app.error])
+
+
+def test_a_cohort_is_renamed_and_its_embeddings_go_with_it(app: AppTest) -> None:
+    folder = written_for(Cohort.load("small")).folder
+    next(box for box in app.text_input if box.label == "Name").set_value("lungs")
+    press(app, "Save the changes")
+    assert "small is now lungs." in said(app)
+    assert cohort_names() == ["lungs", "other"]
+    assert next(box for box in app.sidebar.selectbox if box.label == "Cohort").value == "lungs"
+    assert not folder.exists()
+    (info,) = tables_of("lungs")
+    assert open_table(info, [entry.id for entry in Cohort.load("lungs").volumes]).volumes == ["P0", "P1", "P2"]
 
 
 def test_modality_sequence_frame_and_patients_are_changed(app: AppTest) -> None:

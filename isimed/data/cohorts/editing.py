@@ -1,4 +1,4 @@
-"""Changes to a registered cohort: what is said of it, which patients it has, and taking it away so that it can return.
+"""Changes to a registered cohort: its name, what is said of it, its patients, and taking it away so that it can return.
 
 Only the manifest is changed; a person's scans are never touched where they lie outside ISIMED_HOME.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import refusals_in_words
-from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest, write_manifest
+from isimed.data.cohorts.cohort import Cohort, checked_name, cohort_names, find_manifest, write_manifest
 from isimed.data.cohorts.json_files import read_object
 
 
@@ -65,6 +65,23 @@ def leave_out(name: str, subjects: Collection[str]) -> Path:
     return write_manifest(manifest | {"volumes": kept}, folder=find_manifest(name).parent)
 
 
+def rename(name: str, new: str) -> Path:
+    """Give a cohort another name; its points and its split go with it.
+
+    Returns:
+        The manifest under the new name.
+
+    Raises:
+        InputError: there is no such cohort in ISIMED_HOME, the new name is taken or cannot be a folder's.
+    """
+    _registered(name)
+    if (paths.cohorts_dir() / checked_name(new)).exists():
+        raise InputError(f"There is a cohort {new} already: choose another name.")
+    manifest = _manifest(name)
+    _move(paths.home(), paths.home(), name, new)
+    return write_manifest(manifest | {"name": new})
+
+
 def set_aside(name: str) -> Path:
     """Delete a cohort, with its points and split, so that it can be brought back: all of it moves to ``deleted``.
 
@@ -74,8 +91,7 @@ def set_aside(name: str) -> Path:
     Raises:
         InputError: there is no such cohort in ISIMED_HOME, or it cannot be moved.
     """
-    if name not in cohort_names():  # never a path
-        raise InputError(f"There is no cohort {name} in {paths.cohorts_dir()}: choose one of the list.")
+    _registered(name)
     folder = paths.home() / "deleted" / f"{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 1_000_000:06d}"
     _move(paths.home(), folder, name)
     return folder
@@ -100,16 +116,18 @@ def bring_back(folder: Path) -> str:
     return name
 
 
-def _move(source: Path, target: Path, name: str) -> None:
-    for part in (
-        Path("annotations") / name,
-        Path("splits") / f"{name}.json",
-        Path("cohorts") / name,
-    ):  # the cohort last
-        if (source / part).exists():
-            with refusals_in_words(target / part):
-                (target / part).parent.mkdir(parents=True, exist_ok=True)
-                (source / part).rename(target / part)
+def _registered(name: str) -> None:
+    if name not in cohort_names():  # never a path
+        raise InputError(f"There is no cohort {name} in {paths.cohorts_dir()}: choose one of the list.")
+
+
+def _move(source: Path, target: Path, name: str, new: str | None = None) -> None:
+    for folder, ending in (("annotations", ""), ("splits", ".json"), ("cohorts", "")):  # the cohort last
+        here, there = source / folder / f"{name}{ending}", target / folder / f"{new or name}{ending}"
+        if here.exists():
+            with refusals_in_words(there):
+                there.parent.mkdir(parents=True, exist_ok=True)
+                here.rename(there)
 
 
 def _manifest(name: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from isimed.core import paths
 from isimed.core.errors import InputError
-from isimed.core.files import write_file
+from isimed.core.files import refusals_in_words, write_file
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.explore.tables.columns import MAPPED, MEANING, VECTORS, as_csv, to_arrow, to_numpy
 from isimed.models.checkpoint import Checkpoint
@@ -277,6 +277,23 @@ def tables_of(cohort: str) -> list[TableInfo]:
         except (OSError, ValueError):
             continue
     return found
+
+
+def rename_tables(cohort: str, new: str) -> None:
+    """The tables of a cohort, with their maps and selections, follow it to another name.
+
+    Raises:
+        InputError: they cannot be moved.
+    """
+    for info in tables_of(cohort):
+        renamed = info.model_copy(update={"cohort": new})
+        folder = table_folder(renamed)
+        if folder.exists():  # the same crops by the same network: made before
+            continue
+        with refusals_in_words(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            table_folder(info).rename(folder)
+        write_file(folder / ABOUT, renamed.model_dump_json(indent=1))
 
 
 def _file_name(name: str) -> str:

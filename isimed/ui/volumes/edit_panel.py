@@ -8,8 +8,9 @@ from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort
-from isimed.data.cohorts.editing import bring_back, describe, leave_out, set_aside
+from isimed.data.cohorts.editing import bring_back, describe, leave_out, rename, set_aside
 from isimed.data.prepared.cache import cache_size, delete_cache
+from isimed.explore.tables.store import rename_tables
 
 SAID, DELETED = "edited", "deleted_cohort"
 MODALITIES = ("CT", "MRI", "PET", "unknown")
@@ -33,13 +34,14 @@ def show_edit(cohort: Cohort) -> None:
         known = [*dict.fromkeys([cohort.modality, *MODALITIES])]
         sequences = {entry.sequence or "" for entry in cohort.volumes}
         one = sequences.pop() if len(sequences) == 1 else None
-        columns = st.columns(3)
-        modality = columns[0].selectbox("Modality", known, help="Of all its scans.")
-        sequence = columns[1].text_input(
+        columns = st.columns(4)
+        new = columns[0].text_input("Name", name, help="Points, split and embeddings go with it.")
+        modality = columns[1].selectbox("Modality", known, help="Of all its scans.")
+        sequence = columns[2].text_input(
             "Sequence", one or "", placeholder="differs from scan to scan" if one is None else "not known",
             help="Of all its scans, such as FLAIR.",
         )  # fmt: skip
-        frame = columns[2].text_input(
+        frame = columns[3].text_input(
             "Common frame", cohort.frame or "", placeholder="none",
             help="The name of the space that all scans are registered to; leave it empty where they are not.",
         )  # fmt: skip
@@ -47,7 +49,7 @@ def show_edit(cohort: Cohort) -> None:
         gone = st.multiselect("Patients to leave out", cohort.subjects, help="Their files stay where they are.")
         if st.form_submit_button("Save the changes", icon=":material/save:"):
             _save(
-                name, gone, modality=None if modality == cohort.modality else modality,
+                name, new.strip(), gone, modality=None if modality == cohort.modality else modality,
                 sequence=None if sequence == (one or "") else sequence, frame=frame, description=description,
             )  # fmt: skip
     if st.button("Delete this cohort…", icon=":material/delete:"):
@@ -99,13 +101,17 @@ def _set_aside(cohort: Cohort) -> None:
         st.session_state[SAID] = (True, str(error))
 
 
-def _save(name: str, gone: list[str], **said: str | None) -> None:
+def _save(name: str, new: str, gone: list[str], **said: str | None) -> None:
     try:
         if gone:
             leave_out(name, gone)
         describe(name, **said)
+        if new != name:
+            rename(name, new)
+            st.session_state["cohort"] = new
+            rename_tables(name, new)
         left_out = f" {len(gone)} patients are left out." if gone else ""
-        st.session_state[SAID] = (False, f"{name} is changed.{left_out}")
+        st.session_state[SAID] = (False, f"{name} is {f'now {new}' if new != name else 'changed'}.{left_out}")
     except InputError as error:
         st.session_state[SAID] = (True, str(error))
     st.rerun()

@@ -8,7 +8,7 @@ import pytest
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest, register
-from isimed.data.cohorts.editing import bring_back, describe, leave_out, set_aside
+from isimed.data.cohorts.editing import bring_back, describe, leave_out, rename, set_aside
 from isimed.data.cohorts.splits import draw_split, read_split, write_split
 from tests.small import write_cohort
 
@@ -67,6 +67,29 @@ def test_a_deleted_cohort_comes_back_with_its_points_and_its_split(source: Path)
     assert point.read_text() == "{}"
     with pytest.raises(InputError, match="no deleted cohort"):
         bring_back(folder)
+
+
+def test_a_renamed_cohort_keeps_its_scans_its_points_and_its_split(source: Path) -> None:
+    cohort = Cohort.load("small")
+    write_split(cohort, draw_split(cohort, validation=0.3, test=0.3, seed=1))
+    parts = read_split(cohort)
+    point = paths.home() / "annotations" / "small" / "1.json"
+    point.parent.mkdir(parents=True)
+    point.write_text("{}")
+    rename("small", "Lungs 2026")
+    renamed = Cohort.load("Lungs 2026")
+    assert cohort_names() == ["Lungs 2026"]
+    assert (renamed.name, renamed.fingerprint, renamed.volumes) == ("Lungs 2026", cohort.fingerprint, cohort.volumes)
+    assert read_split(renamed) == parts
+    assert (paths.home() / "annotations" / "Lungs 2026" / "1.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("taken", ["small", "other", "../away", ""])
+def test_a_cohort_takes_no_name_that_is_taken_or_no_folders(source: Path, tmp_path: Path, taken: str) -> None:
+    register(write_cohort(tmp_path / "other", patients=3, size=8, name="other"))
+    with pytest.raises(InputError, match=r"already|cannot be a cohort's name"):
+        rename("small", taken)
+    assert cohort_names() == ["other", "small"]
 
 
 def test_a_new_cohort_of_the_same_name_is_not_overwritten(source: Path) -> None:
