@@ -22,7 +22,7 @@ from isimed.ui.viewer import (
     without_network,
 )
 
-HEIGHT = 565  # pixels of the planes in a window of 900: the strip below them is seen without scrolling
+HEIGHT = 552  # pixels of the planes in a window of 900: the strip below them is seen without scrolling
 
 style.full_width()
 cohort = state.choose_cohort()
@@ -37,7 +37,9 @@ how_it_fits = trained_on.say_fit(query)
 unknown = trained_on.is_registered(query, how_it_fits)
 if unknown:
     query = without_network.query_of(query)
-layer = controls.selectbox("Overlay", layers.choices(cohort), index=layers.first(cohort), key="layer", help=layers.HELP)
+layer = controls.selectbox(
+    "Overlay", layers.choices(cohort), index=layers.first(cohort), key="layer", bind="query-params", help=layers.HELP
+)
 details = matches.choose_details()
 edge_mm = checkpoint.card.crop_mm
 

@@ -141,6 +141,25 @@ def test_a_clicked_point_shows_its_crop(map_page, made) -> None:
     map_page.locator("canvas[data-plane=axial]").first.wait_for()
 
 
+def test_points_are_chosen_and_cleared_with_keys_alone(map_page) -> None:
+    choose_colour(map_page, "Sagittal")
+    wait_for_map(map_page, "map.panels.length == 1")
+    map_page.wait_for_timeout(500)
+    canvas = map_page.locator(".point-map canvas")
+    canvas.focus()
+    for key in ("ArrowLeft", "Shift+ArrowLeft", "ArrowRight", "Shift+Enter"):
+        map_page.keyboard.press(key)
+    wait_for_map(map_page, "map.lit && map.lit.includes(1)")
+    count = len(of_map(map_page, LIT))
+    near = "root => Array.from(root.map.lit.keys()).filter(i => root.map.lit[i]).map(i => root.map.at(root.map.panels[0], i))"
+    cross = of_map(map_page, "root => root.map.cross")
+    assert all(np.hypot(x - cross[0], y - cross[1]) <= 30 for x, y in of_map(map_page, near))
+    map_page.get_by_text(re.compile(rf"^{count} chosen crops?$")).first.wait_for()
+    canvas.focus()
+    map_page.keyboard.press("Escape")
+    wait_for_map(map_page, "!map.lit")
+
+
 def test_lasso_shows_the_crops_and_survives_a_colour_change(map_page, made) -> None:
     choose_colour(map_page, "Axial")
     wait_for_map(map_page, "map.panels.length == 1")

@@ -160,6 +160,36 @@ def test_points_of_slicer_are_imported_for_the_scan_that_is_shown(viewer, tmp_pa
     viewer.get_by_text(re.compile(r"-50.0, -60.0, -50.0 mm")).last.wait_for()
 
 
+def test_a_link_carries_overlay_plane_and_window(viewer, browser):
+    viewer.get_by_role("combobox", name=re.compile("Overlay")).click()
+    viewer.get_by_role("option", name="Likeness to the click").click()
+    viewer.get_by_role("radio", name="Coronal").click()
+    viewer.locator("canvas[data-plane=axial]").first.press("2")
+    viewer.wait_for_function("() => /layer=/.test(location.search) && /plane=coronal/.test(location.search)")
+    viewer.wait_for_function("() => /window=/.test(location.search)")
+    window = viewer.locator(".toolbar .window").first.inner_text()
+    other = browser.new_page(viewport={"width": 1440, "height": 900})
+    other.set_default_timeout(60_000)
+    other.goto(viewer.url)
+    other.locator(".strip .picture").first.wait_for()
+    other.locator(".readout .mm").first.wait_for()
+    assert other.locator(".toolbar .window").first.inner_text() == window
+    assert other.locator("canvas[data-plane=coronal]").count() > 1
+    assert other.get_by_text("Likeness to the click").first.is_visible()
+    other.locator("canvas[data-plane=axial]").first.press("0")
+    assert other.locator(".toolbar .window").first.inner_text() != window
+    other.close()
+
+
+def test_a_window_chosen_for_one_patient_is_shown_for_the_linked_ones(viewer):
+    other = viewer.locator("canvas[data-plane=axial]").nth(1)
+    viewer.wait_for_timeout(500)
+    before = other.evaluate("(canvas) => canvas.toDataURL()")
+    viewer.locator("canvas[data-plane=axial]").first.press("3")
+    viewer.wait_for_timeout(400)
+    assert other.evaluate("(canvas) => canvas.toDataURL()") != before
+
+
 def test_linked_patients_zoom_along_and_come_back_together(viewer):
     other = viewer.locator("canvas[data-plane=axial]").nth(1)
     look = "(canvas) => canvas.toDataURL()"

@@ -1,5 +1,6 @@
 """The slice viewer as a Streamlit element: three linked planes, a click gives the exact voxel."""
 
+import math
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -96,7 +97,8 @@ def slice_viewer(
         "labels": _labels(volume, overlays.labels),
         "heat": _heat(overlays.heat),
         "presets": choices,
-        "window": window_data(look.window, choices, ct=ct),
+        "window": window_data(look.chosen_window or look.window, choices, ct=ct),
+        "first_window": window_data(look.window, choices, ct=ct),
         "convention": look.convention,
         "layout": look.layout,
         "height": look.height,
@@ -111,6 +113,7 @@ def slice_viewer(
         "link": behaviour.link,
         "measures_here": behaviour.on_measure is not None,
         "reports": behaviour.reports_clicks,
+        "reports_window": behaviour.on_window is not None,
     }
 
     def read(event: Any) -> Click | None:
@@ -126,12 +129,18 @@ def slice_viewer(
         if behaviour.on_measure and drawn:
             behaviour.on_measure(drawn)
 
+    def tell_window() -> None:
+        chosen = window_from(st.session_state[key].get("window"), source["url"])
+        if behaviour.on_window and chosen:
+            behaviour.on_window(chosen)
+
     result = _component(
         key=key,
         data=data,
         on_click_change=lambda: tell("click", behaviour.on_click),
         on_action_change=lambda: tell("action", behaviour.on_action),
         on_measure_change=tell_drawn,
+        on_window_change=tell_window,
     )
     return read(result.get("click"))
 
@@ -171,6 +180,17 @@ def drawn_from(event: Any, volume: Volume, url: str) -> Drawn | None:
         return None
     (a, b, c), (d, e, f) = volume.to_mm(ends).tolist()
     return Drawn(kind, plane, ((a, b, c), (d, e, f)))
+
+
+def window_from(event: Any, url: str) -> tuple[float, float] | None:
+    """Level and width in a browser's message; None for no message, or impossible ones."""
+    if not isinstance(event, dict) or event.get("url") != url:
+        return None
+    try:
+        level, width = float(event["level"]), float(event["width"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return (level, width) if math.isfinite(level) and 0 < width < math.inf else None
 
 
 def _encode(voxels: NDArray, key: str | None, how: Callable[[NDArray], Encoded], *options: Any) -> Encoded:

@@ -54,6 +54,7 @@ class Appearance:
     Attributes:
         window: (level, width), or a preset's name such as "Lung"; by default soft tissue for CT, else the 1st to
             99th percentile.
+        chosen_window: (level, width) that the user chose before; Reset goes back to ``window``.
         convention: "radiological" has the patient's right on the viewer's left. The user can switch.
         layout: all three planes side by side; as a grid of two by two, with the read-out and the buttons in the
             fourth field; or one plane.
@@ -71,6 +72,7 @@ class Appearance:
     """
 
     window: str | tuple[float, float] | None = None
+    chosen_window: tuple[float, float] | None = None
     convention: Convention = "radiological"
     layout: Layout = "three"
     field_mm: float | None = None
@@ -98,6 +100,7 @@ class Behaviour:
         on_click: called with the click before the page runs again.
         on_action: called with the crosshair's voxel when the header's button is pressed.
         on_measure: called with what was measured before the page runs again; without it nothing can be measured.
+        on_window: called with (level, width) in the scan's values when the user chose another window.
         reports_clicks: False: a click moves the crosshair and stays in the browser.
     """
 
@@ -105,4 +108,5 @@ class Behaviour:
     on_click: Callable[[Click], None] | None = None
     on_action: Callable[[Click], None] | None = None
     on_measure: Callable[[Drawn], None] | None = None
+    on_window: Callable[[tuple[float, float]], None] | None = None
     reports_clicks: bool = True

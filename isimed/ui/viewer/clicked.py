@@ -11,7 +11,7 @@ from isimed.explore.search.query import Query
 from isimed.explore.search.whereabouts import organ_vote
 from isimed.ui import state
 from isimed.ui.slice_viewer import Appearance, Behaviour, Overlays, slice_viewer
-from isimed.ui.viewer import matches, point_list, search, words
+from isimed.ui.viewer import matches, point_list, search, windows, words
 from isimed.ui.viewer.search import Found
 
 VOTERS = 20  # the best matches are asked, not a whole hospital at every click
@@ -34,6 +34,7 @@ def show(query: Query, *, height: int, overlays: Overlays) -> None:
         overlays=overlays,
         appearance=Appearance(
             layout="grid",
+            chosen_window=windows.window_of(cohort, volume_id),
             height=height,
             grows=1.0,
             midline_mm=float(query.prepared().box_centre_mm[0]),
@@ -43,6 +44,7 @@ def show(query: Query, *, height: int, overlays: Overlays) -> None:
             link=matches.LINK,
             on_click=lambda click: search.set_point(volume_id, click.mm),
             on_measure=lambda drawn: point_list.keep_drawn(cohort, volume_id, drawn),
+            on_window=lambda chosen: windows.keep_window(cohort, volume_id, chosen),
         ),
     )
 

@@ -47,7 +47,7 @@ def choose_plane() -> Plane:
     planes: list[Plane] = ["axial", "coronal", "sagittal"]
     chosen = st.segmented_control(
         "Plane", planes, default="axial", key="plane", label_visibility="collapsed", format_func=str.capitalize,
-        required=True,
+        required=True, bind="query-params",
     )  # fmt: skip
     return chosen or "axial"
 

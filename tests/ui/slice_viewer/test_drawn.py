@@ -7,7 +7,7 @@ import pytest
 
 from isimed.data.formats.volume import Volume
 from isimed.ui.slice_viewer import encoding
-from isimed.ui.slice_viewer.component import drawn_from
+from isimed.ui.slice_viewer.component import drawn_from, window_from
 from isimed.ui.slice_viewer.overlays import ACCENT, PALETTE
 
 VOLUME = Volume(np.zeros((10, 12, 14), np.int16), np.diag([2.0, 1.0, 3.0, 1.0]))
@@ -60,3 +60,12 @@ def test_the_colour_blind_tell_the_labels_and_the_crops_box_apart(sight):
     seen = {colour: lab(colour, SEEN[sight]) for colour in (ACCENT, *PALETTE)}
     apart = {pair: np.linalg.norm(seen[pair[0]] - seen[pair[1]]) for pair in itertools.combinations(seen, 2)}
     assert min(apart.values()) > 12, min(apart, key=apart.get)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"url": "other"}, {"level": "x"}, {"width": 0}, {"width": float("inf")}, {"level": None}]
+)
+def test_a_window_is_heard_and_an_impossible_one_is_not(wrong):
+    said = {"level": 40, "width": 400, "url": "u"}
+    assert window_from(said, "u") == (40.0, 400.0)
+    assert window_from(said | wrong, "u") is None

@@ -28,6 +28,16 @@ export function followView(moved, viewers, { factor = 1, mm = [0, 0, 0] }) {
   }
 }
 
+/** Linked viewers get the same window where values have a unit (HU); else one that lies alike in their own range. */
+export function followWindow(moved, viewers) {
+  const own = moved.data.first_window, { level, width } = moved.window;
+  for (const other of linkedWith(moved, viewers)) {
+    const theirs = moved.data.volume.unit && other.data.volume.unit === moved.data.volume.unit ? own : other.data.first_window;
+    const scale = theirs.width / own.width;
+    other.showWindow({ level: theirs.level + (level - own.level) * scale, width: width * scale });
+  }
+}
+
 /** The other viewers that go along with one. */
 export function linkedWith(moved, viewers) {
   const { link: group } = moved.data;

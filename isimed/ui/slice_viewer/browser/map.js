@@ -3,6 +3,7 @@
 import { element } from "./element.js";
 import { heightIn } from "./layout.js";
 import { axis, dot, inside, legend, pack } from "./map_draw.js";
+import { KEYS, drawCross, listenToKeys } from "./map_keys.js";
 import { load } from "./voxels.js";
 
 const NEAR = 8; // pixels within which the pointer means a point
@@ -32,8 +33,10 @@ class PointMap {
     this.lasso = null;
     this.tool = "pan";
     this.canvas = element("canvas", { tabIndex: 0 });
-    this.canvas.setAttribute("aria-label", "Map of crops");
-    this.tip = element("div", { className: "map-tip", hidden: true });
+    this.cross = null; // where the keys are, in pixels of the canvas
+    this.canvas.setAttribute("role", "application");
+    this.canvas.setAttribute("aria-label", `Map of crops. ${KEYS}`);
+    this.tip = element("div", { className: "map-tip", role: "status", hidden: true });
     const button = (text, title, onclick) => element("button", { textContent: text, title, onclick });
     this.tools = {
       pan: button("Move and click", "Drag to move, Ctrl and wheel to zoom, click a point to see its crop", () => this.take("pan")),
@@ -50,6 +53,7 @@ class PointMap {
       this.canvas.addEventListener(event, (e) => this[handler](e));
     }
     this.canvas.addEventListener("wheel", (e) => this.zoom(e), { passive: false });
+    listenToKeys(this);
     this.observer = new ResizeObserver(() => this.later());
     this.observer.observe(this.root);
     this.take("pan");
@@ -151,6 +155,7 @@ class PointMap {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     legend(pen, this.data.legend, width - 158, look);
     if (this.lasso) this.drawLasso(pen);
+    if (this.cross) drawCross(pen, this.cross, look.text);
     this.drawn = { url: this.data.about.url, colour: this.panels.map((panel) => panel.colour.url).join() };
   }
 
@@ -191,6 +196,7 @@ class PointMap {
   }
 
   nearest(panel, x, y) {
+    if (!panel) return -1;
     const { xy, size, sx, sy } = panel;
     const x0 = this.px(panel, panel.low[0]) - x, y0 = this.py(panel, panel.low[1]) - y;
     const dx = size[0] / 65535 * sx, dy = size[1] / 65535 * sy;
@@ -268,16 +274,20 @@ class PointMap {
     const panel = this.panelAt(e.offsetX, e.offsetY);
     if (!panel || !(e.ctrlKey || e.metaKey)) return;
     e.preventDefault();
-    const factor = Math.exp(Math.max(-60, Math.min(60, e.deltaY)) * 0.005);
+    this.zoomAt(panel, e.offsetX, e.offsetY, Math.exp(Math.max(-60, Math.min(60, e.deltaY)) * 0.005));
+  }
+
+  zoomAt(panel, atX, atY, factor) {
+    if (!panel) return;
     const { view, box } = panel;
-    const x = view.x + (e.offsetX - box.x - box.w / 2) / panel.sx, y = view.y - (e.offsetY - box.y - box.h / 2) / panel.sy;
+    const x = view.x + (atX - box.x - box.w / 2) / panel.sx, y = view.y - (atY - box.y - box.h / 2) / panel.sy;
     Object.assign(view, { x: x + (view.x - x) * factor, y: y + (view.y - y) * factor, w: view.w * factor, h: view.h * factor });
     this.later();
   }
 
   hover(x, y) {
     const panel = this.panelAt(x, y);
-    const i = panel ? this.nearest(panel, x, y) : -1;
+    const i = this.nearest(panel, x, y);
     this.tip.hidden = i < 0;
     if (i < 0) return;
     const [sagittal, coronal, axial, subject] = this.about.subarray(4 * i, 4 * i + 4);

@@ -7,7 +7,7 @@ import { header } from "./header.js";
 import { helpBox } from "./help.js";
 import { listen } from "./input.js";
 import { gridLayout, heightIn, rowLayout } from "./layout.js";
-import { follow, followView, linkedWith } from "./link.js";
+import { follow, followView, followWindow, linkedWith } from "./link.js";
 import { stretch } from "./measure.js";
 import { Pane } from "./pane.js";
 import { savePicture } from "./picture.js";
@@ -17,6 +17,7 @@ import { SLAB_KINDS, at, greyTable, load } from "./voxels.js";
 const viewers = new Set(); // all on this page
 const PANEL_EDGES = 20; // pixels of the panel's padding and gap
 const SLAB_MM = 10; // what the key gives first
+const STANDS_STILL = 700; // milliseconds after which a window that is being dragged is told to Python
 const DOUBLE_CLICK = 400; // milliseconds within which a second click makes it one
 
 export class Viewer {
@@ -72,7 +73,8 @@ export class Viewer {
     if (newScan || JSON.stringify(before.volume.frame) !== JSON.stringify(data.volume.frame)) {
       Object.assign(this, { zoom: 1, centre: middleShowing(this.grid, this.cursor) });
     }
-    if (newScan || changed("window")) this.window = { ...data.window };
+    // Nor must its echo of a window pull back a user who drags on.
+    if (newScan || (changed("window") && !sameWindow(data.window, this.told))) this.window = { ...data.window };
     if (changed("layout") || changed("compact")) this.build();
     this.root.classList.toggle("compact", data.compact);
     if (changed("header")) header(this);
@@ -245,13 +247,12 @@ export class Viewer {
   reset() {
     this.resetView();
     linkedWith(this, viewers).forEach((other) => other.resetView());
+    this.tellWindow();
   }
 
   resetView() {
-    this.window = { ...this.data.window };
+    this.showWindow(this.data.first_window);
     this.look({ zoom: 1, centre: middle(this.grid) });
-    this.toolbar.update();
-    this.showReadout();
   }
 
   setPreset(index) {
@@ -259,7 +260,23 @@ export class Viewer {
     this.setWindow({ level, width });
   }
 
-  setWindow({ level, width }) {
+  /** The user's wish: linked patients follow, and Python hears of it once it stands still. */
+  setWindow(wished) {
+    this.showWindow(wished);
+    followWindow(this, viewers);
+    this.tellWindow();
+  }
+
+  tellWindow() {
+    if (!this.data.reports_window) return;
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => {
+      this.told = this.window;
+      this.send("window", { ...this.told, count: ++this.clicks, url: this.data.volume.url });
+    }, STANDS_STILL);
+  }
+
+  showWindow({ level, width }) {
     this.window = { level, width };
     this.redraw();
     this.toolbar.update();
@@ -268,7 +285,7 @@ export class Viewer {
 
   /** Right and up: wider and brighter; a drag over the whole plane spans the default window once. */
   dragWindow([dx, dy], [paneWidth, paneHeight]) {
-    const { level, width } = this.window, whole = this.data.window.width;
+    const { level, width } = this.window, whole = this.data.first_window.width;
     this.setWindow({
       level: level + (whole * dy) / paneHeight,
       width: Math.max(whole / 200, width + (whole * dx) / paneWidth),
@@ -301,11 +318,16 @@ export class Viewer {
 
   destroy() {
     this.unfollow();
+    clearTimeout(this.telling);
     viewers.delete(this);
     this.resized.disconnect();
     cancelAnimationFrame(this.frame);
     this.root.remove();
   }
+}
+
+function sameWindow(a, b) {
+  return b && Math.abs(a.level - b.level) < 1e-6 && Math.abs(a.width - b.width) < 1e-6;
 }
 
 function same(a, b) {
