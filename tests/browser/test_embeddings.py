@@ -151,9 +151,9 @@ def test_points_are_chosen_and_cleared_with_keys_alone(map_page) -> None:
         map_page.keyboard.press(key)
     wait_for_map(map_page, "map.lit && map.lit.includes(1)")
     count = len(of_map(map_page, LIT))
-    near = "root => Array.from(root.map.lit.keys()).filter(i => root.map.lit[i]).map(i => root.map.at(root.map.panels[0], i))"
     cross = of_map(map_page, "root => root.map.cross")
-    assert all(np.hypot(x - cross[0], y - cross[1]) <= 30 for x, y in of_map(map_page, near))
+    lit = [of_map(map_page, "(root, i) => root.map.at(root.map.panels[0], i)", i) for i in of_map(map_page, LIT)]
+    assert all(np.hypot(x - cross[0], y - cross[1]) <= 30 for x, y in lit)
     map_page.get_by_text(re.compile(rf"^{count} chosen crops?$")).first.wait_for()
     canvas.focus()
     map_page.keyboard.press("Escape")
