@@ -7,6 +7,7 @@ from isimed.core.errors import InputError
 from isimed.core.text import plain
 from isimed.data.cohorts.cohort import cohort_names
 from isimed.ui import state
+from isimed.ui.handout import tour
 from isimed.ui.pages import page_file
 
 cohort = state.choose_cohort()
@@ -18,8 +19,12 @@ with words:
         "in the body.\n\nClick a place in one patient, and it shows **the same anatomy in all the others**, with a "
         "distance in millimetres.\n\nThe maps and figures show what it learned, and where it fails."
     )
-    if st.button("Click into a scan", type="primary", icon=":material/ads_click:"):
-        st.switch_page(page_file("viewer"))
+    with st.container(horizontal=True):
+        if st.button("Click into a scan", type="primary", icon=":material/ads_click:"):
+            st.switch_page(page_file("viewer"))
+        if st.button("Take the tour", icon=":material/route:", help="Six steps, one minute."):
+            tour.begin()
+            st.switch_page(page_file("viewer"))
 with picture:
     st.image(
         str(paths.PACKAGE / "ui" / "home.jpg"),

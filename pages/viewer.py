@@ -8,6 +8,8 @@ import streamlit as st
 from isimed.core.text import plain
 from isimed.explore.search.query import Query
 from isimed.ui import state, style
+from isimed.ui.handout import tour
+from isimed.ui.handout.panel import save_button
 from isimed.ui.slice_viewer import Box, Overlays
 from isimed.ui.viewer import (
     box,
@@ -66,7 +68,9 @@ def overlays(volume: str, place_mm: search.Point) -> Overlays:
 
 
 with here:
-    style.line(f"Click any place in {plain(volume_id)}", help=clicked.HELP.format(edge_mm=edge_mm))
+    with style.row():
+        style.line(f"Click any place in {plain(volume_id)}", help=clicked.HELP.format(edge_mm=edge_mm))
+        to_print = st.container(width="content")
     clicked.show(query, height=HEIGHT, overlays=overlays(volume_id, point_mm))
     said = st.container()
     buttons = style.row()
@@ -105,7 +109,13 @@ with there:
     matches.show_best(query, [*studies, *best], plane=plane, height=height, say=say, overlays=overlays)
 found = [*best, *found[shown:]]
 with said:
-    clicked.say_where(query, found)
+    organ = clicked.say_where(query, found)
+found = [*studies, *found]
 with buttons:
-    point_list.panel(cohort, point_list.Place(volume_id, point_mm), [*studies, *found])
+    kept = point_list.panel(cohort, point_list.Place(volume_id, point_mm), found)
     box.panel(table, volume_id, point_mm, best)
+save_page = partial(save_button, query, found, plane=plane, organ=organ, in_mm=table.info.in_mm)
+with to_print:
+    save_page("Print", key="print")
+seen = tour.Seen((volume_id, *point_mm), plane, kept)
+tour.show(seen, partial(save_page, "Save the page", key="tour_page"), by_itself=cohort.root.name == state.FIRST)

@@ -19,7 +19,15 @@ _FULL = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2.6rem 1.5rem 0.5rem; max-width: none; }
 [data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
 [data-testid="stMainBlockContainer"] h5 { font-size: 1.05rem; padding: 0.2rem 0 1.1rem; }
-[data-testid="stMainBlockContainer"] [data-testid="stPopoverButton"] { min-height: 2rem; padding-block: 0.1rem; }
+[data-testid="stMainBlockContainer"] [data-testid="stPopoverButton"],
+[data-testid="stMainBlockContainer"] [data-testid="stDownloadButton"] button {
+  min-height: 2rem; padding-block: 0.1rem;
+}
+.st-key-tour {
+  position: fixed; right: 1.5rem; bottom: 0.8rem; width: min(30rem, 90vw); z-index: 100; padding: 0.8rem 1rem;
+  background: var(--st-secondary-background-color, #1a2029); border: 1px solid var(--st-primary-color, #3f87b0);
+  border-radius: 0.6rem; box-shadow: 0 4px 24px rgba(0, 0, 0, 0.45);
+}
 @media (max-width: 1100px) {
   .st-key-halves > div > [data-testid="stHorizontalBlock"],
   .st-key-halves > [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }

@@ -11,7 +11,7 @@ from isimed.explore.search.query import Query
 from isimed.explore.search.whereabouts import organ_vote
 from isimed.ui import state
 from isimed.ui.slice_viewer import Appearance, Behaviour, Overlays, slice_viewer
-from isimed.ui.viewer import matches, point_list, search, windows, words
+from isimed.ui.viewer import chosen_window, matches, point_list, search, words
 from isimed.ui.viewer.search import Found
 
 VOTERS = 20  # the best matches are asked, not a whole hospital at every click
@@ -34,7 +34,7 @@ def show(query: Query, *, height: int, overlays: Overlays) -> None:
         overlays=overlays,
         appearance=Appearance(
             layout="grid",
-            chosen_window=windows.window_of(cohort, volume_id),
+            chosen_window=chosen_window.window_of(cohort, volume_id),
             height=height,
             grows=1.0,
             midline_mm=float(query.prepared().box_centre_mm[0]),
@@ -44,20 +44,21 @@ def show(query: Query, *, height: int, overlays: Overlays) -> None:
             link=matches.LINK,
             on_click=lambda click: search.set_point(volume_id, click.mm),
             on_measure=lambda drawn: point_list.keep_drawn(cohort, volume_id, drawn),
-            on_window=lambda chosen: windows.keep_window(cohort, volume_id, chosen),
+            on_window=lambda chosen: chosen_window.keep_window(cohort, volume_id, chosen),
         ),
     )
 
 
-def say_where(query: Query, found: Sequence[Found]) -> None:
-    """One line: the organ by vote of the labelled patients, and the side of the body."""
+def say_where(query: Query, found: Sequence[Found]) -> str:
+    """One line: the organ by vote of the labelled patients, and the side of the body. Returns the organ."""
     volume = query.prepared()
     if not _in_body(volume, query.mm):
         st.caption("Outside the body: what is found for this place means nothing. Click into the body.")
-        return
+        return ""
     organ = _organ(query, found)
     side = words.midline_line(float(volume.position(np.asarray(query.mm))[0]), organ)
     st.caption(f"**{plain(organ[0].upper() + organ[1:])}** · {side}" if organ else side[0].upper() + side[1:])
+    return organ
 
 
 def _in_body(volume: Prepared, point_mm: search.Point) -> bool:

@@ -51,8 +51,8 @@ def keep_drawn(cohort: Cohort, volume_id: str, drawn: Drawn) -> None:
     )  # fmt: skip
 
 
-def panel(cohort: Cohort, here: Place, found: Sequence[Found]) -> None:
-    """A button that opens the list of kept points and measurements."""
+def panel(cohort: Cohort, here: Place, found: Sequence[Found]) -> int:
+    """A button that opens the list of kept points and measurements. Returns how many are kept."""
     kept, refused = on_disk.read(cohort)
     for sentence in [*refused, *st.session_state.pop(SAID, [])]:
         st.warning(plain(sentence))
@@ -70,6 +70,7 @@ def panel(cohort: Cohort, here: Place, found: Sequence[Found]) -> None:
         if uploaded:
             content = uploaded.getvalue()
             st.button("Import", on_click=_import, args=(cohort, here.volume, uploaded.name, content))
+    return len(kept)
 
 
 def found_places(found: Sequence[Found]) -> tuple[Place, ...]:

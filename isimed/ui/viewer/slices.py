@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from isimed.data.formats.volume import Volume
 
@@ -67,8 +67,9 @@ def slice_picture(
     draw.rectangle([x - half, y - half, x + half, y + half], outline=BOX_COLOUR, width=2)
     if letters:
         left, right = ("A", "P") if plane == "sagittal" else ("R", "L")
-        draw.text((4, height / 2 - 6), left, fill=(230, 230, 230))
-        draw.text((width - 11, height / 2 - 6), right, fill=(230, 230, 230))
+        font = ImageFont.load_default(max(10, width // 14))
+        draw.text((4, height / 2), left, fill=(230, 230, 230), font=font, anchor="lm")
+        draw.text((width - 4, height / 2), right, fill=(230, 230, 230), font=font, anchor="rm")
     return image
 
 

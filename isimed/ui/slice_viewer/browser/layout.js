@@ -20,7 +20,7 @@ export function rowLayout(grid, planes, width, { height = null, least = 260, mos
  * below gives way as well, so the planes lose less than the window. */
 export function heightIn(window, height, grows) {
   const more = window - USUAL;
-  return Math.max(LEAST * grows, height + grows * (more < 0 ? 0.85 * more : more));
+  return Math.max(LEAST * grows, height + grows * (more < 0 ? 0.65 * more : more));
 }
 
 /** Axial and coronal above, sagittal and the panel below; together at most `most` pixels tall, unless the panel's
