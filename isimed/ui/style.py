@@ -13,7 +13,8 @@ _ALL = """<style>
 [data-testid="stSidebarUserContent"] { padding: 0.8rem 0 1.5rem; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.55rem; }
 [data-testid="stSidebar"] [data-testid="stWidgetLabel"] { min-height: 0; margin-bottom: 0; }
-[data-testid="stMainBlockContainer"] { padding-inline: clamp(1.5rem, 3vw, 5rem); }
+[data-testid="stHeader"] { height: 2.4rem; background: transparent; }
+[data-testid="stMainBlockContainer"] { padding: 2.6rem clamp(1.5rem, 3vw, 5rem) 2rem; }
 </style>"""
 _FULL = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2.6rem 1.5rem 0.5rem; max-width: none; }

@@ -6,6 +6,7 @@ import pytest
 
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
+from isimed.explore.tables.ready_made import bring_embedded
 from tests.browser.test_embeddings import wait_for_map
 from tests.pages.test_train import past_run
 from tests.small import write_cohort
@@ -64,6 +65,8 @@ def app(streamlit_server, tmp_path_factory: pytest.TempPathFactory) -> str:
         cohort = Cohort.load("small")
         embed_cohort(cohort, checkpoint_for("demo-brain", cohort))
         past_run()
+        bring_embedded("demo-flair")
+        (home / "tour-taken").touch()
     return streamlit_server("app.py", env={"ISIMED_HOME": str(home)})
 
 
@@ -72,7 +75,11 @@ def test_nothing_is_cut_or_covered(app: str, page, size: tuple[int, int], tmp_pa
     page.set_viewport_size({"width": size[0], "height": size[1]})
     found = {}
     for name in PAGES:
-        page.goto(f"{app}/{name}?checkpoint=demo-brain")
+        page.goto(
+            f"{app}/{name}?cohort=demo-flair"
+            if name == "viewer"
+            else f"{app}/{name}?checkpoint=demo-brain&cohort=small"
+        )
         page.wait_for_function("() => document.querySelector('[data-testid=stMain]')?.innerText.length > 60")
         if name == "viewer":
             page.locator(".strip .picture").first.wait_for(timeout=120_000)
@@ -89,11 +96,11 @@ def test_nothing_is_cut_or_covered(app: str, page, size: tuple[int, int], tmp_pa
 
 
 def test_the_test_sees_what_is_cut(app: str, page) -> None:
-    page.goto(f"{app}/viewer?checkpoint=demo-brain")
+    page.goto(f"{app}/viewer?cohort=demo-flair")
     page.locator(".strip .picture").first.wait_for(timeout=120_000)
     page.locator(".planes").first.evaluate("node => { node.parentElement.style.height = '300px'; }")
     assert any("cut below" in line for line in page.evaluate(WRONG))
-    page.goto(f"{app}/embeddings?checkpoint=demo-brain")
+    page.goto(f"{app}/embeddings?checkpoint=demo-brain&cohort=small")
     wait_for_map(page, "map.count > 10")
     page.get_by_test_id("stMain").get_by_test_id("stSelectbox").first.evaluate("node => { node.style.width = '90px'; }")
     assert any("words cut" in line for line in page.evaluate(WRONG))

@@ -165,7 +165,7 @@ def test_a_link_carries_overlay_plane_and_window(viewer, browser):
     viewer.get_by_role("option", name="Likeness to the click").click()
     viewer.get_by_role("radio", name="Coronal").click()
     viewer.locator("canvas[data-plane=axial]").first.press("2")
-    viewer.wait_for_function("() => /layer=/.test(location.search) && /plane=coronal/.test(location.search)")
+    viewer.wait_for_function("() => /layer=/.test(location.search) && /plane=coronal/i.test(location.search)")
     viewer.wait_for_function("() => /window=/.test(location.search)")
     window = viewer.locator(".toolbar .window").first.inner_text()
     other = browser.new_page(viewport={"width": 1440, "height": 900})

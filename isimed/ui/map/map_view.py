@@ -146,7 +146,9 @@ def show_map(
         st.info("No crop passes the filter: widen it.")
         return
     selected = None if chosen is None else np.flatnonzero(np.isin(drawn, chosen.rows))
-    about = {"names": table.subject[drawn], "position": table.position[drawn], "selected": selected}
+    about = {
+        "names": table.subject[drawn], "position": table.position[drawn], "selected": selected, "look": look_now(),
+    }  # fmt: skip
     if three:
         colour = colour_of(view.colour, cohort, table, points, drawn)
         unit = unit_of(table, fitted)
@@ -168,6 +170,11 @@ def show_map(
         " ".join(map_words.said_of(view.kind, table, fitted, points, umap, rows=len(view.rows), shown=len(drawn)))
     )
     show_chosen(chosen, make_figure)
+
+
+def look_now() -> plots.Look:
+    """The colours of the theme that the reader chose."""
+    return plots.LIGHT if st.context.theme.type == "light" else plots.DARK
 
 
 def _places(

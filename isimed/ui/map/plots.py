@@ -17,7 +17,6 @@ from isimed.ui.map.colours import ENDS, Colour
 POINTS = 50_000  # drawn at most in flat maps
 POINTS_3D = 15_000
 NAMED_POINTS = 20_000  # up to here the hover also names the patient
-GROUND, PANEL, GRID, TEXT, GREY = "#0f1318", "#141a21", "#303845", "#e4e8ed", "#3c4653"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 HOVER = "sagittal %{customdata[0]}, coronal %{customdata[1]}, axial %{customdata[2]} mm<extra></extra>"
 CONFIG = {
@@ -29,6 +28,22 @@ CONFIG = {
 }
 Format = Literal["png", "svg", "html"]
 FORMATS: tuple[Format, ...] = ("png", "svg", "html")
+
+
+@dataclass(frozen=True)
+class Look:
+    """The colours of a theme: behind all, behind points, of lines, of words, of unlit points, behind the hover."""
+
+    ground: str
+    panel: str
+    grid: str
+    text: str
+    grey: str
+    hover: str
+
+
+DARK = Look("#0f1318", "#141a21", "#303845", "#e4e8ed", "#3c4653", "#202833")
+LIGHT = Look("#ffffff", "#f3f6f9", "#cdd5de", "#1c2530", "#c3cad3", "#e8edf2")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +71,7 @@ def map_figure(
     selected: NDArray | None = None,
     same_scale: bool = True,
     height: int = 490,
+    look: Look = DARK,
 ) -> go.Figure:
     """One map, or several side by side; point i is the same crop in each, so a lasso works in any.
 
@@ -79,7 +95,7 @@ def map_figure(
                 showlegend=False,
                 selectedpoints=None if selected is None else np.asarray(selected, dtype=np.int32),
                 selected={"marker": {"opacity": 1}},
-                unselected={"marker": {"color": GREY, "opacity": 0.35}},
+                unselected={"marker": {"color": look.grey, "opacity": 0.35}},
                 **hover,
             ),
             row=1,
@@ -90,7 +106,9 @@ def map_figure(
         figure.update_yaxes(title_text=plain_html(panel.labels[1]), title_standoff=4, row=1, col=number, **anchor)
         figure.update_xaxes(constrain="domain", row=1, col=number)
     _legend(figure, panels[0].colour)
-    figure.update_layout(dragmode="pan", **_look(height))  # Streamlit lets a point be clicked only while not drawing
+    figure.update_layout(
+        dragmode="pan", **_layout(height, look)
+    )  # Streamlit lets a point be clicked only while not drawing
     continuous = not all(panel.colour.legend for panel in panels)
     figure.update_layout(margin={"l": 10, "r": 10, "t": 54 if any(titles) else 32, "b": 92 if continuous else 44})
     return figure
@@ -105,27 +123,35 @@ def cloud_figure(
     position: NDArray,
     selected: NDArray | None = None,
     height: int = 560,
+    look: Look = DARK,
 ) -> go.Figure:
     """A map in 3D: (N, 3) places. Selected points keep their colour, the others turn grey."""
     lit = np.arange(len(places)) if selected is None else np.asarray(selected, dtype=np.int64)
     figure = go.Figure()
     if len(lit) < len(places):
         rest = np.setdiff1d(np.arange(len(places)), lit)
-        grey = {"color": GREY, "size": 2, "opacity": 0.3}
+        grey = {"color": look.grey, "size": 2, "opacity": 0.3}
         figure.add_trace(_cloud(places[rest], grey, hoverinfo="skip"))
     marker = _marker(colour, len(names), rows=lit, domain=(0, 1))
     marker |= {"size": 2.6, "opacity": 0.9}
     figure.add_trace(_cloud(places[lit], marker, **_hover(names[lit], position[lit])))
     _legend(figure, colour, go.Scatter3d)
-    axis = {"backgroundcolor": PANEL, "gridcolor": GRID, "color": TEXT, "showspikes": False}
+    axis = {"backgroundcolor": look.panel, "gridcolor": look.grid, "color": look.text, "showspikes": False}
     scene = {f"{a}axis": axis | {"title": {"text": plain_html(text)}} for a, text in zip("xyz", labels, strict=True)}
-    figure.update_layout(scene=scene | {"aspectmode": "data"}, **_look(height))
+    figure.update_layout(scene=scene | {"aspectmode": "data"}, **_layout(height, look))
     margin = {"l": 0, "r": 0, "t": 10, "b": 10 if colour.legend else 80}
     return figure.update_layout(margin=margin, legend={"y": 0.93})  # the legend below the buttons
 
 
 def axes_figure(
-    components: NDArray, position: NDArray, r: NDArray, matched: NDArray, *, unit: str = "", height: int = 620
+    components: NDArray,
+    position: NDArray,
+    r: NDArray,
+    matched: NDArray,
+    *,
+    unit: str = "",
+    height: int = 620,
+    look: Look = DARK,
 ) -> go.Figure:
     """PC1-3 against the three positions with r, as in the paper's Fig. 2b (arXiv 2410.16947); matched pairs stand out.
 
@@ -156,16 +182,16 @@ def axes_figure(
         low, high = ENDS[name]
         figure.update_xaxes(title_text=f"{name}, mm ({low} ← → {high})", row=3, col=n)
         figure.update_yaxes(title_text=f"PC{n}{unit}", row=n, col=1)
-    figure.update_layout(**_look(height))
+    figure.update_layout(**_layout(height, look))
     return figure.update_layout(margin={"l": 10, "r": 10, "t": 54, "b": 50})  # the buttons stand over the titles
 
 
-def matrix_figure(r: NDArray, matched: NDArray, *, height: int = 260) -> go.Figure:
+def matrix_figure(r: NDArray, matched: NDArray, *, height: int = 260, look: Look = DARK) -> go.Figure:
     """The 3×3 matrix of correlations, PCs in rows; matched pairs are framed."""
     figure = go.Figure(
         go.Heatmap(
             z=np.abs(r), text=[[f"{v:+.2f}" for v in row] for row in r], texttemplate="%{text}", zmin=0, zmax=1,
-            x=list(AXES), y=["PC1", "PC2", "PC3"], colorscale=[[0, PANEL], [1, "#2f86ad"]], showscale=False,
+            x=list(AXES), y=["PC1", "PC2", "PC3"], colorscale=[[0, look.panel], [1, "#2f86ad"]], showscale=False,
             hovertemplate="%{y}, %{x}: r = %{text}<extra></extra>",
         )
     )  # fmt: skip
@@ -174,7 +200,7 @@ def matrix_figure(r: NDArray, matched: NDArray, *, height: int = 260) -> go.Figu
                          line={"color": "#f2b84b", "width": 2})  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(side="top", showgrid=False)
-    figure.update_layout(**_look(height))
+    figure.update_layout(**_layout(height, look))
     return figure.update_layout(margin={"l": 10, "r": 10, "t": 30, "b": 10})
 
 
@@ -236,12 +262,12 @@ def _small(values: NDArray) -> NDArray[np.float32]:
     return np.ascontiguousarray(values, dtype=np.float32)
 
 
-def _look(height: int) -> dict:
-    axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID, "automargin": True}
+def _layout(height: int, look: Look) -> dict:
+    axis = {"gridcolor": look.grid, "zerolinecolor": look.grid, "linecolor": look.grid, "automargin": True}
     layout = go.Layout(
-        paper_bgcolor=GROUND, plot_bgcolor=PANEL, font={"color": TEXT, "family": FONT, "size": 12},
+        paper_bgcolor=look.ground, plot_bgcolor=look.panel, font={"color": look.text, "family": FONT, "size": 12},
         xaxis=axis, yaxis=axis, legend={"itemclick": False, "itemdoubleclick": False, "title": {"text": ""}},
-        hoverlabel={"bgcolor": "#202833", "font": {"color": TEXT}},
-        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#8b97a6", "activecolor": TEXT},
+        hoverlabel={"bgcolor": look.hover, "font": {"color": look.text}},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#8b97a6", "activecolor": look.text},
     )  # fmt: skip
     return {"template": go.layout.Template(layout=layout), "height": height, "uirevision": "map"}

@@ -7,6 +7,7 @@ the figure, which took seconds for 50,000 points without a graphics card.
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,6 @@ from isimed.ui.slice_viewer.voxel_server import publish
 
 SHADES = 256  # of a continuous scale
 STEPS = 65_535  # places between the ends of a panel's axis
-LOOK = {"ground": plots.GROUND, "panel": plots.PANEL, "grid": plots.GRID, "text": plots.TEXT, "grey": plots.GREY}
 
 _component = st.components.v2.component("isimed_point_map", js=loader("map.js"))
 
@@ -37,6 +37,7 @@ def point_map(
     selected: NDArray | None = None,
     same_scale: bool = True,
     height: int = 490,
+    look: plots.Look = plots.DARK,
     on_choose: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> None:
     """Show one map, or several side by side; point i is the same crop in each.
@@ -47,7 +48,8 @@ def point_map(
         key: the element's key, as of any Streamlit widget.
         selected: indices of the points that are lit; the others turn grey. None lights all.
         same_scale: 1 mm is as long across as up.
-        height: in pixels.
+        height: in pixels, in a window of a usual height.
+        look: the theme's colours.
         on_choose: called with the sorted indices of chosen points, none where a double click clears, before the
             page runs again.
     """
@@ -61,7 +63,7 @@ def point_map(
         "lit": None if selected is None else _source(_mask(selected, len(names))),
         "same_scale": same_scale,
         "height": height,
-        "look": LOOK,
+        "look": asdict(look),
         "legend": list(panels[0].colour.legend),
     }
 

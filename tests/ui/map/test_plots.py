@@ -69,7 +69,7 @@ def test_unselected_points_turn_grey_and_stay(table):
     figure = figure_of(table, colours.patient_colour(table), selected=[4, 9])
     trace = figure.data[0]
     assert list(trace.selectedpoints) == [4, 9]
-    assert trace.unselected.marker.color == plots.GREY
+    assert trace.unselected.marker.color == plots.DARK.grey
     assert len(trace.x) == len(table)
     assert figure_of(table, colours.patient_colour(table)).data[0].selectedpoints is None
 
