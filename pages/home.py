@@ -28,6 +28,7 @@ with words:
 with picture:
     st.image(
         str(paths.PACKAGE / "ui" / "home.jpg"),
+        alt="A click in the brain of one patient, and the same place in four others",
         caption="Left: a click beside the right ventricle. Right: the same place as found in four other patients; "
         "tumours are outlined. Scans: Medical Segmentation Decathlon (BraTS). They and this picture: CC BY-SA 4.0.",
     )

@@ -16,6 +16,11 @@ _ALL = """<style>
 [data-testid="stHeader"] { height: 2.4rem; background: transparent; }
 [data-testid="stMainBlockContainer"] { padding: 2.6rem clamp(1.5rem, 3vw, 5rem) 2rem; }
 </style>"""
+# Streamlit's own greys and its blue on a tint are too faint to be read by everybody (WCAG AA).
+_READABLE = {
+    "dark": "[data-selected=true] p { color: #8cc4e4; }",
+    "light": "[data-testid=stCaptionContainer], [data-testid=stImageCaption] { opacity: 0.75; }",
+}
 _FULL = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2.6rem 1.5rem 0.5rem; max-width: none; }
 [data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
@@ -41,6 +46,7 @@ _FULL = """<style>
 def put_on() -> None:
     """On every page, before anything else."""
     st.html(_ALL)
+    st.html(f"<style>{_READABLE.get(st.context.theme.type or '', '')}</style>")
 
 
 def full_width() -> None:

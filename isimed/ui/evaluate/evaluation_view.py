@@ -110,7 +110,7 @@ def worst_crops(result: Result, group: str, cohort: Cohort) -> None:
         )
         with column:
             off = f"{number(case['score'])} {case.get('unit', 'mm off')}"
-            st.image(picture, caption=f"{plain(case['subject'])} · {off}")
+            st.image(picture, caption=f"{plain(case['subject'])} · {off}", alt=f"Found in {case['subject']}")
             x, y, z = case["centre_mm"]
             if st.button(
                 "Open", key=f"{group}-{case['row']}", help=f"{plain(case['volume'])} at {x:g}, {y:g}, {z:g} mm"

@@ -101,7 +101,7 @@ def show_thumbnails(cohort: Cohort) -> None:
         _, arrays = facts_of(cohort, cohort.entry(volume), MemoryBudget())
         with columns[place % 3]:
             if arrays:
-                st.image(three_planes(arrays), caption=plain(volume), width="stretch")
+                st.image(three_planes(arrays), caption=plain(volume), alt=f"Three planes of {volume}", width="stretch")
             else:
                 st.caption(f"{plain(volume)}: not readable")
     st.caption("Radiological convention: the patient's right (R) is on the left of the picture.")
