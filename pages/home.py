@@ -19,12 +19,8 @@ with words:
         "in the body.\n\nClick a place in one patient, and it shows **the same anatomy in all the others**, with a "
         "distance in millimetres.\n\nThe maps and figures show what it learned, and where it fails."
     )
-    with st.container(horizontal=True):
-        if st.button("Click into a scan", type="primary", icon=":material/ads_click:"):
-            st.switch_page(page_file("viewer"))
-        if st.button("Take the tour", icon=":material/route:", help="Six steps, one minute."):
-            tour.begin()
-            st.switch_page(page_file("viewer"))
+    if st.button("Click into a scan", type="primary", icon=":material/ads_click:"):
+        st.switch_page(page_file("viewer"))
 with picture:
     st.image(
         str(paths.PACKAGE / "ui" / "home.jpg"),
@@ -67,6 +63,9 @@ with st.container(horizontal=True, vertical_alignment="center"):
         f"Now open: **{plain(cohort.name)}**, {patients}, {plain(cohort.modality)}. {paths.RESEARCH_ONLY}",
         width="stretch",
     )
+    if st.button("Take the tour", help="Six steps, one minute.", icon=":material/route:", type="tertiary"):
+        tour.begin()
+        st.switch_page(page_file("viewer"))
     wanted = [
         kind for kind, (label, help) in MORE.items()
         if kind not in cohort_names() and st.button(label, help=help, icon=":material/add:", type="tertiary")

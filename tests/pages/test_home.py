@@ -17,6 +17,7 @@ def test_three_sentences_and_one_button(cohort: Cohort) -> None:
     assert app.title[0].value == "Where in the body is this?"
     assert [button.label for button in app.button] == [
         "Click into a scan",
+        "Take the tour",
         "Add synthetic brains",
         "Add a chest CT demo",
     ]
