@@ -14,6 +14,8 @@ _ALL = """<style>
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.55rem; }
 [data-testid="stSidebar"] [data-testid="stWidgetLabel"] { min-height: 0; margin-bottom: 0; }
 [data-testid="stHeader"] { height: 2.4rem; background: transparent; }
+[data-testid="stHeader"], [data-testid="stToolbar"] { pointer-events: none; } /* what lies below its rim is clicked */
+[data-testid="stHeader"] button { pointer-events: auto; }
 [data-testid="stMainBlockContainer"] { padding: 2.6rem clamp(1.5rem, 3vw, 5rem) 2rem; }
 </style>"""
 # Streamlit's own greys and its blue on a tint are too faint to be read by everybody (WCAG AA).
