@@ -21,7 +21,7 @@ _ALL = """<style>
 # Streamlit's own greys and its blue on a tint are too faint to be read by everybody (WCAG AA).
 _READABLE = {
     "dark": "[data-selected=true] p { color: #8cc4e4; }",
-    "light": "[data-testid=stCaptionContainer], [data-testid=stImageCaption] { opacity: 0.75; }",
+    "light": "[data-testid=stCaptionContainer] { opacity: 0.75; } [data-testid=stImageCaption] { opacity: 1; }",
 }
 _FULL = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2.6rem 1.5rem 0.5rem; max-width: none; }
