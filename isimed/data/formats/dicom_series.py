@@ -23,6 +23,7 @@ TAGS = [
     "PhotometricInterpretation", "ImagePositionPatient",
 ]  # fmt: skip
 NOT_SCANS = ("SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "SR", "PR", "KO", "REG", "FID", "RWV", "DOC")
+OUTLINES = ("SEG", "RTSTRUCT")
 FEWEST_SLICES = 3
 
 logging.getLogger("pydicom").setLevel(logging.ERROR)
@@ -102,7 +103,10 @@ def scan_files(files: Iterable[Path], progress: Callable[[int], None] | None = N
         if header is None:
             continue
         uid, modality = text(header, "SeriesInstanceUID"), text(header, "Modality")
-        if modality in NOT_SCANS or "Rows" not in header or "Columns" not in header:
+        if modality in OUTLINES:
+            named = "it is `organs` or `tumour` of its scan in dataset.json"
+            skipped.append((path, f"{path} holds outlines (DICOM {modality}), no image: {named}."))
+        elif modality in NOT_SCANS or "Rows" not in header or "Columns" not in header:
             skipped.append((path, f"{path} is a DICOM {modality or 'object'} without an image: nothing to read in it."))
         elif not uid:
             skipped.append((path, f"{path} names no series (SeriesInstanceUID): export it again."))

@@ -37,8 +37,10 @@ def format_of(path: Path) -> Format:
     """
     refuse_missing(path)
     name = path.name.lower()
-    if path.is_dir() or name.endswith(".zip") or is_dicom(path):
+    if path.is_dir() or name.endswith(".zip"):
         return DICOM
+    if is_dicom(path):
+        return OUTLINES if _holds_outlines(path) else DICOM
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty: copy or export it again.")
     for known in BY_SUFFIX:
@@ -61,6 +63,22 @@ def _is_bare_dicom(path: Path) -> bool:
     from isimed.data.formats.dicom_series import read_header
 
     return read_header(path, ["Rows"]) is not None
+
+
+def _holds_outlines(path: Path) -> bool:
+    from isimed.data.formats.dicom_labels import holds_outlines
+
+    return holds_outlines(path)
+
+
+def _read_outlines(path: Path, channel: int | None, series: str | None) -> Raw:
+    from isimed.data.formats.dicom_labels import read_outlines
+
+    return read_outlines(path)
+
+
+def _outlines_shape(path: Path) -> tuple[int, ...]:
+    return _read_outlines(path, None, None).array.shape
 
 
 def _read_itk(path: Path, channel: int | None, series: str | None) -> Raw:
@@ -107,5 +125,6 @@ NIFTI = Format(
 )
 ITK = Format((*NRRD_SUFFIXES, *META_SUFFIXES), _read_itk, _itk_shape, _itk_files)
 DICOM = Format((), _read_dicom, _dicom_shape, _dicom_files)
+OUTLINES = Format((), _read_outlines, _outlines_shape, lambda path, series: [path])
 BY_SUFFIX = (NIFTI, ITK)  # a new format is a row here
 VOLUME_SUFFIXES = tuple(suffix for known in BY_SUFFIX for suffix in known.suffixes)
