@@ -214,7 +214,7 @@ def _frame(
     volume: Volume, encoded: Encoded, cursor: list[float] | None, field_mm: float | None, *, narrow: bool
 ) -> tuple[Sequence[float], Sequence[float]]:
     if cursor and field_mm:
-        return frame_around(volume, cursor, field_mm)
+        return frame_around(volume, cursor, field_mm, encoded.frame)
     return narrowed(volume, encoded.frame, GRID_LEAST_MM) if narrow else encoded.frame
 
 

@@ -1,5 +1,7 @@
 """Places and windows as the browser gets them: in voxels, and in plain numbers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -13,9 +15,18 @@ def cursor_voxel_of(volume: Volume, mm: ArrayLike | None, voxel: ArrayLike | Non
     return None if voxel is None else np.asarray(voxel, dtype=float).tolist()
 
 
-def frame_around(volume: Volume, cursor: list[float], field_mm: float) -> tuple[list[float], list[float]]:
-    half = field_mm / volume.spacing / 2
-    return (cursor - half + 0.5).tolist(), (cursor + half - 0.5).tolist()
+def frame_around(
+    volume: Volume, cursor: list[float], field_mm: float, frame: tuple[Sequence[float], Sequence[float]]
+) -> tuple[list[float], list[float]]:
+    """A frame of some mm around a place, moved so that it shows the body and not the black beside it.
+
+    Where the body is smaller than the field it stands in the middle, whole.
+    """
+    first, last = (np.asarray(end, dtype=float) for end in frame)
+    size = field_mm / volume.spacing
+    middle = np.clip(cursor, np.minimum(first - 0.5 + size / 2, (first + last) / 2),
+                     np.maximum(last + 0.5 - size / 2, (first + last) / 2))  # fmt: skip
+    return (middle - size / 2 + 0.5).tolist(), (middle + size / 2 - 0.5).tolist()
 
 
 def narrowed(volume: Volume, frame: tuple[list[int], list[int]], least_mm: float) -> tuple[list[float], list[float]]:

@@ -38,7 +38,8 @@ def slice_picture(
         modality: CT gets the soft-tissue window (40/400 HU), everything else percentiles 1-99.
         window: the values drawn black and white, instead of the modality's.
         width: of the picture in pixels; the height follows from the spacing.
-        field_mm: show only the square of so many mm around the point, so that pictures are of one scale.
+        field_mm: show only a square of so many mm, so that pictures are of one scale: around the point, but moved to
+            show the scan and not the black beside it.
         letters: whether the picture says which side is which; if not, whoever shows it must.
     """
     across, up = PLANE_AXES[plane]
@@ -52,7 +53,9 @@ def slice_picture(
     spacing = volume.spacing
     mm = np.array([volume.shape[across] * spacing[across], volume.shape[up] * spacing[up]])
     place = mm - (voxel[[across, up]] + 0.5) * spacing[[across, up]]  # of the point, from the picture's upper left
-    low_mm, size_mm = (place - field_mm / 2, np.full(2, field_mm)) if field_mm else (np.zeros(2), mm)
+    size_mm = np.full(2, field_mm) if field_mm else mm
+    spare = mm - size_mm
+    low_mm = np.clip(place - size_mm / 2, np.minimum(spare / 2, 0), np.maximum(spare, spare / 2))
     height = max(1, round(width * size_mm[1] / size_mm[0]))
     shown = np.concatenate([low_mm, low_mm + size_mm]) / np.tile(spacing[[across, up]], 2)
     extent = tuple(map(float, shown))

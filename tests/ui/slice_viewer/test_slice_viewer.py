@@ -269,15 +269,24 @@ def test_a_grid_leaves_out_what_makes_a_body_wider_than_tall():
     assert payload.narrowed(wide, small, 300.0) == small  # 200 mm wide, 35 tall
 
 
-@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
-def test_a_picture_of_a_field_has_the_place_in_its_middle_and_the_same_scale(plane):
-    voxels = np.zeros((40, 50, 60), np.float32)
+@pytest.mark.parametrize(("plane", "x", "y"), [("axial", 73, 28.5), ("coronal", 73, 19.25), ("sagittal", 28.5, 19.25)])
+def test_a_picture_of_a_field_shows_the_body_and_not_the_black_beside_it(plane, x, y):
+    voxels = np.zeros((40, 50, 60), np.float32)  # 80, 150 and 90 mm: two are smaller than the field, one is cut
     at = np.array([8, 40, 50])
     voxels[tuple(slice(v - 1, v + 2) for v in at)] = 1
     volume = Volume(voxels, np.diag([2.0, 3.0, 1.5, 1.0]))
-    picture = slice_picture(volume, volume.to_mm(at), edge_mm=60, plane=plane, window=(0, 1), width=100, field_mm=100)
+    look = {"edge_mm": 20, "plane": plane, "window": (0, 1), "width": 100, "field_mm": 100, "letters": False}
+    picture = slice_picture(volume, volume.to_mm(at), **look)
     grey = np.asarray(picture.convert("L"))
     assert grey.shape == (100, 100)
-    assert grey[48:52, 48:52].min() > 200  # 100 pixels for 100 mm, the bright block is at least 4.5 mm
-    assert grey[40, 40] < 60
-    assert np.asarray(picture)[50, 20].tolist() == pytest.approx([255, 176, 32], abs=1)  # the box, 30 mm away
+    rows, columns = np.nonzero(grey > 220)
+    assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx((x, y), abs=1)  # a pixel is a millimetre
+    assert np.asarray(picture)[round(y), round(x - 10)].tolist() == pytest.approx([255, 176, 32], abs=1)  # its box
+
+
+def test_a_frame_around_a_place_stays_on_the_body_and_shows_a_small_one_whole():
+    volume = Volume(np.zeros((100, 60, 40), np.int8), np.diag([2.0, 2.0, 2.0, 1.0]))
+    body = ([10, 20, 0], [89, 39, 39])  # 160, 40 and 80 mm
+    first, last = payload.frame_around(volume, [12.0, 22.0, 30.0], 60.0, body)
+    assert (first, last) == ([10, 15, 10], [39, 44, 39])  # at its edge; in its middle; at its edge
+    assert payload.frame_around(volume, [50.0, 30.0, 20.0], 60.0, body)[0][0] == pytest.approx(35.5)  # around the place
