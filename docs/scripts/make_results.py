@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from docs.scripts import dense_tables
 from docs.scripts.ablation_plots import plot
 from isimed.evaluation.reporting import labels
 from isimed.evaluation.results.controls import column_label
@@ -95,6 +96,7 @@ def document() -> str:
         for name, result in results.items()
         if name.endswith("-ablations")
     ]
+    parts += dense_tables.tables()
     parts += [TRAININGS, *costs(sorted((DOCS / "results" / "trainings").glob("*/*.json"))), ""]
     parts += [section(result, f"{name}.json") for name, result in results.items()]
     return "\n".join(parts)

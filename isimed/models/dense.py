@@ -17,7 +17,7 @@ from torch.nn import functional as F
 STRIDE = 2  # voxels between features
 MULTIPLE = 16  # of voxels, that each axis of what goes in has to have
 WIDTHS = (48, 96, 128, 128)
-LARGEST = 6_000_000  # voxels of one pass: it takes about 230 bytes for each
+LARGEST = 5_000_000  # voxels of one pass: it takes about 230 bytes for each
 OVERLAP = 96  # voxels, of neighbouring tiles of a larger volume
 AIR = 8  # voxels of background around a volume's body, in the axial plane
 CT_WINDOWS_HU = ((-120.0, 200.0), (-1000.0, -500.0))  # soft tissue and lung

@@ -15,7 +15,7 @@ def app(streamlit_server, tmp_path_factory) -> str:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ISIMED_HOME", str(home))
-        register(write_cohort(tmp_path_factory.mktemp("source") / "small", patients=4, size=24))
+        register(write_cohort(tmp_path_factory.mktemp("source") / "small", patients=6, size=24))
         embed_cohort(Cohort.load("small"), write_dense())
     return streamlit_server("app.py", env={"ISIMED_HOME": str(home)})
 
@@ -39,6 +39,6 @@ def test_click_likeness_and_map(app: str, page, foreign_hosts) -> None:
     page.get_by_role("option", name="Likeness to the click").click()
     page.get_by_text("Latent distance").first.wait_for(timeout=LONG)
     page.goto(f"{app}/embeddings?cohort=small&checkpoint={NAME}")
-    page.get_by_text("crops of 4 patients").first.wait_for(timeout=LONG)
+    page.get_by_text("crops of 6 patients").first.wait_for(timeout=LONG)
     assert page.get_by_text("Something unexpected").count() == 0
     assert not foreign_hosts(page)
