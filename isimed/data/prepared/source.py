@@ -90,6 +90,20 @@ def digests_of(cohort: Cohort, entries: Iterable[Entry]) -> dict[str, str]:
         return dict(pool.map(one, entries))
 
 
+def all_but(digest: str, cohort: Cohort, entries: Iterable[Entry]) -> list[Entry]:
+    """The volumes that are not a given scan, whatever it is called: nobody is to find himself in others.
+
+    Args:
+        digest: the scan's, as `voxel_digest` gives it.
+
+    Raises:
+        InputError: a volume cannot be read.
+    """
+    entries = list(entries)
+    digests = digests_of(cohort, entries)
+    return [entry for entry in entries if digests[entry.id] != digest]
+
+
 def _kept(stamp: str) -> str:
     with suppress(OSError, UnicodeDecodeError):
         kept = _file(stamp).read_text(encoding="ascii")

@@ -1,12 +1,17 @@
 """Which network for a cohort: by how well it fits what the scans are, then by what the cards say."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.shipped import shipped_folder, shipped_names
+from isimed.data.prepared.source import digests_of
 from isimed.explore.one_scan.fit import Fit
 from isimed.explore.tables.embed import modality_fits
-from isimed.models.card import Card, checkpoint_names, find_checkpoint, read_card
+from isimed.models.card import Card, checkpoint_names, find_checkpoint, read_card, trained_on
 
+FIRST = 3  # scans of a cohort that tell whether a network saw it
 UNMEASURED = 2  # behind what does not fit: silence is no fit
 
 
@@ -61,7 +66,17 @@ def is_synthetic(card: Card) -> bool:
 
 
 def _its_own(card: Card, cohort: Cohort) -> bool:
-    return cohort.name in (card.cohort.get("name"), card.reference)
+    """Whether a cohort is the one that a network was trained on, or its reference: by what it holds, not by its name.
+
+    A part of the training cohort counts, told by its first scans: reading all of them would take minutes.
+    """
+    with suppress(InputError):  # a scan that cannot be read is no network's own
+        if cohort.name == card.reference and cohort.name in shipped_names():
+            return cohort.fingerprint == Cohort.load(shipped_folder(cohort.name)).fingerprint
+        if cohort.name == card.cohort.get("name"):
+            same = cohort.fingerprint == card.cohort.get("fingerprint")
+            return same or bool(trained_on(card, digests_of(cohort, cohort.volumes[:FIRST]).values()))
+    return False
 
 
 def _another_sequence(card: Card, cohort: Cohort | None) -> bool:

@@ -79,7 +79,7 @@ def label_scan(
         if checkpoint is None and (found := registered_in(scan, reference)):
             return Labelled(carried_labels(scan, found, progress=progress or silent), reference or body_reference())
         raise InputError(f"{seen[0].fit.sentence()} Labels from it would be wrong.")
-    reference, table = labelled_reference(network, reference)
+    reference, table = labelled_reference(network, reference, besides=scan)
     own = embed_prepared(scan.name, volume, network, progress=progress)
     both = Joined(own, table)
 

@@ -16,6 +16,7 @@ from isimed.data.cohorts.cohort import Cohort, cohort_names
 from isimed.data.formats.volume import Volume, read_volume
 from isimed.data.prepared import cache
 from isimed.data.prepared.preprocess import Prepared, prepare
+from isimed.data.prepared.source import all_but, voxel_digest
 from isimed.explore.one_scan.choose import is_synthetic, networks_for
 from isimed.explore.one_scan.fit import Fit
 from isimed.explore.one_scan.look import is_ct, look
@@ -174,7 +175,8 @@ def where(
         notes.append(f"Its training was on {of}; whether this scan is of that sequence is not measured.")
     organ = None
     if mm is not None:
-        known = labelled_reference(best.checkpoint, reference) if reference else any_reference(best.checkpoint)
+        table_of = partial(reference_table, best.checkpoint, besides=scan)
+        known = (reference, table_of(reference)) if reference else any_reference(best.checkpoint, besides=scan)
         if known is None:
             notes.append(f"No organ is named: {NO_REFERENCE.format(best.checkpoint.name)}.")
         else:
@@ -219,40 +221,47 @@ def _refuse_outside(scan: Volume, mm: ArrayLike) -> None:
         raise InputError(f"({place}) lies outside {scan.name}: give a place in scanner mm inside it.")
 
 
-def any_reference(checkpoint: Checkpoint) -> tuple[Cohort, Table] | None:
+def any_reference(checkpoint: Checkpoint, *, besides: Volume) -> tuple[Cohort, Table] | None:
     """The labelled cohort in ISIMED_HOME that is embedded with a network, the largest of several."""
     found = []
     for name in cohort_names():
         with suppress(InputError):
             cohort = Cohort.load(name)
-            found.append((cohort, reference_table(checkpoint, cohort)))
+            found.append((cohort, reference_table(checkpoint, cohort, besides=besides)))
     return max(found, key=lambda one: len(one[1].volumes), default=None)
 
 
-def labelled_reference(checkpoint: Checkpoint, reference: Cohort | None = None) -> tuple[Cohort, Table]:
+def labelled_reference(
+    checkpoint: Checkpoint, reference: Cohort | None = None, *, besides: Volume
+) -> tuple[Cohort, Table]:
     """A labelled cohort and its table under a network: the given one, else any.
+
+    Args:
+        besides: the scan that is looked up, which is not looked for in itself.
 
     Raises:
         InputError: it is no reference of this network, or there is none.
     """
     if reference is not None:
-        return reference, reference_table(checkpoint, reference)
-    known = any_reference(checkpoint)
+        return reference, reference_table(checkpoint, reference, besides=besides)
+    known = any_reference(checkpoint, besides=besides)
     if known is None:
         raise InputError(f"{NO_REFERENCE.format(checkpoint.name)}.")
     return known
 
 
-def reference_table(checkpoint: Checkpoint, reference: Cohort) -> Table:
-    """The table of a reference's labelled volumes under a network.
+def reference_table(checkpoint: Checkpoint, reference: Cohort, *, besides: Volume | None = None) -> Table:
+    """The table of a reference's labelled volumes under a network, but for the scan that is looked up.
 
     Raises:
         InputError: the cohort has no organs, or is not embedded with this network.
     """
-    labelled = [entry.id for entry in reference.volumes if entry.organs]
+    labelled = [entry for entry in reference.volumes if entry.organs]
     info = table_info(reference, checkpoint)
-    if labelled and info in tables_of(reference.name):
-        return open_table(info, labelled)
+    if info in tables_of(reference.name):
+        others = labelled if besides is None else all_but(voxel_digest(besides), reference, labelled)
+        if others:
+            return open_table(info, [entry.id for entry in others])
     raise InputError(
         f"{reference.name} is no reference yet: it needs organ labels, and "
         f"`isimed embed {reference.name} --checkpoint {checkpoint.name}`."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.prepared import cache
 from isimed.data.prepared.preprocess import Preparation, Prepared
+from isimed.data.prepared.source import all_but, digests_of
 from isimed.explore.tables.filters import Filter
 from isimed.explore.tables.joined import Joined, in_reference
 from isimed.explore.tables.store import Table
@@ -51,10 +52,17 @@ class Query:
     def table(self, own: Table, reference: Table | None = None) -> Table:
         """The table to search: the clicked cohort's, or the clicked volume's rows with those of the reference.
 
+        The same scan in the reference, whatever it is called there, is left out.
+
         Raises:
-            InputError: the two are of different networks or grids.
+            InputError: the two are of different networks or grids, or the reference holds nothing but the same scan.
         """
-        return own if self.reference is None or reference is None else Joined(own.only(self.volume), reference)
+        if self.reference is None or reference is None:
+            return own
+        clicked = digests_of(self.cohort, [self.cohort.entry(self.volume)])[self.volume]
+        embedded = map(self.reference.entry, reference.volumes)
+        others = [entry.id for entry in all_but(clicked, self.reference, embedded)]
+        return Joined(own.only(self.volume), reference.only(*others))
 
     def whose(self, volume: str) -> tuple[Cohort, Entry]:
         """The cohort and the entry of a volume that was found."""

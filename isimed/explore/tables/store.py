@@ -168,15 +168,17 @@ class Table:
         except KeyError:
             raise InputError(f"{volume} is not in the embedding table of {self.info.cohort}: embed it first.") from None
 
-    def only(self, volume: str) -> "Table":
-        """The table of one of its volumes.
+    def only(self, *volumes: str) -> "Table":
+        """The table of some of its volumes.
 
         Raises:
-            InputError: the volume is not in it.
+            InputError: one is not in it, or none is named.
         """
-        rows = self.rows(volume)
+        if not volumes:
+            raise InputError(f"No volume of {self.info.cohort} is left to look in.")
+        rows = np.concatenate([np.arange(len(self))[self.rows(volume)] for volume in volumes])
         if self.files:
-            return Table(self.info, files=[self.files[self.volumes.index(volume)]])
+            return Table(self.info, files=[self.files[self.volumes.index(volume)] for volume in volumes])
         return Table(self.info, {name: column[rows] for name, column in self._columns.items()})
 
     @cached_property

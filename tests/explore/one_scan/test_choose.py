@@ -8,14 +8,17 @@ import pytest
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.shipped import shipped_folder
+from isimed.data.prepared.source import digests_of
+from isimed.explore.one_scan import choose, profile
 from isimed.explore.one_scan import describe as describing
-from isimed.explore.one_scan import profile
 from isimed.explore.one_scan.choose import fitting_checkpoints, has_its_own, networks_for
 from isimed.explore.one_scan.describe import best_checkpoint, describe, described
 from isimed.explore.one_scan.fit import Fit
 from isimed.explore.one_scan.look import judge_of
 from isimed.explore.one_scan.profile import make_profile, read_profile
 from isimed.explore.one_scan.where import Description
+from isimed.models.card import Card
 from isimed.models.checkpoint import open_checkpoint
 from tests.small import write_cohort
 
@@ -24,8 +27,9 @@ def fit(name: str, times: float) -> Fit:
     return Fit(name, times <= 1, 50.0, times, 1.0, 0.95)
 
 
-def of(name: str, modality: str, *, synthetic: bool = False) -> Cohort:
-    return cast(Cohort, SimpleNamespace(name=name, modality=modality, synthetic=synthetic))
+def of(name: str, modality: str, *, synthetic: bool = False, fingerprint: str = "of mine") -> Cohort:
+    about = SimpleNamespace(name=name, modality=modality, synthetic=synthetic, fingerprint=fingerprint, volumes=[])
+    return cast(Cohort, about)
 
 
 def test_the_network_that_opens_first_was_trained_on_such_data_and_knows_millimetres() -> None:
@@ -58,9 +62,29 @@ def test_a_real_scan_is_not_compared_with_networks_of_synthetic_patients() -> No
 
 
 def test_an_unusual_patient_does_not_take_its_own_network_from_a_cohort() -> None:
-    heads = of("headneck-ct", "CT")
+    heads = of("headneck-ct", "CT", fingerprint="5662053312b235fc")
     assert has_its_own(heads)
     assert fitting_checkpoints(heads, [fit("headneck-ct-dense", 1.1), fit("demo-ct", 0.9)])[0] == "headneck-ct-dense"
+
+
+def test_a_cohort_that_merely_has_the_name_of_the_training_is_measured_like_any_other(tmp_path: Path) -> None:
+    for name in ("headneck-ct", "demo-flair"):
+        assert not has_its_own(Cohort.load(write_cohort(tmp_path / name, patients=1, name=name)))
+    assert not has_its_own(of("mine", "CT", fingerprint="5662053312b235fc"))
+    assert has_its_own(Cohort.load(shipped_folder("demo-flair")))
+
+
+def test_a_part_of_the_training_is_known_by_its_voxels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cohort = Cohort.load(write_cohort(tmp_path / "part", patients=2, name="whole"))
+    (digest, _) = digests_of(cohort, cohort.volumes).values()
+    card = Card(name="a", method="isimed", cohort={"name": "whole", "fingerprint": "", "voxels": {"train": [digest]}})
+    monkeypatch.setattr(choose, "checkpoint_names", lambda: ["a"])
+    monkeypatch.setattr(choose, "find_checkpoint", lambda name: tmp_path)
+    monkeypatch.setattr(choose, "read_card", lambda folder: card)
+    assert has_its_own(cohort)
+    first, second = (cohort.path(entry.image) for entry in cohort.volumes)
+    first.write_bytes(second.read_bytes())
+    assert not has_its_own(Cohort.load(cohort.root))
 
 
 @pytest.fixture

@@ -80,6 +80,5 @@ def test_one_new_scan_alone_finds_its_place_in_those_that_came(tmp_path: Path) -
     assert start is not None
     found = locate(Cohort.load(tmp_path), "brain-flair", "patient", start.mm, refine=False)
     assert {one.volume.split("/")[0] for one in found} == {"demo-flair"}
-    assert len(found) == 8
-    assert found[0].volume == "demo-flair/BRATS_484"  # it is this patient, after all
-    assert np.linalg.norm(np.subtract(found[0].mm, start.mm)) < 3
+    assert len(found) == 7
+    assert "demo-flair/BRATS_484" not in {one.volume for one in found}  # that is this very scan, under another name
