@@ -16,6 +16,7 @@ from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.outcome import Outcome
 from isimed.evaluation.sampling.organ_places import Places, organ_places
 from isimed.evaluation.statistics.bootstrap import Figure, Statistic, bootstrap
+from isimed.evaluation.statistics.scores import auc
 from isimed.evaluation.tasks.task import Group, Sample, Task
 from isimed.evaluation.transfer.registration import affine_transform, carry
 from isimed.evaluation.transfer.transfers import (
@@ -106,6 +107,11 @@ def _figures(
     context: Context, found: Transferred, places: list[Places], transfers: list[Transfer], subjects: list[str]
 ) -> Outcome:
     outcome = landmark_outcome(found.refined, places, transfers, subjects, before_mm=found.before, seed=context.seed)
+    if found.cut is not None:
+        absent, beyond = found.cut.absent, found.cut.beyond_mm
+        owner = np.array(subjects)[found.cut.target]
+        told = bootstrap(owner, lambda rows: {"absent_auc": auc(absent[rows], beyond[rows])}, seed=context.seed)
+        outcome.figures["landmarks"] |= told
     for case in outcome.details["worst"]["landmarks"]:
         case["volume"] = context.entries[case.pop("number")].id
     return outcome
@@ -198,7 +204,7 @@ TASK = Task(
     controls={"body_box": body_box, "affine_registration": affine_registration},
     lacks=lacks_landmarks,
     needs="organs",
-    version=3,
+    version=4,
     groups={
         "landmarks": Group(
             "Landmark transfer", unit="mm", bars=("coarse_median_mm", "agreed_median_mm", "median_mm", "mean_mm")
@@ -216,6 +222,7 @@ TASK = Task(
         "within_10mm": "within 10 mm",
         "within_20mm": "within 20 mm",
         "left_right_confusion": "left-right confusion",
+        "absent_auc": "AUC of landmarks that half a scan does not show",
     },
     headlines=(("landmarks", "median_mm"),),
 )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from isimed.data.prepared.preprocess import Prepared
 from isimed.evaluation.context.context import Context
 from isimed.evaluation.sampling.organ_places import Places
+from isimed.evaluation.transfer.halves import Halves, in_halves
 from isimed.explore.search.locate import locate
 from isimed.explore.search.refine import sharpen
 from isimed.explore.search.retrieve import code_at, nearest_in_others
@@ -51,10 +52,12 @@ class Transferred:
     Attributes:
         refined: (T, 3) after the voxels were compared.
         before: earlier steps by name, (T, 3) each.
+        cut: what is said of landmarks in halves of the targets, see ``isimed.evaluation.transfer.halves``.
     """
 
     refined: NDArray[np.float64]
     before: dict[str, NDArray[np.float64]]
+    cut: Halves | None = None
 
 
 def searched(
@@ -90,7 +93,8 @@ def searched(
             steps[name].append(found.mm)
         context.advance(EMBEDDING + (1 - EMBEDDING) * (number + 1) / len(transfers))
     by_step = {name: np.array(mm) for name, mm in steps.items()}
-    return Transferred(by_step.pop("refined"), by_step)
+    cut = in_halves(table, [volumes[name] for name in ids], ids, places, [(t.source, t.target) for t in transfers])
+    return Transferred(by_step.pop("refined"), by_step, cut)
 
 
 def mapped(

@@ -78,12 +78,24 @@ def correspondence(table: Table, source: str, target: str) -> Correspondence:
     """The map between two volumes of a table, kept for the next query."""
     here, there = table.rows(source), table.rows(target)
     scores = components_of(table).scores[:, :CODE_COMPONENTS]
-    codes, places = _thin(scores[here]), _thin(table.centre_mm[here])
-    target_codes, target_places = scores[there], table.centre_mm[there].astype(np.float64)
-    some_codes, some_places = _thin(target_codes), _thin(target_places)
-    forward, away_there = local_map(codes, target_codes, target_places)
-    back, away_here = local_map(some_codes, scores[here], table.centre_mm[here].astype(np.float64))
-    x, y = np.concatenate([places, back]), np.concatenate([forward, some_places])
+    return fit_correspondence(scores[here], table.centre_mm[here], scores[there], table.centre_mm[there])
+
+
+def fit_correspondence(
+    codes: NDArray, places: NDArray, target_codes: NDArray, target_places: NDArray
+) -> Correspondence:
+    """The map between two sets of crops.
+
+    Args:
+        codes, target_codes: (N, K) and (M, K) leading components of the codes.
+        places, target_places: (N, 3) and (M, 3) scanner mm.
+    """
+    source_places, target_places = places.astype(np.float64), target_places.astype(np.float64)
+    some, some_places = _thin(codes), _thin(source_places)
+    some_targets, some_target_places = _thin(target_codes), _thin(target_places)
+    forward, away_there = local_map(some, target_codes, target_places)
+    back, away_here = local_map(some_targets, codes, source_places)
+    x, y = np.concatenate([some_places, back]), np.concatenate([forward, some_target_places])
     shown = _shown(np.concatenate([away_there, away_here]))
     x, y = x[shown], y[shown]
     return Correspondence(robust_affine(x, y), x, y)
