@@ -19,14 +19,16 @@ import psutil
 
 from isimed.core import paths
 from isimed.core.errors import InputError
-from isimed.core.files import write_json
+from isimed.core.files import write_file, write_json
 from isimed.training.optimise.allocator import ALLOCATOR_SETTINGS
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.runs import slurm
 from isimed.training.runs.folder import Run
 from isimed.training.runs.preflight import preflight
 from isimed.training.runs.status import Status
+from isimed.training.runs.stopping import STOP_FILE
 
+ASKS_BY_SIGNAL = os.name == "posix"  # elsewhere a signal kills: there the file alone asks
 GONE_WITHIN_S = 22.0
 
 _children: list[subprocess.Popen] = []
@@ -120,6 +122,7 @@ def start(run: Run) -> None:
     if at_work(run):
         raise InputError(f"{run.id} is being worked on already: stop it first.")
     (run.folder / "job.json").unlink(missing_ok=True)
+    (run.folder / STOP_FILE).unlink(missing_ok=True)
     run.write_status(Status(step=said.step, total_steps=said.total_steps, epoch=said.epoch, best=said.best))
     try:
         if run.config.on == "slurm":
@@ -174,7 +177,7 @@ def stop(run: Run, *, wait_s: float = GONE_WITHIN_S) -> None:
     if job := _slurm_job(run):
         slurm.cancel(job, wait_s=wait_s)
     elif worker := process(run):
-        _stop_process(worker, wait_s)
+        _stop_process(run, worker, wait_s)
     _call_stopped(run)
 
 
@@ -194,15 +197,18 @@ def _slurm_job(run: Run) -> str | None:
     return run.job.get("slurm_job") if run.config.on == "slurm" else None
 
 
-def _stop_process(worker: psutil.Process, wait_s: float) -> None:
+def _stop_process(run: Run, worker: psutil.Process, wait_s: float) -> None:
+    write_file(run.folder / STOP_FILE, "")
     try:
-        worker.terminate()
+        if ASKS_BY_SIGNAL:
+            worker.terminate()
         psutil.wait_procs([worker], timeout=wait_s)
         if _alive(worker):
             _kill_group(worker)
             worker.wait(5)
     except (psutil.NoSuchProcess, psutil.TimeoutExpired):
         pass
+    (run.folder / STOP_FILE).unlink(missing_ok=True)
     _reap()
 
 
@@ -236,11 +242,12 @@ def _call_stopped(run: Run) -> None:
 
 def _kill_group(worker: psutil.Process) -> None:
     try:
-        if os.getpgid(worker.pid) == worker.pid:  # a session of its own, started by `start`
+        if hasattr(os, "killpg") and os.getpgid(worker.pid) == worker.pid:  # a session of its own, started by `start`
             os.killpg(worker.pid, signal.SIGKILL)
         else:
-            worker.kill()
-    except ProcessLookupError:
+            for one in (*worker.children(recursive=True), worker):
+                one.kill()
+    except (ProcessLookupError, psutil.NoSuchProcess):
         pass
 
 

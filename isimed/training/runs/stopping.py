@@ -4,24 +4,31 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+STOP_FILE = "stop"  # in a run's folder while it is asked to stop
 GRACE_S = 12.0  # for the step that is being worked on; saving takes a few more; gone within 25
 
 
 class StopRequest:
-    """Turns SIGTERM and SIGINT into a question that the loop asks after each step.
+    """Turns SIGTERM, SIGINT and a file into a question that the loop asks after each step.
 
     After ``GRACE_S`` seconds without an answer ``at_last`` is called in a thread (to save what the last whole
     step left) and the process exits.
     """
 
-    def __init__(self) -> None:
-        self.asked = False
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._signalled = False
         self.at_last: Callable[[], None] = lambda: None
         self._timer: threading.Timer | None = None
         self._before: dict[int, Any] = {}
+
+    @property
+    def asked(self) -> bool:
+        return self._signalled or (self._file is not None and self._file.exists())
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
@@ -42,8 +49,8 @@ class StopRequest:
             self._timer.cancel()
 
     def _on_signal(self, *_: Any) -> None:
-        if not self.asked:
-            self.asked = True
+        if not self._signalled:
+            self._signalled = True
             self._timer = threading.Timer(GRACE_S, self._leave)
             self._timer.daemon = True
             self._timer.start()

@@ -45,7 +45,7 @@ from isimed.training.runs.preflight import preflight
 from isimed.training.runs.resume import restore, save_state
 from isimed.training.runs.run_log import Report, RunLog, describe
 from isimed.training.runs.status import Status
-from isimed.training.runs.stopping import StopRequest
+from isimed.training.runs.stopping import STOP_FILE, StopRequest
 
 SAVE_EVERY_S = 60.0
 
@@ -78,7 +78,7 @@ def execute(run: Run, *, report: Report | None = None) -> Status:
     first = fabric.is_global_zero
     device, why = choose_device(config.device)
     log = RunLog(run, report, writes=first)
-    with StopRequest() as stop, _only_worker(run) if first else nullcontext():
+    with StopRequest(run.folder / STOP_FILE) as stop, _only_worker(run) if first else nullcontext():
         try:
             with failures_in_words(log):
                 if first:

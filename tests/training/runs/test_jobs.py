@@ -80,6 +80,20 @@ def test_two_runs_of_a_server_that_is_killed(cohort: Cohort) -> None:
     assert dead.step >= stopped.step
 
 
+@pytest.mark.slow
+def test_a_run_is_stopped_without_signals_where_there_are_none(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "ASKS_BY_SIGNAL", False)
+    run = Run.create(tiny(cohort, epochs=5000))
+    jobs.start(run)
+    jobs.wait(run, "running", seconds=LONG)
+    jobs.stop(run)
+    ended = jobs.status(run)
+    assert (ended.state, ended.resumable) == ("stopped", True)
+    assert (run.folder / "checkpoints" / "last").is_dir()
+    assert not (run.folder / "stop").exists()
+    assert jobs.process(run) is None
+
+
 def test_a_waiting_run_can_be_stopped(cohort: Cohort) -> None:
     from isimed.training.runs.device_queue import turn
 
