@@ -2,8 +2,8 @@
 
     python docs/scripts/make_pictures.py http://localhost:8501
 
-The app runs already, with the demo cohorts made and embedded. Needs playwright and Debian's chromium. Where a picture
-shows demo-flair, it is under CC BY-SA 4.0 as these scans are, and carries their credit.
+The app runs already, with the demo cohorts made and embedded, the tour skipped and no point kept. Needs playwright and
+Debian's chromium. Where a picture shows demo-flair, it is under CC BY-SA 4.0 as these scans are, and carries their credit.
 """
 
 import argparse
@@ -40,23 +40,35 @@ def main() -> None:
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
-        page = browser.new_page(viewport=SIZE)
+        page = browser.new_page(viewport=SIZE, color_scheme="dark")
         for name in options.only:
             if name == CLICK:
-                take_click(browser.new_page(viewport=SIZE, device_scale_factor=2), options.address, options.wait_s)
+                take_click(
+                    browser.new_page(viewport=SIZE, color_scheme="dark", device_scale_factor=2),
+                    options.address,
+                    options.wait_s,
+                )
                 continue
             page.goto(f"{options.address}/{PAGES[name]}")
             page.get_by_test_id("stMain").wait_for(timeout=60_000)
-            page.wait_for_timeout(options.wait_s * 1000)
+            wait_until_drawn(page, options.wait_s)
             page.screenshot(path=PICTURES / f"{name}.png")
         browser.close()
+
+
+def wait_until_drawn(page: Page, wait_s: float) -> None:
+    """At least some seconds, and until nothing runs or is grey any more."""
+    page.wait_for_timeout(wait_s * 1000)
+    for still in ("stStatusWidget", "stSkeleton"):
+        page.wait_for_function(f"() => !document.querySelector('[data-testid={still}]')", timeout=120_000)
+    page.wait_for_timeout(2_000)
 
 
 def take_click(page: Page, address: str, wait_s: float) -> None:
     """The clicked slice, and beside it the four best matches with what is said of them."""
     page.goto(f"{address}/{PAGES['viewer']}")
     page.locator(".strip .picture").first.wait_for(timeout=120_000)
-    page.wait_for_timeout(wait_s * 1000)
+    wait_until_drawn(page, wait_s)
     boxes = [one.bounding_box() for one in page.locator("canvas[data-plane=axial]").all()]
     clicked, *matches = [box for box in boxes if box]
     left, top = min(box["x"] for box in matches), min(box["y"] for box in matches) - HEADER

@@ -175,7 +175,7 @@ def test_a_link_carries_overlay_plane_and_window(viewer, browser):
     other.locator(".readout .mm").first.wait_for()
     assert other.locator(".toolbar .window").first.inner_text() == window
     assert other.locator("canvas[data-plane=coronal]").count() > 1
-    assert other.get_by_text("Likeness to the click").first.is_visible()
+    other.get_by_label("Opacity of").first.wait_for()
     other.locator("canvas[data-plane=axial]").first.press("0")
     assert other.locator(".toolbar .window").first.inner_text() != window
     other.close()
