@@ -3,7 +3,7 @@
     python docs/scripts/make_pictures.py http://localhost:8501
 
 The app runs already, with the demo cohorts made and embedded, the tour skipped and no point kept. Needs playwright and
-Debian's chromium. Where a picture shows demo-flair, it is under CC BY-SA 4.0 as these scans are, and carries their credit.
+Debian's chromium. Where a picture shows demo-flair, it is under CC BY-SA 4.0 as they are, with their credit.
 """
 
 import argparse
