@@ -111,11 +111,13 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert "usage" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("method", ["isimed", "isimed-dense"])
 def test_train_embed_locate(
-    cohort: Cohort, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    method: str, cohort: Cohort, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(cohort.root)
-    assert main(["train", "dataset.json", "--name", "mine", *TINY]) == 0
+    options = ["--method", method, "--largest-window", "32"]
+    assert main(["train", "dataset.json", "--name", "mine", *options, *TINY]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["state"] == "finished"
     run = Run.find(summary["run"])

@@ -15,6 +15,7 @@ import pytest
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.explore.tables.store import table_folder, tables_of
+from isimed.models.checkpoint import load_checkpoint
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.runs import jobs, slurm
 from isimed.training.runs.folder import Run
@@ -65,6 +66,13 @@ def until_gone(run: Run) -> None:
     while jobs.at_work(run):
         assert time.monotonic() < deadline, jobs.status(run)
         time.sleep(0.2)
+
+
+def test_a_dense_network_is_trained_by_a_job(cohort: Cohort, cluster: None) -> None:
+    run = jobs.submit(on_slurm(cohort, method="isimed-dense", epochs=1, largest_window=32))
+    assert jobs.wait(run, "finished", seconds=LONG).step == 2
+    until_gone(run)
+    assert load_checkpoint(run.id).encoder.is_dense
 
 
 def test_the_whole_life_in_slurm(cohort: Cohort, cluster: None) -> None:
