@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.studies.carried import carry, figures
+from benchmarks.studies.carried import WAYS, carry, figures
 from isimed import losses
 from isimed.core import paths
 from isimed.core.files import write_file, write_json
@@ -204,6 +204,9 @@ def write(file: Path, folder: Path, config: TrainConfig) -> None:
         rows.append({
             "row": name, "says": ROWS[name].says, "steps": row["steps"], "within": row["within"],
             "figures": {key: figure.to_json() for key, figure in found[name].items()},
+            "half_less_whole": {
+                way: difference(found[name][f"{way}_half_mm"], found[name][f"{way}_whole_mm"]).to_json() for way in WAYS
+            },
             "beside_full": {key: difference(found[name][key], figure).to_json() for key, figure in beside.items()},
         })  # fmt: skip
     options = config.model_dump(mode="json", exclude={"cohort"}, exclude_defaults=True)

@@ -62,17 +62,18 @@ def _landmarks(found: dict[str, Any]) -> str:
 
 
 def _ablation(found: dict[str, Any]) -> str:
-    keys = [f"{way}_{part}_mm" for part in ("whole", "half") for way in ("nearest", "agreed")]
-    header = ["", *(key.replace("_mm", ", mm").replace("_", ", ") for key in keys), "Spearman within", "whole, beside"]
+    keys = [f"{way}_{part}_mm" for way in ("nearest", "agreed") for part in ("whole", "half")]
+    titles = [key.replace("_mm", ", mm").replace("_", ", ") for key in keys]
+    header = ["", *titles, "nearest, half less whole", "Spearman within", "whole, beside", "half, beside"]
     rows = []
     for row in found["rows"]:
         beside = row["beside_full"]
-        differences = [_told(key, beside[key], sign=True) if beside else "" for key in (keys[0], keys[2])]
+        differences = [_told(key, beside[key], sign=True) if beside else "" for key in keys[:2]]
         told = [_told(key, row["figures"][key]) for key in keys]
-        rows.append([row["says"], *told, f"{row['within']['spearman']:.2f}", *differences])
-    return "\n".join(
-        [ABLATION.format(steps=f"{found['rows'][0]['steps']:,}"), *_markdown([*header, "half, beside"], rows), ""]
-    )
+        less = _told("mm", row["half_less_whole"]["nearest"], sign=True)
+        rows.append([row["says"], *told, less, f"{row['within']['spearman']:.2f}", *differences])
+    said = ABLATION.format(steps=f"{found['rows'][0]['steps']:,}")
+    return "\n".join([said, *_markdown(header, rows), ""])
 
 
 def _told(key: str, figure: dict[str, Any], *, sign: bool = False) -> str:

@@ -30,7 +30,9 @@ and its baseline: [evaluation](evaluation.md). Trainings, also those that did no
 
 In parentheses: 95 % interval, patients drawn with replacement, all their crops with them.
 These are percentiles of the draws, which isimed no longer shows: for few patients, as the 5 of `brain-flair`, they are
-[too narrow](evaluation.md).
+[too narrow](evaluation.md). In these evaluations the map between two scans that landmarks go by ("what all codes agree
+on", and what is compared from there) is one of the whole body; it is now fitted around the place, which moves them by
+1 to 3 mm ([search](search.md#what-was-tried)).
 """
 TRAININGS = """## What the trainings cost
 
