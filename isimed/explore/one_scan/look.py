@@ -64,9 +64,7 @@ class Look:
         """The misfit of the scan flipped along each of ``FLIPS``."""
         misfits = [self.fit.misfit]
         for axes in FLIPS[1:]:
-            image, body = np.flip(self.volume.image, axes).copy(), np.flip(self.volume.body, axes).copy()
-            over = replace(self.volume, image=image, body=body, labels={})
-            crops = sample_crops(self.judge, over, count=self.profile.info.crops)[1]
+            crops = sample_crops(self.judge, turned_over(self.volume, axes), count=self.profile.info.crops)[1]
             misfits.append(scan_misfit(self.profile.misfit(crops)))
         return misfits
 
@@ -74,6 +72,12 @@ class Look:
     def region(self) -> str | None:
         """From which organ to which, told from the level of the crops; else what the card says."""
         return region_of(self.profile, self.looks) or self.checkpoint.card.region or None
+
+
+def turned_over(volume: Prepared, axes: tuple[int, ...]) -> Prepared:
+    """A scan flipped along some axes, as if its header were wrong."""
+    image, body = np.flip(volume.image, axes).copy(), np.flip(volume.body, axes).copy()
+    return replace(volume, image=image, body=body, labels={})
 
 
 def judge_of(checkpoint: Checkpoint) -> Checkpoint:

@@ -19,9 +19,9 @@ from isimed.data.prepared.preprocess import Prepared, prepare
 from isimed.data.prepared.source import all_but, voxel_digest
 from isimed.explore.one_scan.choose import is_synthetic, networks_for
 from isimed.explore.one_scan.fit import Fit
-from isimed.explore.one_scan.look import is_ct, look
+from isimed.explore.one_scan.look import FLIPS, axes_by_fit, is_ct, look, turned_over
 from isimed.explore.one_scan.registered import Registered, body_reference, region_of, register
-from isimed.explore.search.align import PREPARATION
+from isimed.explore.search.align import PREPARATION, align
 from isimed.explore.search.locate import Location, from_table, with_notes
 from isimed.explore.search.retrieve import check_point, code_at
 from isimed.explore.search.whereabouts import organ_vote
@@ -159,12 +159,12 @@ def where(
         check_point(best.volume, mm, reach_mm=card.crop_mm / 2)
     fits, notes = tuple(one.fit for one in seen), []
     if not best.fit.fits:
+        if checkpoint is None and (found := registered_in(scan)):  # quicker than the network turned over
+            return _by_registration(about, fits, found, mm)
         if checkpoint is None and len(fits) == 1:
             notes.append("No other network here is for such scans.")
         if over := best.fits_turned_over:
             notes.append(f"It may lie the wrong way round (reversed: {over}): check its header's orientation.")
-        elif checkpoint is None and (found := registered_in(scan)):
-            return _by_registration(about, fits, found, mm)
         if mm is not None:
             notes.append("No organ is named: a network that does not fit would name a wrong one.")
         return about(fits, notes=tuple(notes))
@@ -203,14 +203,18 @@ def _by_registration(
     about: Callable[..., Description], fits: tuple[Fit, ...], found: Sequence[Registered], mm: ArrayLike | None
 ) -> Description:
     """What the labelled scans say in which a scan was found."""
-    names, organ = tuple(one.volume for one in found), None
+    names, organ, likest = tuple(one.volume for one in found), None, found[0]
+    over = [align(turned_over(likest.scan, axes), likest.target).score for axes in FLIPS[1:]]
+    axes = axes_by_fit([1 - score for score in (likest.alignment.score, *over)])
+    if axes.startswith("reversed"):
+        return about(fits, notes=(f"It may lie the wrong way round ({axes}): check its header's orientation.",))
     notes = [f"Found without a network, by registration, in {' and '.join(names)}: rough, look at the pictures."]
     if mm is not None:
         places = {place.volume: place.mm for one in found if not (place := one.locate(mm)).note}
         organ = named(organ_vote(places, {one.volume: one.target for one in found}), found[0].names)
         if organ is None:
             notes.append("No labelled organ is near this place in the reference.")
-    return about(fits, region_of(found), None, organ, tuple(notes), registered=names)
+    return about(fits, region_of(found), axes, organ, tuple(notes), registered=names)
 
 
 def _refuse_outside(scan: Volume, mm: ArrayLike) -> None:

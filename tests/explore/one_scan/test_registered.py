@@ -1,6 +1,7 @@
 """A trunk that no network knows, found in the labelled ones that came along: which part it is, and what lies where."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from isimed.data.cohorts.cohort import Cohort
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import prepare
 from isimed.explore.one_scan import registered
+from isimed.explore.one_scan.look import turned_over
 from isimed.explore.one_scan.registered import Registered, body_reference, carried_labels, region_of, register
-from isimed.explore.one_scan.where import registered_in
+from isimed.explore.one_scan.where import Description, _by_registration, registered_in
 from isimed.explore.search.align import PREPARATION, align
 from isimed.explore.search.field import Field
 
@@ -90,3 +92,15 @@ def align_to_nothing() -> registered.Alignment:
 
 def test_what_is_no_ct_is_not_registered() -> None:
     assert registered_in(Volume(np.ones((40, 40, 40), np.float32), np.eye(4), name="mri")) == []
+
+
+def test_a_trunk_upside_down_is_told_and_no_organ_is_named(pair: Registered) -> None:
+    about = partial(Description, kind="CT")
+    right = _by_registration(about, (), [pair], None)
+    assert right.axes == "plausible"
+    assert right.registered == ("torso/upper",)
+    over = turned_over(pair.scan, (2,))
+    wrong = replace(pair, scan=over, alignment=align(over, pair.target))
+    said = _by_registration(about, (), [wrong], pair.scan.box_centre_mm)
+    assert any("wrong way round (reversed: inferior-superior)" in note for note in said.notes)
+    assert (said.organ, said.region, said.registered) == (None, None, ())
