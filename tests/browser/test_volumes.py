@@ -59,7 +59,7 @@ def test_a_patient_is_corrected_in_the_table_before_anything_is_written(page, ma
     assert not (home / "cohorts/clinic").exists()
     page.get_by_role("button", name="Import", exact=True).click()
     page.get_by_text("2 volumes of 1 patients").first.wait_for()
-    page.get_by_text("Nothing is written yet").wait_for(state="detached")
+    page.get_by_text("Nothing is written yet").first.wait_for(state="detached")
     cohort = Cohort.load("clinic")
     assert cohort.subjects == ["anna"]
     assert [bool(entry.organs) for entry in cohort.volumes] == [True, True]
@@ -77,7 +77,7 @@ def test_an_import_opens_what_it_is_and_the_answer_finds_it_open(page, made, str
     page.get_by_text("Nothing is written yet").wait_for()
     page.get_by_role("button", name="Import", exact=True).click()
     what = page.get_by_role("tab", name="What it is")
-    page.get_by_text("Nothing is written yet").wait_for(state="detached")
+    page.get_by_text("Nothing is written yet").first.wait_for(state="detached")
     page.get_by_text("Which network fits: how far").wait_for(timeout=90_000)  # seen, not only there
     assert what.get_attribute("aria-selected") == "true"
     page.get_by_role("tab", name="Pictures").click()
