@@ -30,4 +30,4 @@ result = evaluation_job.latest(cohort, KIND, Comparison)
 if result is not None:
     show_comparison(result, evaluation_job.latest(cohort, "evaluate", Result))
 elif job is None:
-    st.info("Choose two checkpoints and press Compare.", icon=":material/compare:")
+    st.info(f"{'Choose two checkpoints, then' if len(names) < 2 else 'Now'} press Compare.", icon=":material/compare:")

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from isimed.core.text import plain
 
 T = TypeVar("T")
 KEPT = 12
+LEAST_SHARE, LEAST_SECONDS = 0.02, 3.0  # of a work that is done before the rest can be told
 PATIENCE = 1.5  # seconds until a progress bar is worth the flicker
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ class Work:
         text: what is being done.
         error: one sentence, or empty.
         finished: also where it failed.
+        first_report: seconds on the clock that never goes back, and the share that was there then.
         stop: set to end it at its next step.
     """
 
@@ -42,6 +45,20 @@ class Work:
     error: str = ""
     finished: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
+    first_report: tuple[float, float] | None = None
+
+    def time_left(self) -> str:
+        """About how long it still takes, in words; "" until that can be told."""
+        if self.first_report is None:
+            return ""
+        begun, had = self.first_report  # what was there before took no time now
+        gone, made = time.monotonic() - begun, self.share - had
+        if gone < LEAST_SECONDS or made < LEAST_SHARE:
+            return ""
+        seconds = gone * (1 - self.share) / made
+        return (
+            f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {max(5, round(seconds, -1)):.0f} s left"
+        )
 
     @property
     def share(self) -> float:
@@ -97,6 +114,7 @@ def _run(work: Work, job: Callable) -> None:
         if work.stop.is_set():
             raise Stopped
         work.done, work.total = done, total
+        work.first_report = work.first_report or (time.monotonic(), work.share)
 
     def say(text: str) -> None:
         work.text = text
@@ -132,7 +150,7 @@ def show(key: str, work: Work, text: str, *, again: str = "Try again") -> None:
             st.rerun()
         return
     row = st.container(horizontal=True, vertical_alignment="center")
-    row.progress(work.share, plain(text))
+    row.progress(work.share, plain(" · ".join(filter(None, [text.rstrip("."), work.time_left()]))))
     can_stop = work.total > 0  # at its next step: one that reports none has none
     if can_stop and row.button("Stop", key=f"stop-{key}", icon=":material/stop:", disabled=work.stop.is_set()):
         work.stop.set()

@@ -35,7 +35,7 @@ from isimed.explore.tables.store import (
 from isimed.models.card import UNTRAINED, find_checkpoint
 from isimed.models.checkpoint import Checkpoint
 from isimed.training.runs.folder import Run
-from isimed.ui import background
+from isimed.ui import background, link
 from isimed.ui.described import before_choosing
 
 FIRST, DEMO, CHEST = "demo-flair", "demo-brain", "demo-ct"
@@ -49,10 +49,11 @@ def choose_cohort() -> Cohort:
     if not cohort_names():
         bring_embedded(FIRST)
     names = cohort_names()
-    wanted = (st.session_state.get("cohort") or st.query_params.get("cohort"), FIRST, DEMO, names[0])
+    wanted = (link.wished("cohort", st.session_state.get("cohort")), FIRST, DEMO, names[0])
     index = next(names.index(name) for name in wanted if name in names)
     name = st.sidebar.selectbox("Cohort", names, index=index, help="Add cohorts on the Volumes page.")
-    st.session_state["cohort"] = st.query_params["cohort"] = name
+    st.session_state["cohort"] = name
+    link.write(cohort=name)
     cohort = load_cohort(name)
     if cohort.synthetic:
         st.sidebar.caption("Synthetic patients.", help=plain(cohort.description))
@@ -97,7 +98,7 @@ def choose_checkpoint(cohort: Cohort) -> Checkpoint:
 
     What was chosen by itself for one cohort is no wish for the next.
     """
-    preferred = st.session_state.get("checkpoint") or st.query_params.get("checkpoint")
+    preferred = link.wished("checkpoint", st.session_state.get("checkpoint"))
     of, name = st.session_state.get(BY_ITSELF, ("", ""))
     if preferred == name and of != cohort.name:
         preferred = None
@@ -108,7 +109,8 @@ def choose_checkpoint(cohort: Cohort) -> Checkpoint:
     if preferred not in names:
         st.session_state[BY_ITSELF] = (cohort.name, names[0])
     name = st.sidebar.selectbox("Checkpoint", names, index=index, help="What the network was trained with.")
-    st.session_state["checkpoint"] = st.query_params["checkpoint"] = name
+    st.session_state["checkpoint"] = name
+    link.write(checkpoint=name)
     return checkpoint(cohort, name)
 
 

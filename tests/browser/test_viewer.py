@@ -62,6 +62,20 @@ def test_a_click_searches_and_the_link_follows(viewer, foreign_hosts):
     assert foreign_hosts(viewer) == set()
 
 
+def test_back_goes_back_to_the_place_before(viewer):
+    place, said = viewer.url, viewer.locator(".readout .mm").first.inner_text()
+    box = viewer.locator("canvas[data-plane=axial]").first.bounding_box()
+    viewer.locator("canvas[data-plane=axial]").first.click(position={"x": box["width"] * 0.6, "y": box["height"] * 0.4})
+    viewer.wait_for_function("(before) => location.href !== before", arg=place, timeout=60_000)
+    viewer.mouse.move(0, 0)
+    viewer.get_by_test_id("stStatusWidget").wait_for(state="hidden")
+    viewer.go_back()
+    viewer.wait_for_timeout(1000)
+    viewer.get_by_test_id("stStatusWidget").wait_for(state="hidden")
+    assert viewer.url == place
+    assert viewer.locator(".readout .mm").first.inner_text() == said
+
+
 def test_linked_patients_scroll_along_without_a_rerun(viewer):
     asked = len(viewer.requested)
     first, other = viewer.locator("canvas[data-plane=axial]").first, viewer.locator("canvas[data-plane=axial]").nth(1)

@@ -30,6 +30,17 @@ def test_a_job_runs_once_and_its_result_is_kept():
     assert (work.share, work.text) == (0.25, "Counting")
 
 
+@pytest.mark.parametrize(
+    ("before", "done", "seconds", "words"),
+    [(0, 25, 20, "about 60 s left"), (50, 60, 30, "about 2 min left"), (0, 1, 60, ""), (0, 50, 1, ""),
+     (0, 99, 500, "about 10 s left")],
+)  # fmt: skip
+def test_the_time_left_is_told_from_what_was_made_since_the_work_began(monkeypatch, before, done, seconds, words):
+    work = background.Work(done=done, total=100, first_report=(1000.0, before / 100))
+    monkeypatch.setattr(background.time, "monotonic", lambda: 1000.0 + seconds)
+    assert work.time_left() == words
+
+
 def test_stop_ends_a_job_at_its_next_step():
     begun, go = threading.Event(), threading.Event()
 

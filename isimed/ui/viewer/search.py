@@ -20,7 +20,7 @@ from isimed.explore.search.retrieve import code_at, code_in, nearest_in_each
 from isimed.explore.tables.joined import Joined
 from isimed.explore.tables.store import Table
 from isimed.models.card import Card
-from isimed.ui import background, state
+from isimed.ui import background, link, state
 
 CURSOR = "cursor"
 FIT = "search_fit"  # the switch, in the session
@@ -31,7 +31,8 @@ SHOWN = 20  # the best matches, whose scans are opened anyway
 def choose_point(cohort: Cohort, card: Card) -> tuple[str, Point]:
     """The volume and the point that are looked at: chosen here, on another page, or by a link."""
     ids = [entry.id for entry in cohort.volumes]
-    cursor = st.session_state.get(CURSOR) or cursor_from_url(dict(st.query_params))
+    in_link = cursor_from_url(dict(st.query_params))
+    cursor = in_link if link.has_moved("volume", "mm") else st.session_state.get(CURSOR) or in_link
     start = cohort.start if cohort.start and cohort.start.volume in ids else None
     first = start.volume if start else ids[0]
     volume_id = cursor["volume"] if cursor and cursor["volume"] in ids else first
@@ -45,8 +46,7 @@ def choose_point(cohort: Cohort, card: Card) -> tuple[str, Point]:
     else:
         point = _start(cohort, volume_id, card)
     set_point(volume_id, point)
-    st.query_params["volume"] = volume_id
-    st.query_params["mm"] = ",".join(f"{value:.1f}" for value in point)
+    link.write(volume=volume_id, mm=",".join(f"{value:.1f}" for value in point))
     return volume_id, point
 
 
