@@ -62,18 +62,23 @@ def test_a_click_searches_and_the_link_follows(viewer, foreign_hosts):
     assert foreign_hosts(viewer) == set()
 
 
-def test_back_goes_back_to_the_place_before(viewer):
-    place, said = viewer.url, viewer.locator(".readout .mm").first.inner_text()
-    box = viewer.locator("canvas[data-plane=axial]").first.bounding_box()
-    viewer.locator("canvas[data-plane=axial]").first.click(position={"x": box["width"] * 0.6, "y": box["height"] * 0.4})
-    viewer.wait_for_function("(before) => location.href !== before", arg=place, timeout=60_000)
-    viewer.mouse.move(0, 0)
-    viewer.get_by_test_id("stStatusWidget").wait_for(state="hidden")
-    viewer.locator(".readout .mm").filter(has_not_text=said).first.wait_for()
-    viewer.go_back()
-    viewer.locator(".readout .mm").filter(has_text=said).first.wait_for(timeout=60_000)
-    viewer.wait_for_timeout(500)  # nothing puts the later place back
-    assert viewer.url == place
+def test_back_goes_back_to_the_place_before(app, page):
+    page.set_default_timeout(60_000)
+    page.goto(f"{app}/viewer")
+    page.locator(".strip .picture").first.wait_for(timeout=180_000)
+    page.locator(".readout .mm").first.wait_for()
+    page.wait_for_function("() => /mm=/.test(location.search)")
+    place, said = page.url, page.locator(".readout .mm").first.inner_text()
+    canvas = page.locator("canvas[data-plane=axial]").first
+    box = canvas.bounding_box()
+    canvas.click(position={"x": box["width"] * 0.6, "y": box["height"] * 0.35})
+    page.wait_for_function("(before) => location.href !== before", arg=place)
+    page.mouse.move(0, 0)
+    page.locator(".readout .mm").filter(has_not_text=said).first.wait_for()
+    page.go_back()
+    page.locator(".readout .mm").filter(has_text=said).first.wait_for()
+    page.wait_for_timeout(500)  # nothing puts the later place back
+    assert page.url == place
 
 
 def test_linked_patients_scroll_along_without_a_rerun(viewer):
