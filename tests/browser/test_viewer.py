@@ -64,7 +64,7 @@ def test_a_click_searches_and_the_link_follows(viewer, foreign_hosts):
 
 def test_back_goes_back_to_the_place_before(app, page):
     page.set_default_timeout(60_000)
-    page.goto(f"{app}/viewer")
+    page.goto(f"{app}/viewer?cohort=small&checkpoint=untrained")
     page.locator(".strip .picture").first.wait_for(timeout=180_000)
     page.locator(".readout .mm").first.wait_for()
     page.wait_for_function("() => /mm=/.test(location.search)")
