@@ -1,6 +1,7 @@
 """Fixtures for all tests: a home of their own, real data where there is some."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,13 @@ from isimed.data.cohorts.cohort import Cohort
 from tests.small import write_cohort
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-quic",
+    "--no-first-run",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,3 +49,29 @@ def shared() -> Path:
 def cohort(tmp_path: Path) -> Cohort:
     """Three small patients with tumours, spacing 4 mm."""
     return Cohort.load(write_cohort(tmp_path / "cohort"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium: one a session, since Playwright runs once in a process."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A window of 1440×900 that remembers what it asked for in ``page.requested``."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    page.requested = []
+    page.on("request", lambda request: page.requested.append(request.url))
+    page.on("websocket", lambda socket: page.requested.append(socket.url))
+    yield page
+    context.close()

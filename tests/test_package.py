@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import browser, page  # noqa: F401 - fixtures
 from tests.browser.test_first_minute import open_and_click
 from tests.conftest import REPOSITORY
 
@@ -98,7 +97,7 @@ def wait_for(app: str) -> None:
     pytest.fail("the app did not start")
 
 
-def test_the_installed_app_answers_a_click(app: str, page) -> None:  # noqa: F811
+def test_the_installed_app_answers_a_click(app: str, page) -> None:
     wait_for(app)
     open_and_click(f"http://{app}", page)
 

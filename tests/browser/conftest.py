@@ -1,11 +1,10 @@
 """A real Streamlit server and a real Chromium, for the tests that need the wire.
 
-Fixtures: `browser` (session), `page` (1440×900, remembers what it asked for in ``page.requested``),
+Fixtures: those of `tests/conftest.py`, and
 `streamlit_server` (a factory: script path and environment -> base URL, stopped after the test module).
 """
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,37 +17,6 @@ from urllib.parse import urlparse
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM_ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-quic",
-    "--no-first-run",
-]
-
-
-@pytest.fixture(scope="session")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser):
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    page.requested = []
-    page.on("request", lambda request: page.requested.append(request.url))
-    page.on("websocket", lambda socket: page.requested.append(socket.url))
-    yield page
-    context.close()
 
 
 def other_hosts(page) -> set[str]:
