@@ -145,12 +145,13 @@ def show(key: str, work: Work, text: str, *, again: str = "Try again") -> None:
     """How far a work is, with a button to stop it; or why it ended, with a button to go on. For a fragment."""
     if work.error:
         st.error(plain(work.error))
-        if st.button(again, key=f"again-{key}"):
-            forget(key)
+        if st.button(again, key=f"again-{key}", on_click=forget, args=(key,)):
             st.rerun()
         return
     row = st.container(horizontal=True, vertical_alignment="center")
     row.progress(work.share, plain(" · ".join(filter(None, [text.rstrip("."), work.time_left()]))))
     can_stop = work.total > 0  # at its next step: one that reports none has none
-    if can_stop and row.button("Stop", key=f"stop-{key}", icon=":material/stop:", disabled=work.stop.is_set()):
-        work.stop.set()
+    if can_stop:  # a callback, since the page that looks again may end the run that the click began
+        row.button(
+            "Stop", key=f"stop-{key}", icon=":material/stop:", on_click=work.stop.set, disabled=work.stop.is_set()
+        )

@@ -185,19 +185,27 @@ def _state(status: Status) -> None:
 
 
 def _buttons(run: Run, status: Status) -> None:
+    """What a click does is a callback: a run of the page that looks again may end the one that the click began."""
     stop, resume, copy, use = st.columns(4)
-    if stop.button("Stop", disabled=not status.active or status.state == "stopping", width="stretch"):
-        _try(jobs.stop_soon, run, "Saving and stopping; it is gone within 25 seconds.")
-    if resume.button("Resume", disabled=not status.resumable, width="stretch"):
-        _try(jobs.resume, run, "Going on from the last checkpoint.")
-        st.rerun()
-    if copy.button("Duplicate with changes", on_click=duplicate, args=(run,), width="stretch"):
-        st.rerun()  # all of the page, not the fragment alone
+    saving = (jobs.stop_soon, run, "Saving and stopping; it is gone within 25 seconds.")
+    can_stop = status.active and status.state != "stopping"
+    stop.button("Stop", on_click=_try, args=saving, disabled=not can_stop, width="stretch")
+    again = (jobs.resume, run, "Going on from the last checkpoint.")
+    resumed = resume.button("Resume", on_click=_try, args=again, disabled=not status.resumable, width="stretch")
+    copied = copy.button("Duplicate with changes", on_click=duplicate, args=(run,), width="stretch")
     ready = (run.best / "checkpoint.json").is_file()
     about = None if ready else "There is a checkpoint after the first validation."
-    if use.button("Use this checkpoint", type="primary", disabled=not ready, help=about, width="stretch"):
-        _use(run)
-        st.rerun()
+    used = use.button(
+        "Use this checkpoint",
+        type="primary",
+        on_click=_use,
+        args=(run,),
+        disabled=not ready,
+        help=about,
+        width="stretch",
+    )
+    if resumed or copied or used:
+        st.rerun()  # all of the page, not the fragment alone
 
 
 def _use(run: Run) -> None:
