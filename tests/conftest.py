@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
         if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker("cluster")
+
+
+def pytest_sessionfinish() -> None:
+    """Wait for work that pages left behind: torch aborts a process that ends while a thread imports it."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("isimed: "):
+            thread.join(60)
 
 
 @pytest.fixture(autouse=True)

@@ -91,7 +91,7 @@ def start(key: str, job: Callable[[Progress, Say], Any]) -> Work:
     work = works.get(key)
     if work is None:
         works[key] = work = Work()
-        threading.Thread(target=_run, args=(work, job), daemon=True).start()
+        threading.Thread(target=_run, args=(work, job), daemon=True, name=f"isimed: {key[:40]}").start()
     works.move_to_end(key)
     while len(works) > KEPT and next(iter(works.values())).finished.is_set():
         works.popitem(last=False)

@@ -128,6 +128,7 @@ def _load_checkpoint(name: str, like: str | None, changed: int, fingerprint: str
     chosen = checkpoint_for(name, _cohort, like=pattern, lazily=True)
     timer = threading.Timer(AFTER_FIRST_VIEW, _read_network, [chosen])
     timer.daemon = True
+    timer.name = "isimed: network"
     timer.start()
     return chosen
 
