@@ -57,7 +57,7 @@ def _landmarks(found: dict[str, Any]) -> str:
         for name, one in clock.items()
     )
     load = f"at a load of {found['machine']['load_before'][0]:.0f}"
-    said = f"One scan of middling size, {threads} threads, the least of 5 turns on a machine {load}: {seconds}."
+    said = f"One scan of middling size, {threads} threads, the least of some turns on a machine {load}: {seconds}."
     return "\n".join([LANDMARKS.format(**found["about"]), *_markdown(header, rows), "", said, ""])
 
 

@@ -17,12 +17,11 @@ _ALL = """<style>
 [data-testid="stHeader"], [data-testid="stToolbar"] { pointer-events: none; } /* what lies below its rim is clicked */
 [data-testid="stHeader"] button { pointer-events: auto; }
 [data-testid="stMainBlockContainer"] { padding: 2.6rem clamp(1.5rem, 3vw, 5rem) 2rem; }
+/* Streamlit's own greys and its blue on a tint are too faint to be read by everybody (WCAG AA). */
+[data-selected=true] p { color: light-dark(currentColor, #8cc4e4); }
+[data-testid=stCaptionContainer] { opacity: 0.75; }
+[data-testid=stImageCaption] { opacity: 1; }
 </style>"""
-# Streamlit's own greys and its blue on a tint are too faint to be read by everybody (WCAG AA).
-_READABLE = {
-    "dark": "[data-selected=true] p { color: #8cc4e4; }",
-    "light": "[data-testid=stCaptionContainer] { opacity: 0.75; } [data-testid=stImageCaption] { opacity: 1; }",
-}
 _FULL = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2.6rem 1.5rem 0.5rem; max-width: none; }
 [data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
@@ -46,9 +45,11 @@ _FULL = """<style>
 
 
 def put_on() -> None:
-    """On every page, before anything else."""
+    """On every page, before anything else.
+
+    The theme is not asked for here: a page that asks stops looking again by itself (`st.fragment(run_every=…)`).
+    """
     st.html(_ALL)
-    st.html(f"<style>{_READABLE.get(st.context.theme.type or '', '')}</style>")
 
 
 def full_width() -> None:

@@ -20,7 +20,7 @@ from isimed.ui.state import load_cohort
 from isimed.ui.train.curves import HELP, curves
 from isimed.ui.train.form import fill_form
 
-VIEW, RUN, PROBLEM = "train_view", "train_run", "train_problem"
+VIEW, RUN, PROBLEM, CHANGED = "train_view", "train_run", "train_problem", "train_changed"
 NEW, RUNS = "New training", "Runs"
 LOOK_EVERY_S = 2.0
 GIGABYTE = 1e9
@@ -158,6 +158,8 @@ def run_panel(run: Run, compared: Sequence[Run]) -> None:
 
 
 def _run_panel(run: Run, compared: Sequence[Run], *, moving: bool) -> None:
+    if st.session_state.pop(CHANGED, False):
+        st.rerun()  # all of the page, not the fragment alone: whether it looks again by itself is decided there
     status = jobs.status(run)
     _state(status)
     _buttons(run, status)
@@ -191,11 +193,12 @@ def _buttons(run: Run, status: Status) -> None:
     can_stop = status.active and status.state != "stopping"
     stop.button("Stop", on_click=_try, args=saving, disabled=not can_stop, width="stretch")
     again = (jobs.resume, run, "Going on from the last checkpoint.")
-    resumed = resume.button("Resume", on_click=_try, args=again, disabled=not status.resumable, width="stretch")
-    copied = copy.button("Duplicate with changes", on_click=duplicate, args=(run,), width="stretch")
+    resume.button("Resume", on_click=_try, args=again, disabled=not status.resumable, width="stretch")
+    if copy.button("Duplicate with changes", on_click=duplicate, args=(run,), width="stretch"):
+        st.rerun()  # all of the page
     ready = (run.best / "checkpoint.json").is_file()
     about = None if ready else "There is a checkpoint after the first validation."
-    used = use.button(
+    use.button(
         "Use this checkpoint",
         type="primary",
         on_click=_use,
@@ -204,18 +207,18 @@ def _buttons(run: Run, status: Status) -> None:
         help=about,
         width="stretch",
     )
-    if resumed or copied or used:
-        st.rerun()  # all of the page, not the fragment alone
 
 
 def _use(run: Run) -> None:
     """The other pages open this checkpoint, on the cohort that it was trained on where that has a name there."""
     st.session_state["checkpoint"] = run.id
+    st.session_state[CHANGED] = True
     if run.config.cohort in cohort_names():
         st.session_state["cohort"] = run.config.cohort
 
 
 def _try(action: Callable[[Run], None], run: Run, said: str) -> None:
+    st.session_state[CHANGED] = True
     try:
         action(run)
         st.toast(said)
