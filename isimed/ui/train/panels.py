@@ -152,14 +152,13 @@ def _row(run: Run) -> dict[str, object]:
 
 
 def run_panel(run: Run, compared: Sequence[Run]) -> None:
-    """State, buttons, curves and log of a run; looks again every two seconds while anything moves."""
-    moving = any(jobs.status(one).active for one in (run, *compared))
-    st.fragment(_run_panel, run_every=LOOK_EVERY_S if moving else None)(run, compared, moving=moving)
+    """State, buttons, curves and log of a run; looks again every two seconds, also where nothing moves yet."""
+    st.fragment(_run_panel, run_every=LOOK_EVERY_S)(run, compared)
 
 
-def _run_panel(run: Run, compared: Sequence[Run], *, moving: bool) -> None:
+def _run_panel(run: Run, compared: Sequence[Run]) -> None:
     if st.session_state.pop(CHANGED, False):
-        st.rerun()  # all of the page, not the fragment alone: whether it looks again by itself is decided there
+        st.rerun()  # all of the page, not the fragment alone
     status = jobs.status(run)
     _state(status)
     _buttons(run, status)
@@ -173,8 +172,6 @@ def _run_panel(run: Run, compared: Sequence[Run], *, moving: bool) -> None:
         st.code(run.log_tail() or "Nothing yet.", language=None)
     with st.expander("Options and folder"):
         st.code(f"# {run.folder}\n{run.options_text()}", language="yaml")
-    if moving and not any(jobs.status(one).active for one in (run, *compared)):
-        st.rerun()
 
 
 def _state(status: Status) -> None:
@@ -211,14 +208,12 @@ def _buttons(run: Run, status: Status) -> None:
 
 def _use(run: Run) -> None:
     """The other pages open this checkpoint, on the cohort that it was trained on where that has a name there."""
-    st.session_state["checkpoint"] = run.id
-    st.session_state[CHANGED] = True
+    st.session_state["checkpoint"], st.session_state[CHANGED] = run.id, True
     if run.config.cohort in cohort_names():
         st.session_state["cohort"] = run.config.cohort
 
 
 def _try(action: Callable[[Run], None], run: Run, said: str) -> None:
-    st.session_state[CHANGED] = True
     try:
         action(run)
         st.toast(said)
