@@ -100,7 +100,7 @@ with there, st.spinner("Searching the other patients…"):
     found = [match for match in search.find(query, table, code) if match.volume not in of_him]
     shown = matches.BEST - len(studies)
 with below:
-    matches.show_strip(query, found[shown:], edge_mm, plane=plane, say=say)
+    matches.show_strip(query, found[shown:], plane=plane, say=say)
 with said:
     fitted = search.fit_fields(query, table, found[:shown])
 with there:

@@ -145,8 +145,7 @@ def show(key: str, work: Work, text: str, *, again: str = "Try again") -> None:
     """How far a work is, with a button to stop it; or why it ended, with a button to go on. For a fragment."""
     if work.error:
         st.error(plain(work.error))
-        if st.button(again, key=f"again-{key}", on_click=forget, args=(key,)):
-            st.rerun()
+        st.button(again, key=f"again-{key}", on_click=forget, args=(key,))
         return
     row = st.container(horizontal=True, vertical_alignment="center")
     row.progress(work.share, plain(" · ".join(filter(None, [text.rstrip("."), work.time_left()]))))

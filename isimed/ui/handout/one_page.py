@@ -4,7 +4,6 @@ It is a file of its own: pictures are inside, nothing is loaded from anywhere.
 """
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,11 +12,10 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from isimed.core import paths
-from isimed.data.formats.volume import Volume
 from isimed.explore.search.query import Point, Query
 from isimed.ui.viewer import matches, words
 from isimed.ui.viewer.search import Found
-from isimed.ui.viewer.slices import PLANE_AXES, slice_picture
+from isimed.ui.viewer.slices import PLANE_AXES, jpeg
 
 PATIENTS = 60  # more pictures nobody looks at, and a browser prints them slowly
 WIDTH = 240  # of a picture, in pixels
@@ -90,11 +88,5 @@ def _side(query: Query, volume: str, mm: Point) -> str:
 
 def _picture(query: Query, volume: str, mm: Point, plane: str) -> str:
     """A slice with its letters and the crop's box, as a data URI."""
-    prepared, preparation = query.prepared(volume), query.checkpoint.card.preparation
-    picture = slice_picture(
-        Volume(prepared.image, prepared.affine), mm, edge_mm=query.checkpoint.card.crop_mm, plane=plane,
-        window=matches.window_of(preparation), width=WIDTH, field_mm=matches.FIELD_MM,
-    )  # fmt: skip
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=88)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    picture = matches.picture_of(query, volume, mm, plane=plane, width=WIDTH, letters=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(picture, quality=88)).decode()}"

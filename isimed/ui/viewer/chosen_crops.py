@@ -1,6 +1,5 @@
 """Chosen crops as pictures, and in the scan they were cut from."""
 
-import io
 from functools import lru_cache
 
 import numpy as np
@@ -29,7 +28,7 @@ from isimed.ui.slice_viewer import (
     slice_viewer,
 )
 from isimed.ui.viewer import matches
-from isimed.ui.viewer.slices import slice_picture
+from isimed.ui.viewer.slices import jpeg, slice_picture
 
 PICTURES = 24
 MARKERS = 400
@@ -138,7 +137,4 @@ def _draw(key: tuple, source: _Source) -> bytes:
     prepared = state.prepared_scan(source.cohort, volume, source.preparation)
     window = matches.window_of(source.preparation)
     scan = Volume(prepared.image, prepared.affine)
-    picture = slice_picture(scan, centre_mm, edge_mm=edge_mm, window=window, width=120, letters=False)
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
+    return jpeg(slice_picture(scan, centre_mm, edge_mm=edge_mm, window=window, width=120, letters=False))

@@ -1,18 +1,18 @@
 """How matches are shown: the best as viewers that can be scrolled, the next as a strip of pictures."""
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from isimed.data.cohorts.cohort import cohort_names
 from isimed.data.cohorts.shipped import bring
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Preparation
 from isimed.explore.one_scan.fit import Fit
-from isimed.explore.search.query import Query
+from isimed.explore.search.query import Point, Query
 from isimed.ui import state
 from isimed.ui.slice_viewer import (
     Appearance,
@@ -27,7 +27,7 @@ from isimed.ui.slice_viewer import (
 from isimed.ui.slice_viewer.options import Plane
 from isimed.ui.viewer import search, words
 from isimed.ui.viewer.search import Found
-from isimed.ui.viewer.slices import slice_picture
+from isimed.ui.viewer.slices import jpeg, slice_picture
 
 UNFIT = "means nothing: the network does not fit"
 LINK = "patients"
@@ -131,7 +131,6 @@ def _open(query: Query, volume: str, mm: search.Point) -> None:
 def show_strip(
     query: Query,
     found: Sequence[Found],
-    edge_mm: float,
     *,
     plane: Plane,
     say: Callable[[Found], str],
@@ -142,7 +141,7 @@ def show_strip(
         return
     pictures = [
         Picture(
-            _picture(query, match, edge_mm, plane),
+            jpeg(picture_of(query, match.volume, match.mm, plane=plane, width=130, letters=False)),
             match.volume,
             say(match).replace(" · ", "\n").replace(": ", ":\n"),
         )
@@ -155,17 +154,13 @@ def show_strip(
     picture_strip(pictures, key="strip", plane=plane, on_choose=choose)
 
 
-def _picture(query: Query, match: Found, edge_mm: float, plane: Plane) -> bytes:
-    """JPEG of a prepared slice: read from the memory-mapped file, so a strip of a large cohort stays quick."""
-    prepared, preparation = query.prepared(match.volume), query.checkpoint.card.preparation
-    volume = Volume(prepared.image, prepared.affine)
-    picture = slice_picture(
-        volume, match.mm, edge_mm=edge_mm, plane=plane, window=window_of(preparation), width=130, field_mm=FIELD_MM,
-        letters=False,
+def picture_of(query: Query, volume: str, mm: Point, *, plane: str, width: int, letters: bool) -> Image.Image:
+    """A prepared slice with the crop's box: of the memory-mapped file, so a strip of a large cohort stays quick."""
+    prepared, card = query.prepared(volume), query.checkpoint.card
+    return slice_picture(
+        Volume(prepared.image, prepared.affine), mm, edge_mm=card.crop_mm, plane=plane,
+        window=window_of(card.preparation), width=width, field_mm=FIELD_MM, letters=letters,
     )  # fmt: skip
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
 
 
 def window_of(preparation: Preparation) -> tuple[float, float]:

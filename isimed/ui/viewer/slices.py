@@ -3,6 +3,7 @@
 Radiological convention: the patient's right is on the viewer's left.
 """
 
+import io
 from functools import lru_cache
 
 import numpy as np
@@ -74,6 +75,13 @@ def slice_picture(
         draw.text((4, height / 2), left, fill=(230, 230, 230), font=font, anchor="lm")
         draw.text((width - 4, height / 2), right, fill=(230, 230, 230), font=font, anchor="rm")
     return image
+
+
+def jpeg(picture: Image.Image, quality: int = 85) -> bytes:
+    """A picture as a page takes it."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def _window(volume: Volume, modality: str) -> tuple[float, float]:
