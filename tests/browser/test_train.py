@@ -45,21 +45,6 @@ def badge(page, state: str) -> None:
     page.locator("main, .stMain").get_by_text(state, exact=True).first.wait_for(timeout=PATIENCE_MS)
 
 
-def press(page, button: str, state: str) -> None:
-    """As a person does: where nothing has happened for a while, load again and press again."""
-    wanted = page.locator("main, .stMain").get_by_text(state, exact=True).first
-    for _ in range(5):
-        one = page.get_by_role("button", name=button, exact=True)
-        one.wait_for()
-        if one.is_enabled():
-            one.click()
-        try:
-            return wanted.wait_for(timeout=30_000)
-        except Exception:
-            page.reload()
-    return wanted.wait_for()
-
-
 def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not true():
@@ -105,7 +90,8 @@ def test_from_the_form_to_a_used_checkpoint(seed_run: Run, home: Path, streamlit
     badge(page, "running")  # found again, and still at work
     at_work = jobs.status(long).step
     wait_until(lambda: jobs.status(long).step > at_work, seconds=60)
-    press(page, "Stop", "stopped")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    badge(page, "stopped")
     stopped_at = jobs.status(long).step
     assert 0 < stopped_at < 1200
 
@@ -113,7 +99,8 @@ def test_from_the_form_to_a_used_checkpoint(seed_run: Run, home: Path, streamlit
 
     page.reload()  # closing and opening the browser changes nothing
     badge(page, "stopped")
-    press(page, "Resume", "running")
+    page.get_by_role("button", name="Resume").click()
+    badge(page, "running")
     page.wait_for_function(
         "step => Number((document.body.innerText.match(/Step (\\d+) of 1200/) || [])[1]) > step + 3",
         arg=stopped_at,
