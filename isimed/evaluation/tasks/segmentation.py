@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-import faiss
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
+from sklearn.neighbors import NearestNeighbors
 from torch.nn import functional
 
 from isimed.data.prepared.crops import crop_middles
@@ -131,8 +131,7 @@ def few_shot_dice(
     by_organ: dict[str, Figure] = {}
     for count in [s for s in shots if s <= len(labelled)]:
         x, y = _bank([features[i] for i in labelled[:count]], [labels[i] for i in labelled[:count]], bodies, seed=seed)
-        search = faiss.IndexFlatL2(x.shape[1])
-        search.add(np.ascontiguousarray(x))
+        search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(x)), algorithm="brute").fit(x)
         rows = [_dice_a_volume(search, y, features[i], labels[i], bodies[i], names) for i in measured]
         owners = [subjects[i] for i in measured]
         figures[f"dice_{count}_shot"] = bootstrap_means(
@@ -176,11 +175,11 @@ def _bank(
 
 
 def _dice_a_volume(
-    search: faiss.IndexFlatL2, y: NDArray, features: NDArray, label: NDArray, body: NDArray, names: Mapping[int, str]
+    search: NearestNeighbors, y: NDArray, features: NDArray, label: NDArray, body: NDArray, names: Mapping[int, str]
 ) -> dict[str, float]:
     rows = np.flatnonzero(body.ravel())
     asked = np.ascontiguousarray(features.reshape(len(features), -1)[:, rows].T, dtype=np.float32)
-    near = search.search(asked, min(NEIGHBOURS, search.ntotal))[1]
+    near = search.kneighbors(asked, return_distance=False)
     classes = np.unique(y)
     votes = np.stack([(y[near] == c).sum(axis=1) for c in classes], axis=1)
     guess = np.zeros(body.size, dtype=label.dtype)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.neighbors import NearestNeighbors
 
 from isimed.explore.tables.store import Table
 
@@ -122,7 +122,6 @@ def _centred(vectors: ArrayLike) -> NDArray[np.float64]:
 
 
 def _neighbours(points: NDArray[np.float32], queries: NDArray, k: int) -> list[list[int]]:
-    index = faiss.IndexFlatL2(points.shape[1])
-    index.add(points)
-    found = index.search(points[queries], k + 1)[1]
+    search = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(points)
+    found = search.kneighbors(points[queries], return_distance=False)
     return [[row for row in rows if row != own][:k] for own, rows in zip(queries.tolist(), found.tolist(), strict=True)]

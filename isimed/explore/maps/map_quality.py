@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -77,12 +76,15 @@ def map_qualities(
 
 
 def _distances(points: NDArray, queries: NDArray) -> NDArray[np.float32]:
-    """(Q, N) squared distances; a row is infinitely far from itself. No more rows are float32 at a time than needed."""
+    """(Q, N) squared distances, less each query's own square, which changes no rank; a row is infinitely far from itself.
+
+    No more rows are float32 at a time than needed.
+    """
     asked = np.ascontiguousarray(points[queries], dtype=np.float32)
     distances = np.empty((len(queries), len(points)), dtype=np.float32)
     for start in range(0, len(points), ROWS):
         part = np.ascontiguousarray(points[start : start + ROWS], dtype=np.float32)
-        distances[:, start : start + ROWS] = faiss.pairwise_distances(asked, part)
+        distances[:, start : start + ROWS] = np.einsum("nd,nd->n", part, part) - 2 * (asked @ part.T)
     distances[np.arange(len(queries)), queries] = np.inf
     return distances
 

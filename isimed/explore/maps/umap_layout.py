@@ -1,6 +1,6 @@
 """UMAP layouts of a map: fitted once with a fixed seed, kept, and new crops placed into them.
 
-UMAP (McInnes et al., arXiv 1802.03426) runs on the first 50 principal components, with exact neighbours (faiss),
+UMAP (McInnes et al., arXiv 1802.03426) runs on the first 50 principal components, with exact neighbours,
 started from the first two components, single-threaded with a fixed seed: the same components give the same
 layout. What is kept is the reference crops' components and their places. A new crop is placed at the mean of its
 nearest reference crops, weighted as UMAP weighs edges: ``exp(-(d - d_nearest) / sigma)``, sigma such that the
@@ -15,10 +15,10 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sklearn.neighbors import NearestNeighbors
 
 from isimed.core.errors import InputError
 from isimed.core.files import write_file
@@ -56,14 +56,12 @@ class Layout:
 
     def place(self, pcs: NDArray, *, progress: Progress | None = None) -> NDArray[np.float32]:
         """(N, K) components -> (N, 2) places among the reference crops."""
-        index = faiss.IndexFlatL2(self.reference.shape[1])
-        index.add(self.reference)
         k = min(self.parameters.neighbours, len(self.reference))
+        search = NearestNeighbors(n_neighbors=min(2 * k, len(self.reference)), algorithm="brute").fit(self.reference)
         result = np.empty((len(pcs), 2), dtype=np.float32)
         for start in range(0, len(pcs), CHUNK):
             part = np.ascontiguousarray(pcs[start : start + CHUNK], dtype=np.float32)
-            _, near = index.search(part, min(2 * k, len(self.reference)))
-            near, distance = _exactly(part, self.reference, near, k)
+            near, distance = _exactly(part, self.reference, search.kneighbors(part, return_distance=False), k)
             weights = _edge_weights(distance)
             places = (weights[..., None] * self.places[near]).sum(axis=1) / weights.sum(axis=1, keepdims=True)
             same = distance[:, 0] <= SAME_PLACE * np.maximum(distance[:, -1], 1e-12)
@@ -160,18 +158,17 @@ class _Reporter:
 
 def _neighbours(points: NDArray[np.float32], k: int, progress: Progress) -> tuple[NDArray, NDArray]:
     """Exact neighbours as UMAP wants them: (M, k) indices and distances, itself first."""
-    index = faiss.IndexFlatL2(points.shape[1])
-    index.add(points)
+    search = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(points)
     near = np.empty((len(points), k), dtype=np.int32)
     distance = np.empty((len(points), k), dtype=np.float32)
     for start in range(0, len(points), 5000):
         stop = min(start + 5000, len(points))
-        squared, rows = index.search(points[start:stop], k + 1)
+        found, rows = search.kneighbors(points[start:stop])
         own = np.arange(start, stop)[:, None]
         rank = np.where(rows == own, -1, np.arange(k + 1))  # itself first, also among duplicates
         order = np.argsort(rank, axis=1, kind="stable")[:, :k]
         near[start:stop] = np.take_along_axis(rows, order, axis=1)
-        distance[start:stop] = np.sqrt(np.maximum(np.take_along_axis(squared, order, axis=1), 0))
+        distance[start:stop] = np.take_along_axis(found, order, axis=1)
         near[start:stop, 0], distance[start:stop, 0] = own[:, 0], 0
         progress(stop, len(points))
     return near, distance

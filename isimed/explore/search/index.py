@@ -24,8 +24,7 @@ class Index:
 
     A short code is a code's part along the leading components and the length of what lies beside them. By Cauchy and
     Schwarz two short codes are never farther apart than their codes. Codes trained to be places lie near few
-    components, so that little is left to measure; of codes that do not, all are, in one product that both cores share
-    (faiss asks a single query of one).
+    components, so that little is left to measure; of codes that do not, all are, in one product that all cores share.
 
     Args:
         codes: (N, D) float32, not copied.
