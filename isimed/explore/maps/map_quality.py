@@ -76,7 +76,7 @@ def map_qualities(
 
 
 def _distances(points: NDArray, queries: NDArray) -> NDArray[np.float32]:
-    """(Q, N) squared distances, less each query's own square, which changes no rank; a row is infinitely far from itself.
+    """(Q, N) squared distances but for each query's own square, which changes no rank; its own row is last.
 
     No more rows are float32 at a time than needed.
     """
