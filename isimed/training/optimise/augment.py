@@ -1,8 +1,9 @@
-"""Views of crops: the paper's coarse dropout and coarse shuffle, intensity, blur, noise. In batches, on the device.
+"""Views of crops: the paper's coarse dropout and coarse shuffle, intensity, spacing, blur, noise. In batches, on the device.
 
 Flips are off by default: they would teach that left is right.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -105,6 +106,22 @@ def change_intensity(crops: Tensor, most: float, dice: Dice) -> Tensor:
     """Multiply by 1 ± ``most`` and add ± ``most``, one draw a crop."""
     contrast, brightness = (2 * dice.uniform(2) - 1).mul(most).view(-1, 2, 1, 1, 1, 1).unbind(1)
     return crops * (1 + contrast) + brightness
+
+
+def size_before(size: int, most: float) -> int:
+    """Edge of the crop that `change_spacing` needs: even as the crop's own, so that both have one middle."""
+    return size + 2 * math.ceil(size * most / 2)
+
+
+def change_spacing(crops: Tensor, size: int, most: float, dice: Dice) -> Tensor:
+    """(N, 1, B, B, B) -> (N, 1, S, S, S): voxels from 1 / (1 + ``most``) to 1 + ``most`` as large, around the middle.
+
+    Trilinear; evenly in the logarithm of the factor, one draw a crop. B is what `size_before` gives.
+    """
+    factor = torch.exp((2 * dice.uniform(1) - 1) * math.log1p(most))
+    turn = torch.eye(3, 4, device=crops.device) * (factor * size / crops.shape[-1]).unsqueeze(-1)
+    grid = F.affine_grid(turn, [len(crops), 1, size, size, size], align_corners=False)
+    return F.grid_sample(crops, grid, padding_mode="border", align_corners=False)
 
 
 def blur(crops: Tensor, most: float, dice: Dice) -> Tensor:

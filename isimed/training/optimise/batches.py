@@ -12,7 +12,7 @@ from torch import Tensor
 
 from isimed.data.prepared.crops import crop_centre_mm, random_centres
 from isimed.data.prepared.preprocess import Prepared
-from isimed.training.optimise.augment import Dice, local_view, make_view
+from isimed.training.optimise.augment import Dice, change_spacing, local_view, make_view, size_before
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.optimise.crop_source import CropSource
 
@@ -24,7 +24,7 @@ class Batch:
     """Crops of one step, this process's part.
 
     Attributes:
-        crops: (n, 1, S, S, S).
+        crops: (n, 1, S, S, S), larger where their spacing will be changed.
         centres_mm: (n, 3) scanner mm.
         positions_mm: (n, 3) mm from the centre of the body's box.
         groups: (n,) number of the volume in the step's global batch.
@@ -134,7 +134,9 @@ class Batches(Steps):
         positions = [volume.position(points) for volume, points in zip(volumes, centres_mm, strict=True)]
         device = self.source.device
         return Batch(
-            crops=self.source.cut([int(i) for i in chosen[mine]], centres, size),
+            crops=self.source.cut(
+                [int(i) for i in chosen[mine]], centres, size_before(size, self.config.spacing_change)
+            ),
             centres_mm=torch.from_numpy(np.concatenate(centres_mm)).float().to(device),
             positions_mm=torch.from_numpy(np.concatenate(positions)).float().to(device),
             groups=torch.from_numpy(np.repeat(mine, count)).to(device),
@@ -149,7 +151,11 @@ class Batches(Steps):
         for view in range(self.full_views + self.local_views):
             seed = int(np.random.default_rng((config.seed, VIEWS, step, view)).integers(2**62))
             dice = Dice(seed, batch.total, rows, batch.crops.device)
-            crops = batch.crops if view < self.full_views else local_view(batch.crops, dice)
+            crops = batch.crops
+            if config.spacing_change:
+                crops = change_spacing(crops, config.crop_size, config.spacing_change, dice)
+            if view >= self.full_views:
+                crops = local_view(crops, dice)
             views.append(make_view(crops, config, dice, coarse=self.full_views > 1))
         return views
 

@@ -171,6 +171,14 @@ class TrainConfig(BaseModel):
     intensity: float = _option(
         0.0, "Largest random change of contrast (factor) and brightness, per crop.", group="Augmentation", ge=0, lt=1
     )
+    spacing_change: float = _option(
+        0.0,
+        "Largest random change of a crop's spacing, per crop: 0.25 is voxels between 1 / 1.25 and 1.25 as large.",
+        group="Augmentation",
+        advanced=True,
+        ge=0,
+        le=1,
+    )
     blur: float = _option(
         0.0,
         "Largest standard deviation of a random Gaussian blur.",

@@ -301,7 +301,7 @@ def _regression(outputs: Outputs, config: TrainConfig) -> "Tensor":
 
 DISTANCE = ("penalty", "pairs", "invariance_weight", "mm_per_unit")
 TWO_VIEWS = ("coarse_dropout", "coarse_shuffle")
-CROP_OPTIONS = ("crops_per_volume", "noise", "intensity", "blur", "flips")
+CROP_OPTIONS = ("crops_per_volume", "noise", "intensity", "spacing_change", "blur", "flips")
 
 METHODS: dict[str, Method] = {
     "isimed": Method(

@@ -19,6 +19,7 @@ PAPER: dict[str, Any] = {
     "invariance_weight": 0.0,
     "noise": 0.0,
     "intensity": 0.0,
+    "spacing_change": 0.0,
     "blur": 0.0,
     "flips": 0.0,
     "coarse_dropout": 1.0,

@@ -68,3 +68,18 @@ def test_local_view_shows_half_the_edge_enlarged() -> None:
     local = augment.local_view(ramp, dice(1))
     assert local.shape == ramp.shape
     assert local.max() - local.min() == 15
+
+
+def test_another_spacing_is_the_same_place_seen_with_larger_or_smaller_voxels() -> None:
+    edge = augment.size_before(32, 0.25)
+    assert edge == 40
+    along = torch.arange(edge) - (edge - 1) / 2  # voxels from the middle
+    ramp = along.view(1, 1, -1, 1, 1).expand(64, 1, edge, edge, edge)
+    seen = augment.change_spacing(ramp, 32, 0.25, dice(64))
+    assert seen.shape == (64, 1, 32, 32, 32)
+    factor = (seen[:, 0, -1] - seen[:, 0, 0]).mean((1, 2)) / 31
+    assert (factor >= 1 / 1.25 - 1e-4).all()
+    assert (factor <= 1.25 + 1e-4).all()
+    assert factor.max() - factor.min() > 0.3
+    middle = seen[:, 0, 15:17].mean((1, 2, 3))
+    torch.testing.assert_close(middle, torch.zeros(64), atol=1e-3, rtol=0)

@@ -68,3 +68,15 @@ def test_upcoming_batches_are_the_batches_of_the_steps(volumes: list[Prepared]) 
     batches = Batches(config, volumes, MappedCrops(volumes, CPU))
     for step, batch in enumerate(batches.upcoming(0, 3)):
         assert torch.equal(batch.crops, batches.draw(step).crops)
+
+
+def test_a_training_with_other_spacings_draws_the_same_places(volumes: list[Prepared]) -> None:
+    plain, changed = (
+        Batches(config, volumes, MappedCrops(volumes, CPU), local_views=1)
+        for config in (TrainConfig(cohort="any", noise=0), TrainConfig(cohort="any", noise=0, spacing_change=0.2))
+    )
+    one, other = plain.draw(0), changed.draw(0)
+    torch.testing.assert_close(one.centres_mm, other.centres_mm)
+    margin = (other.crops.shape[-1] - 32) // 2
+    torch.testing.assert_close(other.crops[..., margin:-margin, margin:-margin, margin:-margin], one.crops)
+    assert [view.shape for view in changed.views(other, 0)] == [view.shape for view in plain.views(one, 0)]

@@ -29,6 +29,7 @@ RECIPE: dict[str, Any] = {
     "clip_norm": 2,
     "noise": 0,
     "intensity": 0,
+    "spacing_change": 0,
     "blur": 0,
     "flips": 0,
     "invariance_weight": 0,
