@@ -1,4 +1,4 @@
-"""Views of crops: the paper's coarse dropout and coarse shuffle, intensity, spacing, blur, noise. In batches, on the device.
+"""Views of crops, made in batches on the device: coarse dropout and shuffle, intensity, spacing, blur, noise.
 
 Flips are off by default: they would teach that left is right.
 """
