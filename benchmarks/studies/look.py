@@ -1,7 +1,7 @@
 """Where and how it looks, side by side from one network: early features of a trained encoder beside its embedding.
 
 python -m benchmarks.studies.look PATH/TO/headneck-ct --checkpoint headneck-ct --split docs/splits/headneck-ct.json
-    --json docs/look/headneck-ct.json
+    --json docs/paper/look-headneck-ct.json
 
 `isimed` keeps of a crop what tells its place; what else it shows, a tumour's brightness say, is dropped on the way to
 the last layer. The first dense block still has it. *Look*: the 256 features of that block, averaged over the crop, and

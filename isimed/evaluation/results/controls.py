@@ -7,6 +7,7 @@ CONTROLS = {
     "intensity_histogram": "intensity histogram",
     "body_box": "same place in the body box",
     "affine_registration": "affine registration",
+    "deformable_registration": "deformable registration",
 }
 GREY = "#8a94a3"
 MUTED = {
@@ -16,6 +17,7 @@ MUTED = {
     "body_box": "#a8946a",
     "intensity_histogram": "#c3cad4",
     "affine_registration": "#6f9a89",
+    "deformable_registration": "#4f8573",
 }
 
 

@@ -16,8 +16,9 @@ from isimed.data.prepared.preprocess import Preparation
 from isimed.data.prepared.source import digests_of
 from isimed.evaluation.context import context
 from isimed.evaluation.reporting import labels, report
+from isimed.evaluation.results.controls import CONTROLS
 from isimed.evaluation.results.result import Result
-from isimed.evaluation.run import compare, evaluate, plan
+from isimed.evaluation.run import compare, evaluate, plan, registry
 from isimed.evaluation.statistics.protocol import STRICT
 from isimed.models.checkpoint import Checkpoint
 from tests.evaluation.network import known, replace_network, write_scattered
@@ -411,3 +412,7 @@ def test_compare_equal_and_scaled_spaces(five: Cohort, embedded: list[int], load
     assert len(found["position"]) == len(found["maps"]["a"])
     with pytest.raises(InputError, match="two or more"):
         compare.compare(five, ["a"])
+
+
+def test_every_control_has_a_name_that_people_read() -> None:
+    assert {control for task in registry.TASKS.values() for control in task.controls} <= set(CONTROLS)
