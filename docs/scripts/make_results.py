@@ -3,7 +3,8 @@
     python -m docs.scripts.make_results            # --slim after an evaluation: keeps what the document is made of
 
 What it all means is written by hand in docs/results/discussion.md; its figures are filled in from the same files:
-``{{FILE | NAME | GROUP.FIGURE}}``, where NAME is a checkpoint, a control or a difference.
+``{{FILE | NAME | GROUP.FIGURE}}``, where NAME is a checkpoint, a control or a difference; of the studies in docs/paper
+``{{paper/FILE | PATH > IN > IT | FIGURE}}``.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from docs.scripts import dense_tables
+from docs.scripts import dense_tables, open_questions
 from docs.scripts.ablation_plots import plot
 from isimed.evaluation.reporting import labels
 from isimed.evaluation.results.controls import column_label
@@ -51,6 +52,7 @@ scale.
 ![Ablations on {cohort}](results/{cohort}-ablations.png)
 """
 LONGEST_LIST = 12
+PAPER = "paper/"
 SUMMARY = {
     "distance.spearman": "distance, Spearman",
     "distance.rmse_mm": "distance, RMSE mm",
@@ -98,7 +100,7 @@ def document() -> str:
         for name, result in results.items()
         if name.endswith("-ablations")
     ]
-    parts += dense_tables.tables()
+    parts += [*dense_tables.tables(), *open_questions.tables()]
     parts += [TRAININGS, *costs(sorted((DOCS / "results" / "trainings").glob("*/*.json"))), ""]
     parts += [section(result, f"{name}.json") for name, result in results.items()]
     return "\n".join(parts)
@@ -145,6 +147,8 @@ def filled(results: dict[str, Result], file: str, name: str, figure: str) -> str
     Raises:
         KeyError: there is none.
     """
+    if file.strip().startswith(PAPER):
+        return open_questions.told(file.strip().removeprefix(PAPER), name, figure.strip())
     result, (group, metric) = results[file.strip()], figure.strip().split(".", 1)
     groups = result.differences.get(name.strip()) or result.of(name.strip())
     return with_interval(groups[group][metric])
