@@ -232,8 +232,10 @@ def _archives_alone(path: Path) -> list[Path]:
 
 
 def _if_chosen(item: Planned, series: set[str]) -> Planned:
-    is_left = item.role == IMAGE and item.series not in series
-    return replace(item, role=SKIPPED, why="Not among the chosen series.") if is_left else item
+    if item.series in series or not (item.role == IMAGE or (item.role in LABELS and item.series)):
+        return item
+    role = SKIPPED if item.role == IMAGE else LEFT_LABELS
+    return replace(item, role=role, why="Not among the chosen series.")
 
 
 def _leave_out_unreadable(plan: Plan, progress: Progress | None) -> None:
@@ -246,7 +248,7 @@ def _leave_out_unreadable(plan: Plan, progress: Progress | None) -> None:
         try:
             if item.volume in gone:
                 plan.items[place] = replace(item, role=LEFT_LABELS, why=f"Its image {item.volume} cannot be used.")
-            elif not item.path.is_dir():
+            elif not (item.path.is_dir() or item.series):
                 plan.items[place] = _with_checked_header(item)
         except InputError as error:
             role = SKIPPED if item.role == IMAGE else LEFT_LABELS

@@ -28,7 +28,7 @@ class Planned:
         volume: the name of the volume that it is, or whose label map it is.
         patient, modality, region, sequence, session, study: of an image; empty where they are not known.
         channel: which image of a 4D file.
-        series: SeriesInstanceUID, where ``path`` is a folder.
+        series: SeriesInstanceUID, where ``path`` is a folder; of outlines in DICOM, that of the scan they lie on.
         title: that series in one line.
         files: all files that it consists of; ``path`` alone where empty.
     """

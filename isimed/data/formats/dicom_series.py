@@ -20,7 +20,7 @@ from isimed.data.formats.walk import folder_stamp, walk_files
 TAGS = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "Modality", "StudyDate",
     "SeriesNumber", "SeriesDescription", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "ImageType",
-    "PhotometricInterpretation", "ImagePositionPatient",
+    "PhotometricInterpretation", "ImagePositionPatient", "FrameOfReferenceUID",
 ]  # fmt: skip
 NOT_SCANS = ("SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "SR", "PR", "KO", "REG", "FID", "RWV", "DOC")
 OUTLINES = ("SEG", "RTSTRUCT")
@@ -45,6 +45,7 @@ class Series:
         size: columns and rows.
         problem: why it cannot be read as one volume, one sentence, or empty.
         crowded: whether slices lie at one place, or all in one file: it may hold several volumes.
+        frame: FrameOfReferenceUID, empty where it is not said.
     """
 
     uid: str
@@ -60,6 +61,7 @@ class Series:
     size: tuple[int, int]
     problem: str = ""
     crowded: bool = False
+    frame: str = ""
 
     @property
     def title(self) -> str:
@@ -70,10 +72,11 @@ class Series:
 
 @dataclass(frozen=True)
 class FolderSeries:
-    """What a folder holds: its series, and the files that are no scans with the reason why."""
+    """What a folder holds: its series, and the files that are no scans with the reason why; outlines are among them."""
 
     series: tuple[Series, ...]
     skipped: tuple[tuple[Path, str], ...]
+    outlines: frozenset[Path] = frozenset()
 
 
 def scan_folder(folder: Path) -> FolderSeries:
@@ -93,7 +96,7 @@ def _scan_remembered(folder: Path, _stamp: tuple) -> FolderSeries:
 def scan_files(files: Iterable[Path], progress: Callable[[int], None] | None = None) -> FolderSeries:
     """Group files by SeriesInstanceUID; what is not DICOM is passed by in silence."""
     groups: dict[str, list[tuple[Path, Any]]] = defaultdict(list)
-    skipped = []
+    skipped, outlines = [], set()
     for done, path in enumerate(files):
         try:
             header = read_header(path, TAGS)
@@ -106,6 +109,7 @@ def scan_files(files: Iterable[Path], progress: Callable[[int], None] | None = N
         if modality in OUTLINES:
             named = "it is `organs` or `tumour` of its scan in dataset.json"
             skipped.append((path, f"{path} holds outlines (DICOM {modality}), no image: {named}."))
+            outlines.add(path)
         elif modality in NOT_SCANS or "Rows" not in header or "Columns" not in header:
             skipped.append((path, f"{path} is a DICOM {modality or 'object'} without an image: nothing to read in it."))
         elif not uid:
@@ -114,7 +118,8 @@ def scan_files(files: Iterable[Path], progress: Callable[[int], None] | None = N
             groups[uid].append((path, header))
         if progress:
             progress(done + 1)
-    return FolderSeries(tuple(_series(uid, members) for uid, members in groups.items()), tuple(skipped))
+    found = tuple(_series(uid, members) for uid, members in groups.items())
+    return FolderSeries(found, tuple(skipped), frozenset(outlines))
 
 
 def read_header(path: Path, tags: list[str]) -> Any | None:
@@ -184,6 +189,7 @@ def _series(uid: str, members: list[tuple[Path, Any]]) -> Series:
         slices=slices,
         size=(number(first, "Columns", 0), number(first, "Rows", 0)),
         crowded=slices > len({text(header, "ImagePositionPatient") for header in headers}),
+        frame=text(first, "FrameOfReferenceUID"),
     )
     problem = _problem(series, headers)
     return Series(**{**series.__dict__, "problem": problem}) if problem else series

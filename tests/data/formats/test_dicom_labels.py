@@ -31,8 +31,10 @@ def wanted(reference: Volume) -> np.ndarray:
     return np.linalg.norm(reference.to_mm(indices) - CENTRE_LPS * [-1, -1, 1], axis=-1) < RADIUS
 
 
-def structure_set(series: list[Path], file: Path, *, hole: float = 0.0, shift: float = 0.0) -> Path:
-    """A sphere (and a hole in it) as contours of 200 points in each slice."""
+def structure_set(
+    series: list[Path], file: Path, *, hole: float = 0.0, shift: float = 0.0, spheres: dict | None = None
+) -> Path:
+    """A sphere (and a hole in it) as contours of 200 points in each slice; or spheres, (number, name) -> radius."""
     first = pydicom.dcmread(series[0])
     data = Dataset()
     data.file_meta = FileMetaDataset()
@@ -40,27 +42,31 @@ def structure_set(series: list[Path], file: Path, *, hole: float = 0.0, shift: f
     data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = RTStructureSetStorage
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = generate_uid()
     data.Modality, data.PatientID = "RTSTRUCT", first.PatientID
-    ours, study, frame, roi, contour = (Dataset() for _ in range(5))
+    ours, study, frame = (Dataset() for _ in range(3))
     ours.SeriesInstanceUID = first.SeriesInstanceUID
     study.RTReferencedSeriesSequence = Sequence([ours])
     frame.RTReferencedStudySequence = Sequence([study])
     data.ReferencedFrameOfReferenceSequence = Sequence([frame])
-    roi.ROINumber, roi.ROIName = 7, "Lesion"
-    data.StructureSetROISequence = Sequence([roi])
-    contour.ReferencedROINumber, rings = 7, []
+    frame.FrameOfReferenceUID = first.get("FrameOfReferenceUID", "")
     angles = np.linspace(0, 2 * np.pi, 200, endpoint=False)
-    for path in series:
-        z = float(pydicom.dcmread(path).ImagePositionPatient[2])
-        for radius in filter(None, (RADIUS, hole)):
-            across = radius**2 - (z - CENTRE_LPS[2]) ** 2
-            if across > 0:
-                ring = Dataset()
-                ring.ContourGeometricType = "CLOSED_PLANAR"
-                circle = CENTRE_LPS[:2] + np.sqrt(across) * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-                ring.ContourData = [f"{v:.4f}" for x, y in circle for v in (x, y, z + shift)]
-                rings.append(ring)
-    contour.ContourSequence = Sequence(rings)
-    data.ROIContourSequence = Sequence([contour])
+    rois, contours = [], []
+    for (number, name), sphere in (spheres or {(7, "Lesion"): RADIUS}).items():
+        roi, contour, rings = Dataset(), Dataset(), []
+        roi.ROINumber, roi.ROIName = number, name
+        for path in series:
+            z = float(pydicom.dcmread(path).ImagePositionPatient[2])
+            for radius in filter(None, (sphere, hole)):
+                across = radius**2 - (z - CENTRE_LPS[2]) ** 2
+                if across > 0:
+                    ring = Dataset()
+                    ring.ContourGeometricType = "CLOSED_PLANAR"
+                    circle = CENTRE_LPS[:2] + np.sqrt(across) * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+                    ring.ContourData = [f"{v:.4f}" for x, y in circle for v in (x, y, z + shift)]
+                    rings.append(ring)
+        contour.ReferencedROINumber, contour.ContourSequence = number, Sequence(rings)
+        rois.append(roi)
+        contours.append(contour)
+    data.StructureSetROISequence, data.ROIContourSequence = Sequence(rois), Sequence(contours)
     data.save_as(file, enforce_file_format=True)
     return file
 
@@ -81,6 +87,17 @@ def test_a_contour_within_another_is_a_hole(series: list[Path], tmp_path: Path) 
     assert not (holed & ~whole).any()
 
 
+def test_the_smaller_of_two_structures_keeps_the_voxels_and_no_number_is_lost(
+    series: list[Path], tmp_path: Path
+) -> None:
+    made = structure_set(series, tmp_path / "rt.dcm", spheres={(0, "Inner"): 5.0, (3, "Outer"): RADIUS})
+    labels = read_volume(made)
+    assert set(np.unique(labels.voxels)) == {0, 1, 4}  # 0 is no label: numbers go up by one, and the note says so
+    assert any("1 Inner, 4 Outer" in note for note in labels.notes)
+    assert any("lie in several structures" in note for note in labels.notes)
+    assert np.array_equal(labels.voxels > 0, wanted(read_volume(series[0].parent)))
+
+
 def test_outlines_without_their_series_or_off_its_slices_are_one_sentence(series: list[Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="lies in no slice"):
         read_volume(structure_set(series, tmp_path / "off.dcm", shift=1.5))
@@ -89,22 +106,30 @@ def test_outlines_without_their_series_or_off_its_slices_are_one_sentence(series
         read_volume(structure_set(series, far / "rt.dcm"))
 
 
-def test_a_segmentation_marks_the_same_voxels_and_serves_as_tumour(series: list[Path], tmp_path: Path) -> None:
+def segmentation(series: list[Path], file: Path, names: list[str], masks: list[np.ndarray]) -> Path:
+    """Masks (R A S+ voxels of the scan) as the segments of a SEG."""
     highdicom = pytest.importorskip("highdicom")
     from highdicom.sr.coding import CodedConcept
 
-    scan, slices = read_volume(series[0].parent), [pydicom.dcmread(path) for path in series]
-    slices.sort(key=lambda one: one.ImagePositionPatient[2])
-    mask = np.ascontiguousarray(wanted(scan)[::-1, ::-1].transpose(2, 1, 0))  # frames, rows, columns: L P S
+    slices = sorted((pydicom.dcmread(path) for path in series), key=lambda one: one.ImagePositionPatient[2])
+    frames = np.stack([mask[::-1, ::-1].transpose(2, 1, 0) for mask in masks], axis=-1)  # frames, rows, columns: L P S
     code = CodedConcept("108369006", "SCT", "Neoplasm")
-    about = highdicom.seg.SegmentDescription(1, "Lesion", code, code, highdicom.seg.SegmentAlgorithmTypeValues.MANUAL)
+    manual = highdicom.seg.SegmentAlgorithmTypeValues.MANUAL
     made = highdicom.seg.Segmentation(
-        source_images=slices, pixel_array=mask, segmentation_type="BINARY", segment_descriptions=[about],
+        source_images=slices, pixel_array=np.ascontiguousarray(frames), segmentation_type="BINARY",
+        segment_descriptions=[
+            highdicom.seg.SegmentDescription(number, name, code, code, manual) for number, name in enumerate(names, 1)
+        ],
         series_instance_uid=generate_uid(), series_number=2, sop_instance_uid=generate_uid(), instance_number=1,
         manufacturer="m", manufacturer_model_name="m", software_versions="1", device_serial_number="1",
     )  # fmt: skip
-    made.save_as(tmp_path / "seg.dcm")
-    labels = read_volume(tmp_path / "seg.dcm")
+    made.save_as(file)
+    return file
+
+
+def test_a_segmentation_marks_the_same_voxels_and_serves_as_tumour(series: list[Path], tmp_path: Path) -> None:
+    scan = read_volume(series[0].parent)
+    labels = read_volume(segmentation(series, tmp_path / "seg.dcm", ["Lesion"], [wanted(scan)]))
     indices = np.argwhere(labels.voxels > 0)
     back = np.rint(scan.to_voxel(labels.to_mm(indices))).astype(int)
     found = np.zeros(scan.shape, bool)

@@ -40,6 +40,15 @@ def volumes_of(files: Sequence[Path]) -> list[Path]:
     return [file for file in files if file.name.lower().endswith(VOLUME_SUFFIXES)]
 
 
+def unused(name: str, names: set[str]) -> str:
+    """A volume's name, with a number where another volume has it already; ``names`` keeps what is used."""
+    found, number = name, 2
+    while found in names:
+        found, number = f"{name}_{number}", number + 1
+    names.add(found)
+    return found
+
+
 def choice(channel: Channel, names: Sequence[str], default: str) -> str:
     """The image of a case that ``--channel`` means, by number or name.
 

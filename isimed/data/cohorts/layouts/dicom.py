@@ -3,12 +3,15 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from isimed.core.errors import InputError
-from isimed.data.cohorts.layouts.claims import Channel, Claim
+from isimed.data.cohorts.layouts.claims import Channel, Claim, unused
+from isimed.data.cohorts.layouts.labels import LESION
 from isimed.data.cohorts.layouts.names import region_in
-from isimed.data.cohorts.plan import IMAGE, SKIPPED, Planned
+from isimed.data.cohorts.layouts.outlines import outlines
+from isimed.data.cohorts.plan import IMAGE, SKIPPED, TUMOUR, Planned
 from isimed.data.formats.dicom_read import why_not_one_volume
 from isimed.data.formats.dicom_series import Series, scan_files
 from isimed.data.formats.dispatch import VOLUME_SUFFIXES
@@ -21,7 +24,10 @@ NAMES = {"MR": "MRI"}
 
 
 def dicom_tree(root: Path, files: Sequence[Path], channel: Channel) -> list[Claim]:
-    """Any tree of DICOM files; where it holds several modalities, one is taken: CT, or the most frequent."""
+    """Any tree of DICOM files; where it holds several modalities, one is taken: CT, or the most frequent.
+
+    Segmentations and structure sets become label maps of the series that they were drawn on.
+    """
     scan = scan_files(file for file in files if not file.name.lower().endswith(NOT_DICOM))
     if not scan.series and not scan.skipped:
         return []
@@ -32,13 +38,21 @@ def dicom_tree(root: Path, files: Sequence[Path], channel: Channel) -> list[Clai
     left = [f"{modality} ({count} series)" for modality, count in counts.items() if modality != wanted]
     if left:
         claim.notices.append(f"{wanted} was taken; left out: {', '.join(left)}.")
+    names: set[str] = set()
+    images: dict[str, Planned] = {}
     for series in scan.series:
         why = series.problem or (f"{wanted} was taken: choose with --channel." if series.modality != wanted else "")
         number = channel if isinstance(channel, int) and _is_several(series) else None
         if not why and series.crowded:
             why = why_not_one_volume(series, number)
-        claim.items.append(_planned(series, number, why))
-    claim.items += [Planned(path, SKIPPED, why) for path, why in scan.skipped]
+        item = images[series.uid] = _planned(series, number, why)
+        if item.role == IMAGE:
+            item = images[series.uid] = replace(item, volume=unused(item.volume, names))
+        claim.items.append(item)
+    claim.items += outlines(sorted(scan.outlines), scan.series, images)
+    if any(item.role == TUMOUR for item in claim.items):
+        claim.tumour = LESION
+    claim.items += [Planned(path, SKIPPED, why) for path, why in scan.skipped if path not in scan.outlines]
     return [claim]
 
 

@@ -11,6 +11,7 @@ from isimed.data.cohorts.layouts.claims import Claim
 TUMOUR_NAMES = re.compile(
     "tumor|tumour|cancer|lesion|edema|oedema|glioma|metasta|necro|enhanc|nodule|gtv|ptv|infarct", re.IGNORECASE
 )
+LESION = "lesion is > 0"
 
 
 def kind_of_labels(manifest: Path, labels: Any) -> tuple[str, dict[str, str]]:
@@ -49,4 +50,4 @@ def describe_labels(claim: Claim, kind: str, labels: dict[str, str]) -> None:
     if kind == "organs":
         claim.organs = labels
     else:
-        claim.tumour = ", ".join(f"{number} = {name}" for number, name in labels.items()) or "lesion is > 0"
+        claim.tumour = ", ".join(f"{number} = {name}" for number, name in labels.items()) or LESION

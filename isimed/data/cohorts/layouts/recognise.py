@@ -7,7 +7,7 @@ from pathlib import Path
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.json_files import read_json
-from isimed.data.cohorts.layouts.claims import Channel, Claim, Reader, volumes_of
+from isimed.data.cohorts.layouts.claims import Channel, Claim, Reader, unused, volumes_of
 from isimed.data.cohorts.layouts.datasets import autopet, brats, decathlon, nnunet, own
 from isimed.data.cohorts.layouts.dicom import dicom_tree
 from isimed.data.cohorts.layouts.files import plain
@@ -127,10 +127,7 @@ def _gather(plan: Plan, claims: Sequence[Claim]) -> None:
         new: dict[str, str] = {}
         for item in sorted(claim.items, key=lambda item: item.role != IMAGE):
             if item.role == IMAGE:
-                name, number = item.volume, 2
-                while name in names:
-                    name, number = f"{item.volume}_{number}", number + 1
-                names.add(name)
+                name = unused(item.volume, names)
                 new.setdefault(item.volume, name)
                 item = replace(item, volume=name)
             elif item.volume:
