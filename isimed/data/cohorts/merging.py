@@ -15,7 +15,7 @@ from isimed.data.cohorts.layouts.outlines import kinds_of
 from isimed.data.cohorts.plan import LEFT_LABELS, Plan, Planned
 from isimed.data.formats.dicom_labels import about_outlines, structures_of
 from isimed.data.formats.dicom_series import Series, scan_folder
-from isimed.data.formats.label_map import lay
+from isimed.data.formats.overlaps import lay
 from isimed.data.formats.volume import read_volume
 
 

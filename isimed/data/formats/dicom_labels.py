@@ -13,7 +13,7 @@ from pydicom.uid import RTStructureSetStorage, SegmentationStorage
 from isimed.core.errors import InputError
 from isimed.data.formats.dicom_read import read_series
 from isimed.data.formats.dicom_series import Series, read_header, scan_folder
-from isimed.data.formats.label_map import lay
+from isimed.data.formats.overlaps import lay
 from isimed.data.formats.reading import Note, Raw, reason
 
 KIND = "outlines"
