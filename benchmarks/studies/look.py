@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmarks.studies.part import add_patients
+from benchmarks.studies.part import add_patients, measured_patients
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.prepared.crops import cut_crops
 from isimed.evaluation.context.context import Context
@@ -52,9 +52,7 @@ def main() -> None:
     options = parser.parse_args()
     cohort = Cohort.load(options.cohort)
     checkpoint = checkpoint_for(options.checkpoint, cohort)
-    split = json.loads(Path(options.split).read_text("utf-8")) if options.split else None
-    entries = cohort.subset(split[options.part]) if split else cohort.volumes
-    context = Context(cohort, entries, STRICT)
+    context = measured_patients(options, cohort)
     features = {name: features_of(context, checkpoint, name) for name in SAMPLED}
     result = {"checkpoint": checkpoint.name, "patients": len(context.subjects)} | compared(
         context, checkpoint, features

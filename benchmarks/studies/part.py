@@ -10,6 +10,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from isimed.data.cohorts.cohort import Cohort, find_manifest, register, write_manifest
+from isimed.evaluation.context.context import Context
+from isimed.evaluation.statistics.protocol import STRICT
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 
 
@@ -23,6 +25,11 @@ def add_patients(parser: argparse.ArgumentParser) -> None:
 
 def listed_patients(options: argparse.Namespace) -> list[str]:
     return json.loads(Path(options.split).read_text("utf-8"))[options.part]
+
+
+def measured_patients(options: argparse.Namespace, cohort: Cohort) -> Context:
+    """The patients of the split's list, or all where ``--split ""`` names none."""
+    return Context(cohort, cohort.subset(listed_patients(options)) if options.split else cohort.volumes, STRICT)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.studies.part import add_patients
+from benchmarks.studies.part import add_patients, measured_patients
 from isimed.data.cohorts.cohort import Cohort
 from isimed.evaluation.context.context import Context
 from isimed.evaluation.statistics.bootstrap import bootstrap
@@ -32,8 +32,7 @@ def main() -> None:
     parser.add_argument("--json", required=True)
     options = parser.parse_args()
     cohort = Cohort.load(options.cohort)
-    split = json.loads(Path(options.split).read_text("utf-8")) if options.split else None
-    context = Context(cohort, cohort.subset(split[options.part]) if split else cohort.volumes, STRICT)
+    context = measured_patients(options, cohort)
     trained = checkpoint_for(options.checkpoint, cohort)
     networks = (trained, checkpoint_for(UNTRAINED, cohort, like=trained))
     result = {"patients": len(context.subjects), "networks": {n.name: measured(context, n) for n in networks}}
