@@ -365,6 +365,8 @@ def test_a_constant_or_noisy_scan_of_bytes_is_no_label_map(tmp_path: Path) -> No
         (["p1/2001-02-03/ct.nii.gz", "p1/2004-05-06/ct.nii.gz"], ["p1"]),
         (["x/p1_T1.nii.gz", "x/p1_FLAIR.nii.gz", "x/p2_T1.nii.gz"], ["p1", "p2"]),
         (["p1_baseline.nii.gz", "p1_followup.nii.gz"], ["p1"]),
+        (["case10_1_CT.nii.gz", "case11_1_CT.nii.gz"], ["case10_1", "case11_1"]),
+        (["site12_3_12_T1.nii.gz", "site12_3_12_T2.nii.gz", "site12_7_12_T1.nii.gz"], ["site12_3_12", "site12_7_12"]),
         (["wrapper/p1/ct.nii.gz"], ["p1"]),
         (["scan1.nii.gz", "scan2.nii.gz"], ["scan1", "scan2"]),
         (["images/Doe, Jane.nii.gz", 'images/a "quoted" one.nii.gz'], ["Doe, Jane", 'a "quoted" one']),

@@ -30,6 +30,7 @@ from isimed.data.cohorts.layouts.names import (
     says_what,
     session_in,
     stem,
+    up_to_own,
     words,
 )
 from isimed.data.cohorts.plan import IMAGE, LEFT_LABELS, SKIPPED, Planned
@@ -223,13 +224,7 @@ def _doubts(images: Sequence[Named], patients: dict[Path, tuple[str, tuple[str, 
 
 def _whose(name: str) -> str:
     """The file's name without the sequence and session at its end, where something is left that can be an id."""
-    short = bare(name)
-    whole = "-".join(part for part in name.replace("_", "-").split("-") if part)
-    return (
-        name
-        if not short or short.isdigit() or short == whole
-        else name[: name.find(short.split("-")[-1])] + short.split("-")[-1]
-    )
+    return name if bare(name).isdigit() else up_to_own(name) or name
 
 
 def _common(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

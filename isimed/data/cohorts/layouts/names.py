@@ -168,16 +168,32 @@ def bare(name: str) -> str:
     >>> bare("volume-0"), bare("segmentation-0"), bare("CHUM-001__CT"), bare("P01_T1_seg")
     ('0', '0', 'CHUM-001', 'P01')
     """
-    parts = [_number_of(part) for part in re.split(r"[\s_.+-]+", SESSION.sub("", name)) if part]
+    return "-".join(_number_of(part[0]) for part in _own_parts(name))
 
-    def says_nothing(part: str) -> bool:
-        return all(word in ROLE_WORDS or word in SEQUENCES for word in words(part))
+
+def up_to_own(name: str) -> str:
+    """A file's stem without the words at its end that say role, sequence or session; empty where it says nothing else.
+
+    >>> up_to_own("case10_1_t1"), up_to_own("12_3_12_CT"), up_to_own("P7 2020-01-02 CT")
+    ('case10_1', '12_3_12', 'P7')
+    """
+    parts = _own_parts(name)
+    return name[: parts[-1].end()].rstrip("([{") if parts else ""  # of P1(tp1) the bracket
+
+
+def _own_parts(name: str) -> list[re.Match[str]]:
+    """The parts of a name from the first to the last that says more than role, sequence or session, where they stand."""
+    without_session = SESSION.sub(lambda session: " " * len(session[0]), name)
+    parts = list(re.finditer(r"[^\s_.+-]+", without_session))
+
+    def says_nothing(part: re.Match[str]) -> bool:
+        return all(word in ROLE_WORDS or word in SEQUENCES for word in words(_number_of(part[0])))
 
     while parts and says_nothing(parts[-1]):
         parts.pop()
     while parts and says_nothing(parts[0]):
         parts.pop(0)
-    return "-".join(parts)
+    return parts
 
 
 def _number_of(part: str) -> str:
