@@ -80,7 +80,7 @@ def _mandible(name: str, mm: NDArray) -> dict[str, NDArray[np.float64]]:
     low, high = mm[:, 0].min(), mm[:, 0].max()
     off_centre = (mm[:, 0] - (low + high) / 2) / ((high - low) / 2)
     found = {f"{name}, chin": pole(mm[np.abs(off_centre) < 0.2], (0, 1, -1), 0.05)}
-    for side, sign in (("right", -1), ("left", 1)):
+    for side, sign in (("left", -1), ("right", 1)):  # x rises to the right
         half = mm[sign * off_centre > 0.5]
         behind = half[half[:, 1] < np.quantile(half[:, 1], 0.35)]  # not the coronoid process, which lies in front
         found[f"{name}, {side} gonial angle"] = pole(half, (0, -1, -1))

@@ -165,7 +165,7 @@ TASK = Task(
     controls={"affine_registration": affine_start, "deformable_registration": no_start},
     needs="organs",
     on_request=True,
-    version=2,
+    version=3,
     groups={
         "fields": Group("Landmarks by a smooth field", unit="mm", bars=BARS),
         "fields_points": Group("Points only", unit="mm", bars=BARS, parent="fields"),

@@ -10,7 +10,7 @@ NAMES = {1: "Brainstem", 2: "SpinalCord", 3: "Larynx", 7: "Mandible"}
 
 
 def head(cut_above: int = 0) -> Prepared:
-    """Voxels of 2 mm, right to left, back to front, feet to head; the scan may end lower than the jaw's top."""
+    """Voxels of 2 mm, left to right, back to front, feet to head; the scan may end lower than the jaw's top."""
     organs = np.zeros((60, 60, 80), np.uint16)
     organs[28:33, 10:15, 60:70] = 1
     organs[29:32, 11:14, 5:60] = 2
@@ -26,7 +26,7 @@ def head(cut_above: int = 0) -> Prepared:
 
 def test_a_jaw_gives_condyles_angles_and_chin_on_their_own_sides() -> None:
     points = landmark_points(head(), NAMES)
-    for side, x in (("right", 11), ("left", 49)):
+    for side, x in (("left", 11), ("right", 49)):
         condyle, angle = points[f"Mandible, {side} condyle"], points[f"Mandible, {side} gonial angle"]
         assert condyle == pytest.approx((2 * x, 2 * 22, 2 * 65), abs=6)
         assert angle == pytest.approx((2 * x, 2 * 20, 2 * 40), abs=8)
