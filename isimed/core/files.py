@@ -11,10 +11,12 @@ import shutil
 import socket
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
+from zipfile import BadZipFile
 
 import psutil
 
@@ -24,6 +26,8 @@ from isimed.core.errors import InputError
 UNFINISHED = ".writing-"
 STALE_AFTER_S = 24 * 3600
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error)
+"""What reading a file of arrays (``.npz``) or JSON of our own raises where it is missing, cut short or another's."""
 T = TypeVar("T")
 
 

@@ -1,17 +1,16 @@
 """Where every point of a virtual patient lies in the template, and so in every other virtual patient."""
 
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from isimed.core.errors import InputError
+from isimed.core.files import UNREADABLE
 from isimed.data.formats.volume import apply_affine
 
 GRID_MM = 5.0
@@ -74,11 +73,10 @@ class Warp:
         Raises:
             InputError: the file is missing, damaged or not a warp.
         """
-        unreadable = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error)
         try:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 warp = cls(arrays["affine"], arrays["displacement_mm"], arrays["grid_affine"])
-        except unreadable as error:
+        except UNREADABLE as error:
             raise InputError(f"{path} is not a readable warp ({error}): make the demo cohort again.") from error
         if warp.affine.shape != (4, 4) or warp.grid_affine.shape != (4, 4) or warp.displacement_mm.shape[:1] != (3,):
             raise InputError(f"{path} does not hold a warp's arrays: make the demo cohort again.")

@@ -1,6 +1,5 @@
 """Embeddings that were made once: a file a volume and network, a row a crop. Safe to delete at any time."""
 
-import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from isimed.core.files import write_file
+from isimed.core.files import UNREADABLE, write_file
 
 Features = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -37,6 +36,6 @@ def _read(file: Path) -> tuple[NDArray, ...] | None:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             found = tuple(arrays[name] for name in ("points", "embedding", "code"))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except UNREADABLE:
         return None
     return found if len({len(part) for part in found}) == 1 else None

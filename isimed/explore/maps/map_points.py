@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from isimed.core.files import write_file, write_json
+from isimed.core.files import UNREADABLE, write_file, write_json
 from isimed.core.progress import Progress, Say, part_of, silent
 from isimed.explore.maps.axes import TurnedAxes, axis_correlation, fit_axes
 from isimed.explore.maps.map_quality import MapQuality, map_qualities, map_quality
@@ -139,7 +139,7 @@ def _read_umap(path: Path, rows: int) -> UmapPoints | None:
         return (
             UmapPoints(places, MapQuality(**about["quality"]), about["reference_rows"]) if len(places) == rows else None
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except UNREADABLE:
         return None
 
 
@@ -167,5 +167,5 @@ def _read_points(folder: Path, rows: int) -> Points | None:
         points = Points(**arrays, axes=axes, r=np.array(about["r"]), quality=quality)
         whole = len(points.error_mm) == len(points.pcs) == rows and "turned" in quality
         return points if whole else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except UNREADABLE:
         return None

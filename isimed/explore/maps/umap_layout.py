@@ -9,7 +9,6 @@ answer in any process, and a reference crop lands exactly where it lies.
 """
 
 import hashlib
-import json
 import threading
 import warnings
 from dataclasses import dataclass
@@ -17,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from sklearn.neighbors import NearestNeighbors
 
 from isimed.core.errors import InputError
-from isimed.core.files import write_file
+from isimed.core.files import UNREADABLE, write_file
 from isimed.core.progress import Progress, Say, part_of, silent
 from isimed.explore.maps.pca import Map
 
@@ -130,7 +129,7 @@ def read_layout(folder: Path | None) -> Layout | None:
         parameters = UmapParameters.model_validate_json((folder / "layout.json").read_bytes())
         with np.load(folder / "layout.npz", allow_pickle=False) as arrays:
             return Layout(parameters, arrays["reference"], arrays["places"])
-    except (OSError, ValueError, KeyError, ValidationError, json.JSONDecodeError):
+    except UNREADABLE:
         return None
 
 

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft, ndimage
 
 from isimed.core import paths
-from isimed.core.files import write_json
+from isimed.core.files import UNREADABLE, write_json
 from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.explore.search.field import digest_of
 
@@ -73,7 +73,7 @@ def kept_alignment(source: Prepared, target: Prepared) -> Alignment:
     """`align`, from ``ISIMED_HOME/fields`` where the same was asked for before."""
     how = f"{VERSION} {STEP_MM} {AIR_MM} {STRETCHES} {LEAST_OVERLAP}"
     file = paths.home() / "fields" / f"{digest_of(how, source, target).hexdigest()[:32]}.json"
-    with suppress(OSError, ValueError, KeyError):  # not there, or damaged: made anew
+    with suppress(*UNREADABLE):  # not there, or damaged: made anew
         known = json.loads(file.read_bytes())
         return Alignment(np.array(known["matrix"], dtype=np.float64).reshape(4, 3), float(known["score"]))
     alignment = align(source, target)

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from isimed.core import paths
-from isimed.core.files import write_file
+from isimed.core.files import UNREADABLE, write_file
 from isimed.data.formats.volume import apply_affine
 from isimed.data.prepared.preprocess import Prepared
 
@@ -80,7 +80,7 @@ def kept_field(source: Prepared, target: Prepared, start: Map) -> Field:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             return Field(arrays["affine"], arrays["target_mm"])
-    except (OSError, ValueError, KeyError):  # not there, or damaged: made anew
+    except UNREADABLE:  # not there, or damaged: made anew
         field = fit_field(source, target, start)
     write_file(file, lambda open_file: np.savez(open_file, affine=field.affine, target_mm=field.target_mm))
     _forget_oldest(file.parent)

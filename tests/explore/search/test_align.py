@@ -68,6 +68,7 @@ def test_an_alignment_is_made_once_and_a_damaged_one_anew(home: Path, monkeypatc
     again = kept_alignment(source, target)
     assert (again.matrix == first.matrix).all()
     assert again.score == first.score
-    file.write_text("{}")
     monkeypatch.setattr(aligning, "align", align)
-    assert kept_alignment(source, target).score == first.score
+    for damaged in ("{}", "[]", ""):
+        file.write_text(damaged)
+        assert kept_alignment(source, target).score == first.score

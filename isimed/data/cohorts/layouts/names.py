@@ -182,7 +182,7 @@ def up_to_own(name: str) -> str:
 
 
 def _own_parts(name: str) -> list[re.Match[str]]:
-    """The parts of a name from the first to the last that says more than role, sequence or session, where they stand."""
+    """The parts of a name from the first to the last that says more than role, sequence or session, as they stand."""
     without_session = SESSION.sub(lambda session: " " * len(session[0]), name)
     parts = list(re.finditer(r"[^\s_.+-]+", without_session))
 
