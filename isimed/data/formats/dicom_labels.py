@@ -1,6 +1,7 @@
 """Outlines in DICOM as label maps: segmentations (SEG) and structure sets of radiotherapy (RTSTRUCT)."""
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,8 @@ def about_outlines(path: Path) -> Outlines:
     Raises:
         InputError: the file is damaged.
     """
-    return _about(_opened(path))
+    with _damage_in_words(path):
+        return _about(_opened(path))
 
 
 def read_outlines(path: Path) -> Raw:
@@ -94,17 +96,18 @@ def structures_of(
     Raises:
         InputError: the series is missing, or the file is damaged.
     """
-    data = _opened(path)
-    wanted = [number for number in _about(data).names if numbers is None or number in numbers]
-    if str(data.SOPClassUID) == SegmentationStorage:
-        yield from _segments(path, data, wanted)
-    else:
-        yield from _contoured(path, data, series or _series_of(path, data), wanted)
+    with _damage_in_words(path):
+        data = _opened(path)
+        wanted = [number for number in _about(data).names if numbers is None or number in numbers]
+        if _is_segmentation(data):
+            yield from _segments(path, data, wanted)
+        else:
+            yield from _contoured(path, data, series or _series_of(path, data), wanted)
 
 
 def refuse_unreadable(path: Path) -> None:
     """Raise InputError where what it takes to read a file's outlines is not installed."""
-    if str(_opened(path).SOPClassUID) == SegmentationStorage:
+    if _is_segmentation(_opened(path)):
         _highdicom(path)
 
 
@@ -115,8 +118,23 @@ def _opened(path: Path) -> pydicom.Dataset:
         raise InputError(f"{path} is a damaged DICOM file ({reason(error)}): export it again.") from None
 
 
+@contextmanager
+def _damage_in_words(path: Path) -> Iterator[None]:
+    """Turn what elements that are missing, or hold something else, raise into one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is a damaged DICOM file ({reason(error)}): export it again.") from None
+
+
+def _is_segmentation(data: pydicom.Dataset) -> bool:
+    return str(data.get("SOPClassUID", "")) == SegmentationStorage
+
+
 def _about(data: pydicom.Dataset) -> Outlines:
-    if str(data.SOPClassUID) == SegmentationStorage:
+    if _is_segmentation(data):
         series = [one.get("SeriesInstanceUID") for one in data.get("ReferencedSeriesSequence", ())]
         names = {int(one.SegmentNumber): str(one.get("SegmentLabel", "")) for one in data.get("SegmentSequence", ())}
         return Outlines(_uids(series), _uids([data.get("FrameOfReferenceUID")]), names, {})

@@ -112,6 +112,17 @@ def test_a_structure_off_its_slices_leaves_the_scan_and_says_why(tmp_path: Path,
     assert "lies in no slice" in manifest.read_text(encoding="utf-8")
 
 
+def test_a_structure_set_with_a_gap_is_left_out_and_the_scan_stays(tree: Path, home: Path) -> None:
+    file = tree / "B" / "rt.dcm"
+    data = pydicom.dcmread(file)
+    del data.StructureSetROISequence[0].ROINumber
+    data.save_as(file)
+    plan = plan_import(tree)
+    assert [plan.name_of(item.path) for item in plan.left_out] == ["B/rt.dcm"]
+    assert "damaged" in plan.left_out[0].why
+    assert len(plan.images) == 2
+
+
 def test_margins_are_the_tumour_only_where_nothing_else_is() -> None:
     def kinds(*names: str, types: dict[int, str] | None = None) -> tuple[list[str], list[str]]:
         about = Outlines(frozenset(), frozenset([generate_uid()]), dict(enumerate(names)), types or {})

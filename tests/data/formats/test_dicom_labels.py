@@ -11,6 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, generate_
 
 import isimed
 from isimed.core.errors import InputError
+from isimed.data.formats.dicom_labels import structures_of
 from isimed.data.formats.volume import Volume, read_volume
 from tests.data.make import blob, write_dicom
 
@@ -96,6 +97,30 @@ def test_the_smaller_of_two_structures_keeps_the_voxels_and_no_number_is_lost(
     assert any("1 Inner, 4 Outer" in note for note in labels.notes)
     assert any("lie in several structures" in note for note in labels.notes)
     assert np.array_equal(labels.voxels > 0, wanted(read_volume(series[0].parent)))
+
+
+@pytest.mark.parametrize(
+    ("sequence", "element"), [("StructureSetROISequence", "ROINumber"), ("ROIContourSequence", "ReferencedROINumber")]
+)
+def test_a_structure_without_its_number_is_one_sentence(
+    series: list[Path], tmp_path: Path, sequence: str, element: str
+) -> None:
+    file = structure_set(series, tmp_path / "ct" / "rt.dcm")
+    data = pydicom.dcmread(file)
+    del data[sequence].value[0][element]
+    data.save_as(file)
+    with pytest.raises(InputError, match=rf"rt\.dcm is a damaged DICOM file .*{element}.*: export it again\."):
+        list(structures_of(file))
+
+
+def test_a_contour_of_half_a_point_is_one_sentence(series: list[Path], tmp_path: Path) -> None:
+    file = structure_set(series, tmp_path / "ct" / "rt.dcm")
+    data = pydicom.dcmread(file)
+    ring = data.ROIContourSequence[0].ContourSequence[0]
+    ring.ContourData = list(ring.ContourData)[:-1]
+    data.save_as(file)
+    with pytest.raises(InputError, match="is a damaged DICOM file"):
+        list(structures_of(file))
 
 
 def test_outlines_without_their_series_or_off_its_slices_are_one_sentence(series: list[Path], tmp_path: Path) -> None:
