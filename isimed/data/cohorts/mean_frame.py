@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import new_folder
-from isimed.core.progress import Progress
+from isimed.core.progress import Progress, silent
 from isimed.data.cohorts.cohort import Cohort, Entry, write_manifest
 from isimed.data.cohorts.json_files import read_object
+from isimed.data.formats.reading import LPS_TO_RAS
 from isimed.data.formats.volume import Volume, measured
 
 MEAN_MM = 6.0
 ROUNDS = 2
-LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 FRAME = "rigidly registered to the mean of the cohort"
 
 
@@ -43,7 +43,7 @@ def register_to_mean(cohort: Cohort, *, progress: Progress | None = None) -> Pat
     if len(cohort.volumes) < 2:
         raise InputError(f"{cohort.name} holds one scan: a mean needs two, so import it without --register-to-mean.")
     folder, total = paths.cohorts_dir() / cohort.name, (ROUNDS + 1) * len(cohort.volumes)
-    report = progress or (lambda done, total: None)
+    report = progress or silent
     scans = [_image(cohort.read(entry)) for entry in cohort.volumes]
     moves = [sitk.Euler3DTransform() for _ in scans]
     mean = _frame_of(scans)
@@ -106,7 +106,7 @@ def _image(scan: Volume) -> sitk.Image:
     low, high = np.nanpercentile(known, [1, 99])
     voxels = np.nan_to_num(np.clip((known - low) / max(high - low, 1e-6), 0, 1))
     image = sitk.GetImageFromArray(np.ascontiguousarray(voxels.transpose(2, 1, 0), dtype=np.float32))
-    affine = LPS @ scan.affine
+    affine = LPS_TO_RAS @ scan.affine
     spacing = scan.spacing
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(affine[:3, 3].tolist())
@@ -119,7 +119,7 @@ def _ras(move: sitk.Euler3DTransform) -> NDArray[np.float64]:
     matrix = np.eye(4)
     matrix[:3, :3] = np.reshape(move.GetMatrix(), (3, 3))
     matrix[:3, 3] = move.TransformPoint((0.0, 0.0, 0.0))
-    return np.asarray(LPS @ np.linalg.inv(matrix) @ LPS)
+    return np.asarray(LPS_TO_RAS @ np.linalg.inv(matrix) @ LPS_TO_RAS)
 
 
 def _copies(cohort: Cohort, entry: Entry, move: NDArray[np.float64], folder: Path, number: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from isimed.core.errors import InputError
 from isimed.core.files import new_folder, remove_unfinished
-from isimed.core.progress import Progress
+from isimed.core.progress import Progress, silent
 from isimed.data.cohorts.cohort import write_manifest
 from isimed.data.demo.chest import CREDIT, load_chest
 from isimed.data.demo.phantom import make_patient
@@ -95,7 +95,7 @@ def make_demo(
         raise InputError(f"Seed {seed} is negative: give 0 or more.")
     folder = Path(folder).expanduser().absolute()
     generator = {"tool": "isimed.data.demo", "version": VERSION, "patients": patients, "seed": seed}
-    report = progress or (lambda done, total: None)
+    report = progress or silent
     if _is_complete(folder, kind, generator):
         report(patients, patients)
         return folder / "dataset.json"

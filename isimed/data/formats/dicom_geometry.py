@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from isimed.core.errors import InputError
 from isimed.data.formats.dicom_frames import APART, Frame, one_geometry, one_volume, without_repeats
 from isimed.data.formats.dicom_series import number, read_header, text
-from isimed.data.formats.reading import Note, reason
+from isimed.data.formats.reading import LPS_TO_RAS, Note, reason
 
 TAGS = [
     "SOPInstanceUID", "Rows", "Columns", "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient",
@@ -18,7 +18,6 @@ TAGS = [
 ]  # fmt: skip
 TILT_DEGREES = 0.5
 UNEVEN_SHARE = 0.02
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,9 @@ from isimed.core.errors import InputError
 from isimed.data.formats.dicom_read import read_series
 from isimed.data.formats.dicom_series import Series, read_header, scan_folder
 from isimed.data.formats.overlaps import lay
-from isimed.data.formats.reading import Note, Raw, reason
+from isimed.data.formats.reading import LPS_TO_RAS, Note, Raw, reason
 
 KIND = "outlines"
-TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes are L P S
 OFF_PLANE = 0.25  # slices that a contour may lie beside a slice's middle
 EXTRA = "pip install 'isimed[dicom-seg]'"
 
@@ -170,7 +169,7 @@ def _segments(path: Path, data: pydicom.Dataset, wanted: list[int]) -> Iterator[
             volume = found.get_volume(segment_numbers=[number], combine_segments=True, allow_missing_positions=True)
             inside = np.asarray(volume.array) > 0
             if inside.any():
-                yield number, inside, TO_RAS @ volume.affine
+                yield number, inside, LPS_TO_RAS @ volume.affine
     except (RuntimeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} makes no label map ({reason(error)}): export it on one regular grid.") from None
 
@@ -179,7 +178,7 @@ def _contoured(
     path: Path, data: pydicom.Dataset, series: Series, wanted: list[int]
 ) -> Iterator[tuple[int, NDArray, NDArray]]:
     grid = read_series(series)
-    to_voxel = np.linalg.inv(grid.affine) @ TO_RAS
+    to_voxel = np.linalg.inv(grid.affine) @ LPS_TO_RAS
     for contour in data.get("ROIContourSequence", ()):
         number = int(contour.ReferencedROINumber)
         inside = np.zeros(grid.array.shape, bool)

@@ -7,8 +7,9 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from isimed.core.errors import InputError
-from isimed.data.formats.itk_header import META_SUFFIXES, NRRD_SUFFIXES, TextHeader, read_text_header
+from isimed.data.formats.itk_header import NRRD_SUFFIXES, TextHeader, read_text_header
 from isimed.data.formats.reading import (
+    LPS_TO_RAS,
     NO_ORIENTATION,
     Note,
     Raw,
@@ -20,9 +21,7 @@ from isimed.data.formats.reading import (
     refuse_too_large,
 )
 
-ITK_SUFFIXES = NRRD_SUFFIXES + META_SUFFIXES
 MOST_PACKED = 1100  # deflate makes nothing smaller than a thousandth
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
 

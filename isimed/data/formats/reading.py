@@ -13,6 +13,7 @@ from isimed.core.errors import InputError
 
 MAX_VOXELS = 2_000_000_000
 MEMORY_SHARE = 0.9
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # and back: DICOM and ITK give mm L P S, all else here is R A S
 NO_ORIENTATION = "The header gives no orientation: left and right are a guess (first axis to the left)."
 
 
