@@ -10,11 +10,10 @@ from typing import Any
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import LABELS
 from isimed.data.cohorts.layouts.names import REGIONS
-from isimed.data.cohorts.plan import IMAGE, LEFT_LABELS, METADATA, SKIPPED, Plan, Planned
+from isimed.data.cohorts.plan import BY_HAND, IMAGE, LEFT_LABELS, METADATA, SKIPPED, Plan, Planned
 
 GIVEN = {IMAGE: IMAGE, **{kind: kind for kind in LABELS}, "skip": SKIPPED}
 MODALITIES = ("CT", "MRI", "PET")
-BY_HAND = "Changed by hand."
 
 
 @dataclass(frozen=True)

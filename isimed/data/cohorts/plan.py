@@ -14,6 +14,7 @@ METADATA, SKIPPED = "metadata", "left out"
 ROLES = (IMAGE, ORGANS, TUMOUR, LEFT_LABELS, METADATA, SKIPPED)
 TAKEN = (IMAGE, *LABELS)
 CORRECTABLE = ("role", "patient", "volume", "modality", "region", "sequence", "session")
+BY_HAND = "Changed by hand."
 SHOWN = 20
 
 
@@ -154,7 +155,7 @@ class Plan:
                 changed["volume"] = changed["volume"] or self.name_of(items[number].path)
                 changed["patient"] = changed["patient"] or changed["volume"]
             if changed["role"] != items[number].role:
-                changed["why"] = "Changed by hand."
+                changed["why"] = BY_HAND
             items[number] = replace(items[number], **changed)
         return replace(self, items=items)
 

@@ -91,13 +91,13 @@ def read_series(series: Series, channel: int | None = None) -> Raw:
     if series.problem:
         raise InputError(series.problem)
     frames = [frame for file in series.files for frame in frames_of(file)]
-    stack, notes = make_stack(frames, where=f"{series.folder} (series {series.uid})", channel=channel)
+    stack, notes = make_stack(frames, where=series.where, channel=channel)
     shape = (stack.columns, stack.rows, len(stack.frames))
     refuse_too_large(series.folder, shape, 2)
     array = _read_voxels(stack, shape)
     if stack.targets is not None:
         array = _evenly(array, stack.positions, stack.targets)
-    return Raw(array, stack.affine, notes + _padding_note(array, series))
+    return Raw(array, stack.affine, notes + _intensity_note(array, series))
 
 
 def why_not_one_volume(series: Series, channel: int | None = None) -> str:
@@ -108,7 +108,7 @@ def why_not_one_volume(series: Series, channel: int | None = None) -> str:
     """
     try:
         frames = [frame for file in series.files for frame in frames_of(file)]
-        make_stack(frames, where=f"{series.folder} (series {series.uid})", channel=channel)
+        make_stack(frames, where=series.where, channel=channel)
     except InputError as error:
         return str(error)
     return ""
@@ -153,9 +153,7 @@ def _decode(frame: Frame) -> NDArray:
         if frame.scales_differ:
             raise InputError(f"{path} is compressed and scales each frame differently: export it without compression.")
         return _decompressed(data, path, syntax)
-    except InputError:
-        raise
-    except MemoryError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # pydicom raises many types on damaged files
         raise InputError(f"{path} is a damaged DICOM file ({reason(error)}): export it again.") from None
@@ -239,7 +237,7 @@ def _evenly(array: NDArray, positions: NDArray, targets: NDArray) -> NDArray:
     return result
 
 
-def _padding_note(array: NDArray, series: Series) -> tuple[Note, ...]:
+def _intensity_note(array: NDArray, series: Series) -> tuple[Note, ...]:
     if series.modality == "CT" and array.size and array.min() >= 0:
         return (
             Note("No value is below 0: these may not be Hounsfield units (rescale intercept missing?).", "intensity"),

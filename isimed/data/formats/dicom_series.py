@@ -4,8 +4,8 @@ import logging
 import struct
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ class Series:
         modality: CT, MR, PT...
         patient: PatientID; the study's UID where that is empty.
         study: StudyInstanceUID.
-        number: SeriesNumber.
+        date: StudyDate.
+        number, description: SeriesNumber and SeriesDescription.
         slices: files, or frames of a multi-frame file.
         size: columns and rows.
         problem: why it cannot be read as one volume, one sentence, or empty.
@@ -62,6 +63,11 @@ class Series:
     problem: str = ""
     crowded: bool = False
     frame: str = ""
+
+    @property
+    def where(self) -> str:
+        """Folder and series, for messages."""
+        return f"{self.folder} (series {self.uid})"
 
     @property
     def title(self) -> str:
@@ -93,11 +99,11 @@ def _scan_remembered(folder: Path, _stamp: tuple) -> FolderSeries:
     return scan_files(walk_files(folder))
 
 
-def scan_files(files: Iterable[Path], progress: Callable[[int], None] | None = None) -> FolderSeries:
+def scan_files(files: Iterable[Path]) -> FolderSeries:
     """Group files by SeriesInstanceUID; what is not DICOM is passed by in silence."""
     groups: dict[str, list[tuple[Path, Any]]] = defaultdict(list)
     skipped, outlines = [], set()
-    for done, path in enumerate(files):
+    for path in files:
         try:
             header = read_header(path, TAGS)
         except InputError as error:
@@ -116,8 +122,6 @@ def scan_files(files: Iterable[Path], progress: Callable[[int], None] | None = N
             skipped.append((path, f"{path} names no series (SeriesInstanceUID): export it again."))
         else:
             groups[uid].append((path, header))
-        if progress:
-            progress(done + 1)
     found = tuple(_series(uid, members) for uid, members in groups.items())
     return FolderSeries(found, tuple(skipped), frozenset(outlines))
 
@@ -191,12 +195,11 @@ def _series(uid: str, members: list[tuple[Path, Any]]) -> Series:
         crowded=slices > len({text(header, "ImagePositionPatient") for header in headers}),
         frame=text(first, "FrameOfReferenceUID"),
     )
-    problem = _problem(series, headers)
-    return Series(**{**series.__dict__, "problem": problem}) if problem else series
+    return replace(series, problem=_problem(series, headers))
 
 
 def _problem(series: Series, headers: list[Any]) -> str:
-    where = f"{series.folder} (series {series.uid})"
+    where = series.where
     for tag, word in (("Modality", "modalities"), ("PatientID", "patients")):
         found = sorted({text(header, tag) for header in headers})
         if len(found) > 1:

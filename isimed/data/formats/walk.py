@@ -59,12 +59,12 @@ def _is_hidden(name: str) -> bool:
 def folder_stamp(folder: Path) -> tuple[tuple[str, int], ...]:
     """Changes when files are added to or taken from a folder or one below it."""
     stamp = []
-    seen: set[int] = set()
+    seen: set[tuple[int, int]] = set()
     for place, folders, _ in os.walk(folder, followlinks=True):
         status = os.stat(place)
-        if status.st_ino in seen:
+        if (status.st_dev, status.st_ino) in seen:
             folders.clear()
             continue
-        seen.add(status.st_ino)
+        seen.add((status.st_dev, status.st_ino))
         stamp.append((place, status.st_mtime_ns))
     return tuple(stamp)

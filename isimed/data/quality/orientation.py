@@ -17,7 +17,7 @@ AXES = ("left-right", "front-back", "head-foot")
 def likely_turned(bodies: Mapping[str, NDArray]) -> dict[str, str]:
     """Volumes whose body looks much more like others of the cohort when its axes are turned.
 
-    Left and right mirrored is beyond it: bodies are too symmetric (named organs show that, see `quality_rules`).
+    Left and right mirrored is beyond it: bodies are too symmetric (named organs show that, see `rules`).
 
     Args:
         bodies: volume -> (N, N, N), its body's box with mean 0 and deviation 1, all in R A S as the headers say.

@@ -133,8 +133,7 @@ def _gather(plan: Plan, claims: Sequence[Claim]) -> None:
             elif item.volume:
                 item = replace(item, volume=new.get(item.volume, item.volume))
             if item.path in used and not (item.series or item.path.is_dir()):
-                item = replace(item, role=SKIPPED, why="Named twice; the first counts.")
-                continue
+                continue  # named twice: the first counts
             if item.role in LABELS and (item.volume, item.role) in mapped:
                 why = f"{item.volume} has a map of {item.role} already."
                 item = replace(item, role=LEFT_LABELS, why=why)
