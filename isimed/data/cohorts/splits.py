@@ -76,13 +76,14 @@ def split_subjects(subjects: list[str], *, validation: float, seed: int = 0) -> 
         Training and validation subjects, both in the given order.
 
     Raises:
-        InputError: too few patients to hold any out.
+        InputError: nobody would be left to train on.
     """
     held_out = int(np.ceil(len(subjects) * validation)) if validation > 0 else 0
     parts = _drawn(subjects, {"validation": held_out}, seed)
     if "train" not in parts.values():
         raise InputError(
-            f"{len(subjects)} patient is too few to hold any out: add scans or set the validation share to 0."
+            f"{len(subjects)} patient{'s are' if len(subjects) != 1 else ' is'} too few to hold out {held_out}: "
+            "add scans, or lower the validation share."
         )
     return tuple([name for name in subjects if parts[name] == part] for part in ("train", "validation"))  # type: ignore[return-value]
 

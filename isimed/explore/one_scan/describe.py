@@ -58,18 +58,19 @@ def best_checkpoint(cohort: Cohort, volume: str | None = None) -> str:
         volume: the scan to look at; by default the first.
 
     Raises:
-        InputError: no network fits; it names the nearest, to go on with all the same.
+        InputError: no network is for such scans, or none fits; it then names the nearest, to go on with all the same.
     """
-    if has_its_own(cohort) or cohort.synthetic:
-        return fitting_checkpoints(cohort)[0]
-    entry = cohort.entry(volume) if volume else cohort.volumes[0]
-    said = describe(cohort, entry)
-    names = fitting_checkpoints(cohort, said.fits)
+    names = fitting_checkpoints(cohort)
     if not names:
         raise InputError(f"There is no checkpoint for {cohort.modality}: train one, or name one with --checkpoint.")
+    if has_its_own(cohort) or cohort.synthetic:
+        return names[0]
+    entry = cohort.entry(volume) if volume else cohort.volumes[0]
+    said = describe(cohort, entry)
+    nearest = fitting_checkpoints(cohort, said.fits)[0]
     if said.fits and not any(fit.fits for fit in said.fits):
-        raise InputError(f"{entry.id}: {said.headline()} To go on all the same: --checkpoint {names[0]}.")
-    return names[0]
+        raise InputError(f"{entry.id}: {said.headline()} To go on all the same: --checkpoint {nearest}.")
+    return nearest
 
 
 def by_registration(cohort: Cohort, volume: str) -> list[Registered]:

@@ -29,7 +29,9 @@ class Look:
     Attributes:
         checkpoint: the network.
         judge: whose profile says whether it fits, and where in the body crops are from; see `judge_of`.
-        volume: prepared as the network wants it.
+        profile: the judge's.
+        volume: prepared as the judge wants it.
+        fit: how well the network fits the scan.
         place, looks: (N, 3) where some crops are, and where they look to be, mm.
     """
 
@@ -137,9 +139,8 @@ def axes_by_fit(misfits: Sequence[float]) -> str:
         misfits: of the scan flipped along each of ``FLIPS``.
     """
     best = int(np.argmin(misfits))
-    others = [misfit for n, misfit in enumerate(misfits) if n not in (0, best)]
     if best == 0:
-        return "plausible" if min(others) > MARGIN * misfits[0] else "unclear"
+        return "plausible" if min(misfits[1:]) > MARGIN * misfits[0] else "unclear"
     if misfits[0] > MARGIN * misfits[best]:
         return "reversed: " + ", ".join(AXES[axis] for axis in FLIPS[best])
     return "unclear"

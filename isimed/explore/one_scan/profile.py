@@ -39,6 +39,7 @@ RIDGE = 1e-3
 LABELLED = 40  # scans whose organs are looked up
 LEAST_PATIENTS = 3
 LEAST_FOR_95 = 19  # scans, of which the most unusual is the 95 % limit
+LARGE = ("directions", "features")  # stored in half precision
 ARRAYS = ("mean", "directions", "features", "slope", "organ", "organ_place", "crop_misfits", "scan_misfits")
 
 
@@ -272,11 +273,8 @@ def save_profile(profile: Profile, file: Path) -> Path:
     Raises:
         InputError: the file cannot be written.
     """
-    arrays = {name: getattr(profile, name).astype(np.float16) for name in ("features", "directions")}
-    arrays |= {
-        name: getattr(profile, name)
-        for name in ("mean", "slope", "organ", "organ_place", "crop_misfits", "scan_misfits")
-    }
+    arrays = {name: getattr(profile, name) for name in ARRAYS}
+    arrays |= {name: arrays[name].astype(np.float16) for name in LARGE}
     return write_file(file, save(arrays, metadata={"about": profile.info.model_dump_json()}))
 
 

@@ -172,8 +172,8 @@ def read_config(path: Path) -> TrainConfig:
         return TrainConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check the path.") from None
-    except yaml.YAMLError:
-        raise InputError(f"{path} is not YAML: correct it or copy another run's config.yaml.") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{path}: {'.'.join(map(str, first['loc'])) or 'options'}: {first['msg']}.") from None
+    except (yaml.YAMLError, ValueError):  # no text, or a date that is none
+        raise InputError(f"{path} is not YAML: correct it or copy another run's config.yaml.") from None

@@ -39,6 +39,12 @@ def test_the_network_that_opens_first_was_trained_on_such_data_and_knows_millime
     assert fitting_checkpoints(of("demo-brain", "MRI", synthetic=True))[0] == "demo-brain"
 
 
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_a_kind_of_scan_that_no_network_is_for_is_one_sentence(synthetic: bool) -> None:
+    with pytest.raises(InputError, match="There is no checkpoint for PET: train one"):
+        best_checkpoint(of("mine", "PET", synthetic=synthetic))
+
+
 def test_a_network_that_does_not_fit_the_scan_comes_last_whatever_its_card_says() -> None:
     torso = of("torso", "CT")
     heads = [fit("headneck-ct", 1.6), fit("headneck-ct-dense", 1.3)]

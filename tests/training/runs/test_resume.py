@@ -209,6 +209,16 @@ def test_pairs_across_need_a_common_frame(cohort: Cohort) -> None:
         execute(run)
 
 
+@pytest.mark.parametrize(
+    "content", [b"\x1f\x8b\xff\x00", "name: Kopfstück".encode("latin-1"), b"name: 2020-13-45", b"a: ["]
+)
+def test_a_config_that_is_no_text_of_options_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"config\.yaml is not YAML: correct it"):
+        read_config(path)
+
+
 def test_config_of_older_runs_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("cohort: demo-train\nmethod: isimed\nname: demo-brain\nsplit: null\nnoise: 0.05\nthreads: 2\n")
