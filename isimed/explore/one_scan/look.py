@@ -10,7 +10,7 @@ from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.cohorts.modality_of_voxels import CT_AIR_HU
 from isimed.data.formats.volume import Volume
-from isimed.data.prepared.preprocess import Prepared, prepare
+from isimed.data.prepared.preprocess import Preparation, Prepared, prepare
 from isimed.explore.one_scan.choose import rank
 from isimed.explore.one_scan.fit import Fit, fit_from
 from isimed.explore.one_scan.profile import Profile, read_profile, sample_crops, scan_misfit
@@ -30,7 +30,8 @@ class Look:
         checkpoint: the network.
         judge: whose profile says whether it fits, and where in the body crops are from; see `judge_of`.
         profile: the judge's.
-        volume: prepared as the judge wants it.
+        judged: the scan as the judge wants it.
+        volume: the scan as the network wants it.
         fit: how well the network fits the scan.
         place, looks: (N, 3) where some crops are, and where they look to be, mm.
     """
@@ -38,6 +39,7 @@ class Look:
     checkpoint: Checkpoint
     judge: Checkpoint
     profile: Profile
+    judged: Prepared
     volume: Prepared
     fit: Fit
     place: NDArray[np.float64]
@@ -66,7 +68,7 @@ class Look:
         """The misfit of the scan flipped along each of ``FLIPS``."""
         misfits = [self.fit.misfit]
         for axes in FLIPS[1:]:
-            crops = sample_crops(self.judge, turned_over(self.volume, axes), count=self.profile.info.crops)[1]
+            crops = sample_crops(self.judge, turned_over(self.judged, axes), count=self.profile.info.crops)[1]
             misfits.append(scan_misfit(self.profile.misfit(crops)))
         return misfits
 
@@ -109,7 +111,8 @@ def look(scan: Volume, names: Sequence[str], *, cohort: Cohort | None = None) ->
         InputError: none can look at it, with the reason of the last.
     """
     seen, reason = [], None
-    sampled: dict[str, tuple[Prepared, NDArray[np.float64], NDArray[np.float32]]] = {}
+    volumes: dict[Preparation, Prepared] = {}
+    sampled: dict[str, tuple[NDArray[np.float64], NDArray[np.float32]]] = {}
     ct_only = is_ct(scan)
     for name in names:
         checkpoint = open_checkpoint(name)
@@ -118,15 +121,19 @@ def look(scan: Volume, names: Sequence[str], *, cohort: Cohort | None = None) ->
         if profile is None or (ct_only and not checkpoint.card.modality.upper().startswith("CT")):
             continue
         try:
+            for preparation in (judge.card.preparation, checkpoint.card.preparation):
+                if preparation not in volumes:
+                    volumes[preparation] = prepare(scan, preparation)
+            judged, volume = volumes[judge.card.preparation], volumes[checkpoint.card.preparation]
             if judge.fingerprint not in sampled:
-                volume = prepare(scan, judge.card.preparation)
-                sampled[judge.fingerprint] = volume, *sample_crops(judge, volume, count=profile.info.crops)[:2]
-            volume, centres, embeddings = sampled[judge.fingerprint]
+                sampled[judge.fingerprint] = sample_crops(judge, judged, count=profile.info.crops)[:2]
         except InputError as error:  # a CT network finds no body in some MRI, and the other way round
             reason = error
             continue
+        centres, embeddings = sampled[judge.fingerprint]
         fit = fit_from(profile, checkpoint.name, profile.misfit(embeddings))
-        seen.append(Look(checkpoint, judge, profile, volume, fit, volume.position(centres), profile.place(embeddings)))
+        place, looks = judged.position(centres), profile.place(embeddings)
+        seen.append(Look(checkpoint, judge, profile, judged, volume, fit, place, looks))
     if reason and not seen:
         raise reason
     return sorted(seen, key=lambda one: rank(one.checkpoint.card, cohort, one.fit))

@@ -1,8 +1,8 @@
 """Runs as processes of their own: started here, stopped from anywhere, found again by whoever looks.
 
 Nothing is kept in memory: a run's folder says which process (pid and start time) or which SLURM job works on it. A
-worker that has to wait for the device waits by itself (`queue`, or SLURM's), and ends by itself when told to stop
-(`stopping`); killing is the last resort.
+worker that has to wait for the device waits by itself (`device_queue`, or SLURM's), and ends by itself when told to
+stop (`stopping`); killing is the last resort.
 """
 
 import os

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -77,10 +76,11 @@ def describe(line: dict[str, Any]) -> str:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in line["validation"].items())
         return f"validation after epoch {line['epoch']}: {figures}"
     terms = ", ".join(f"{name} {value:.4g}" for name, value in line["terms"].items())
-    left = time.strftime("%H:%M:%S", time.gmtime(line["seconds_left"]))
+    minutes, seconds = divmod(int(line["seconds_left"]), 60)
+    hours, minutes = divmod(minutes, 60)
     return (
         f"step {line['number']}/{line['total_steps']}, epoch {line['epoch'] + 1}: {terms}, "
-        f"{line['crops_per_second']:.1f} crops/s, {left} left"
+        f"{line['crops_per_second']:.1f} crops/s, {hours:02d}:{minutes:02d}:{seconds:02d} left"
     )
 
 

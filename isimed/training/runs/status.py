@@ -1,4 +1,4 @@
-"""How far a run is, as it says itself; and writing that whole or not at all."""
+"""How far a run is, as it says itself."""
 
 import time
 from dataclasses import dataclass, field

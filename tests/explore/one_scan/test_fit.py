@@ -11,6 +11,7 @@ from isimed.data.cohorts.cohort import Cohort
 from isimed.data.formats.volume import read_volume
 from isimed.data.prepared.preprocess import Preparation, prepare
 from isimed.explore.one_scan.fit import fit_of, limit_of, place_percentile
+from isimed.explore.one_scan.look import look
 from isimed.explore.one_scan.profile import (
     FILE,
     Profile,
@@ -129,6 +130,23 @@ def test_a_profile_is_small_has_no_patient_and_comes_back_the_same(
         read_profile(checkpoint)
     file.unlink()
     assert read_profile(checkpoint) is None
+
+
+def test_a_network_gets_the_scan_as_it_wants_it_whatever_its_judge_wants(
+    checkpoint: Checkpoint, profile: Profile, cohort: Cohort, tmp_path: Path
+) -> None:
+    assert checkpoint.folder is not None
+    file = save_profile(profile, checkpoint.folder / FILE)
+    coarser = Preparation(spacing_mm=6.0)
+    card = Card(name="coarse", method="isimed", modality="MRI", preparation=coarser, judged_by=str(checkpoint.folder))
+    folder = save_checkpoint(tmp_path / "coarse", untrained(coarser).encoder, card)
+    judge, other = sorted(
+        look(cohort.read(cohort.volumes[-1]), [str(checkpoint.folder), str(folder)]), key=lambda one: one.volume.spacing
+    )
+    assert judge.volume.spacing == judge.judged.spacing == other.judged.spacing == pytest.approx(4.0)
+    assert other.volume.spacing == pytest.approx(6.0)
+    assert other.fit.misfit == judge.fit.misfit
+    file.unlink()
 
 
 def test_a_profile_of_other_weights_is_none(checkpoint: Checkpoint, profile: Profile) -> None:

@@ -209,6 +209,12 @@ def test_pairs_across_need_a_common_frame(cohort: Cohort) -> None:
         execute(run)
 
 
+def test_days_that_are_left_are_told_in_hours() -> None:
+    line = {"number": 1, "total_steps": 9, "epoch": 0, "terms": {"loss": 1.0}, "crops_per_second": 2.0}
+    assert describe(line | {"seconds_left": 30 * 3600 + 61.7}).endswith(", 30:01:01 left")
+    assert describe(line | {"seconds_left": 59.0}).endswith(", 00:00:59 left")
+
+
 @pytest.mark.parametrize(
     "content", [b"\x1f\x8b\xff\x00", "name: Kopfstück".encode("latin-1"), b"name: 2020-13-45", b"a: ["]
 )
