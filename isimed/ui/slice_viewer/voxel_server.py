@@ -1,4 +1,4 @@
-"""Voxels for the browser, served beside the app under unguessable names."""
+"""Voxels for the browser, served beside the app under unguessable names, and to those alone who have logged in."""
 
 import secrets
 import threading
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+
+from isimed.ui import login
 
 VOXELS_PATH = "isimed/voxels"  # relative, so that the browser finds it behind any proxy
 MAX_ENTRIES = 96
@@ -77,6 +79,8 @@ def routes(base: str = "") -> list[Route]:
 
 
 async def _voxels(request: Request) -> Response:
+    if not login.passed(request):
+        return PlainTextResponse("Log in first.", status_code=403, headers={"Cache-Control": "no-store"})
     array = registry.get(request.path_params["token"])
     if array is None:
         return PlainTextResponse("Unknown or forgotten.", status_code=404, headers={"Cache-Control": "no-store"})
