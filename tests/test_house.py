@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
@@ -56,5 +58,20 @@ def test_links_of_the_documents_lead_somewhere() -> None:
         for document in documents
         for target in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8"))
         if "://" not in target and not (document.parent / target).exists()
+    ]
+    assert missing == []
+
+
+def test_what_the_documents_import_is_there() -> None:
+    """Rooms move; an example that a reader copies has to find them."""
+    statement = re.compile(r"^ *from (isimed[\w.]*) import ([\w, ]+)", re.MULTILINE)
+    documents = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")]
+    named = [(file.name, *found) for file in documents for found in statement.findall(file.read_text(encoding="utf-8"))]
+    assert named
+    missing = [
+        f"{document}: {module}.{name}"
+        for document, module, names in named
+        for name in map(str.strip, names.split(","))
+        if find_spec(module) is None or not hasattr(import_module(module), name)
     ]
     assert missing == []

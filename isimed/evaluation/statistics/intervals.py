@@ -90,7 +90,7 @@ def jackknife_interval(value: float, left_out: NDArray) -> tuple[float, float]:
 def _scales(bounds: Range) -> tuple[Scale, Scale]:
     """A scale without ends for figures within bounds, and the way back."""
     low, high = bounds
-    if np.isfinite(low) and np.isfinite(high):  # logit; half of Fisher's z for correlations
+    if np.isfinite(low) and np.isfinite(high):  # logit; of correlations it is twice Fisher's z
         return (lambda x: np.log((x - low) / (high - x))), (lambda z: low + (high - low) / (1 + np.exp(-z)))
     if np.isfinite(low):
         return (lambda x: np.log(x - low)), (lambda z: low + np.exp(z))
