@@ -4,7 +4,7 @@ import streamlit as st
 
 from isimed.core.text import plain
 from isimed.ui import state
-from isimed.ui.volumes import edit_panel, panels
+from isimed.ui.volumes import edit_panel, panels, quality
 from isimed.ui.volumes.import_panel import IMPORTS, show_import
 from isimed.ui.volumes.what_it_is import PARTS, WHAT, show_what_it_is
 
@@ -31,7 +31,8 @@ with edit:
     edit_panel.show_edit(cohort)
 with what:
     show_what_it_is(cohort)
-with report:  # last: the first check of a large cohort takes minutes
-    panels.show_report(panels.checked(cohort))
+with report:
+    quality.show_quality(cohort)
 with thumbnails:
-    panels.show_thumbnails(cohort)
+    if thumbnails.open:  # drawn when looked at
+        quality.show_thumbnails(cohort)

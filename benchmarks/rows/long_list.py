@@ -1,7 +1,8 @@
-"""A cohort of 500 volumes on the Volumes page: the first opening, which checks every volume once, and the next one.
+"""A cohort of 500 volumes on the Volumes page: the list, the report behind it, and the next opening.
 
 The 500 are links to the real scans of the cohort, each under a name and a path of its own, so that each is read and
-measured; the home is empty before. Seconds are from the address to the whole report, in a new session each time.
+measured; the home is empty before. The list stands there at once, from the headers; volumes are measured behind the
+page. Seconds are from the address, in a new session each time.
 """
 
 import json
@@ -31,19 +32,22 @@ def measure(setting: Setting) -> Measured:
             for _ in range(2 if setting.quick else 4):
                 start = time.perf_counter()
                 page.goto(f"{server.url}/volumes?cohort={NAME}")
+                page.get_by_test_id("stDataFrame").nth(1).locator("canvas").first.wait_for(timeout=900_000)
+                rows = time.perf_counter() - start
                 page.get_by_text("Report as JSON").first.wait_for(timeout=900_000)
-                seconds.append(time.perf_counter() - start)
+                seconds.append((rows, time.perf_counter() - start))
                 memory.append(server.memory()["own_mb"])
         finally:
             server.stop()
         troubles = server.troubles()
-    again = sorted(seconds[1:])[len(seconds[1:]) // 2]
+    again = sorted(report for _, report in seconds[1:])[len(seconds[1:]) // 2]
     return Measured(
         [],
         {"volumes": count, "server's memory then, MB": round(memory[-1])},
         figures=[
-            Figure("first opening, every volume measured", seconds[0], "s"),
-            Figure("opened again in a new session", again, "s"),
+            Figure("first opening, the list", seconds[0][0], "s", target=3.0),
+            Figure("first opening, every volume measured behind the page", seconds[0][1], "s"),
+            Figure("opened again in a new session, the whole report", again, "s", target=1.0),
             Figure("errors in the server's log", len(troubles), "", target=0),
         ],
     )

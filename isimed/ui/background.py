@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from isimed.core.errors import InputError
+from isimed.core.priority import give_way
 from isimed.core.progress import Progress, Say
 from isimed.core.text import plain
 
@@ -119,6 +120,7 @@ def _run(work: Work, job: Callable) -> None:
     def say(text: str) -> None:
         work.text = text
 
+    give_way()
     try:
         work.result = job(progress, say)
     except Stopped:

@@ -1,5 +1,6 @@
 """The Volumes page, run as Streamlit runs it."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from isimed.data.cohorts.cohort import Cohort, cohort_names, register
+from isimed.data.cohorts.cohort import Cohort, Entry, cohort_names, register
 from isimed.data.cohorts.splits import read_split
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.cache import prepare_cohort
+from isimed.data.prepared.memory import MemoryBudget
 from isimed.data.prepared.preprocess import Preparation
+from isimed.data.quality import report
+from isimed.data.quality.facts import Facts
 from isimed.explore.one_scan import describe
 from isimed.explore.one_scan.fit import Fit
 from isimed.explore.one_scan.where import Description
@@ -47,8 +51,37 @@ def test_page_shows_cohorts_and_report(app: AppTest) -> None:
     assert listed.loc[0, "cohort"] == "small"
     assert listed.loc[0, "volumes"] == 3
     assert listed.loc[0, "prepared"] == "not yet"
-    report = next(table.value for table in app.dataframe if "spacing mm" in table.value.columns)
-    assert list(report["volume"]) == ["P0", "P1", "P2"]
+    table = next(table.value for table in app.dataframe if "spacing mm" in table.value.columns)
+    assert list(table["volume"]) == ["P0", "P1", "P2"]
+
+
+def test_the_list_stands_there_while_volumes_are_measured_and_the_report_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    measure = report.facts_of
+
+    def slow(cohort: Cohort, entry: Entry, budget: MemoryBudget) -> tuple[Facts, dict]:
+        assert entry.id == "P0" or go_on.wait(30)
+        return measure(cohort, entry, budget)
+
+    monkeypatch.setattr(report, "facts_of", slow)
+    monkeypatch.setattr(describe, "where", where)
+    register(write_cohort(tmp_path / "many", name="many"))
+    app = AppTest.from_file(PAGE, default_timeout=60).run()
+    listed = next(table.value for table in app.dataframe if "spacing mm" in table.value.columns)
+    assert list(listed["volume"]) == ["P0", "P1", "P2"]
+    assert list(listed["shape"]) == ["40×40×40"] * 3
+    assert list(listed["state"])[1:] == ["waits", "waits"]
+    assert listed["body %"][1:].isna().all()
+    assert not app.get("download_button")
+    go_on.set()
+    key = next(key for key in background._works() if key.startswith("report-many"))
+    assert background.of(key).finished.wait(30)
+    app.run()
+    listed = next(table.value for table in app.dataframe if "spacing mm" in table.value.columns)
+    assert set(listed["state"]) <= {"good", "error", "warning", "notice"}
+    assert listed["body %"].notna().all()
 
 
 def look_through(app: AppTest, path: Path) -> AppTest:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from isimed.core.errors import InputError
 from isimed.data.formats.itk_header import META_SUFFIXES, NRRD_SUFFIXES
 from isimed.data.formats.nifti import NIFTI_SUFFIXES, nifti_header, read_nifti
@@ -20,12 +23,14 @@ class Format(NamedTuple):
         suffixes: in lower case; empty for DICOM, which is known by its content.
         read: (path, channel, series) -> voxels in the file's axes.
         shape: path -> (I, J, K) or (I, J, K, channels), from the header.
+        affine: path -> (4, 4) voxel index -> scanner mm, from the header; None where no header says it for all slices.
         files: (path, series) -> every file that holds voxels or says where they lie.
     """
 
     suffixes: tuple[str, ...]
     read: Callable[[Path, int | None, str | None], Raw]
     shape: Callable[[Path], tuple[int, ...]]
+    affine: Callable[[Path], NDArray[np.float64] | None]
     files: Callable[[Path, str | None], list[Path]]
 
 
@@ -93,6 +98,12 @@ def _itk_shape(path: Path) -> tuple[int, ...]:
     return itk_shape(path)
 
 
+def _itk_affine(path: Path) -> NDArray[np.float64]:
+    from isimed.data.formats.itk import header_affine
+
+    return header_affine(path)
+
+
 def _itk_files(path: Path, series: str | None) -> list[Path]:
     from isimed.data.formats.itk import itk_files
 
@@ -121,10 +132,11 @@ NIFTI = Format(
     NIFTI_SUFFIXES,
     lambda path, channel, series: read_nifti(path, channel),
     lambda path: nifti_header(path).shape,
+    lambda path: nifti_header(path).affine,
     lambda path, series: [path],
 )
-ITK = Format((*NRRD_SUFFIXES, *META_SUFFIXES), _read_itk, _itk_shape, _itk_files)
-DICOM = Format((), _read_dicom, _dicom_shape, _dicom_files)
-OUTLINES = Format((), _read_outlines, _outlines_shape, lambda path, series: [path])
+ITK = Format((*NRRD_SUFFIXES, *META_SUFFIXES), _read_itk, _itk_shape, _itk_affine, _itk_files)
+DICOM = Format((), _read_dicom, _dicom_shape, lambda path: None, _dicom_files)
+OUTLINES = Format((), _read_outlines, _outlines_shape, lambda path: None, lambda path, series: [path])
 BY_SUFFIX = (NIFTI, ITK)  # a new format is a row here
 VOLUME_SUFFIXES = tuple(suffix for known in BY_SUFFIX for suffix in known.suffixes)

@@ -35,6 +35,16 @@ def itk_shape(path: Path) -> tuple[int, ...]:
     return _shape(path, read_text_header(path))
 
 
+def header_affine(path: Path) -> NDArray[np.float64]:
+    """(4, 4) voxel index -> scanner mm as the header says; no voxel is read.
+
+    Raises:
+        InputError: see `itk_shape`.
+    """
+    header = read_text_header(path)
+    return in_mm(itk_affine(_information(path)), *header.unit, [])
+
+
 def itk_files(path: Path) -> list[Path]:
     """The file itself, and the others that hold its voxels.
 
@@ -70,15 +80,18 @@ def read_itk(path: Path, channel: int | None = None) -> Raw:
     return Raw(sitk.GetArrayFromImage(image).T, affine, tuple(notes))
 
 
-def itk_affine(image: sitk.Image) -> NDArray[np.float64]:
-    """The voxel -> scanner mm affine of a SimpleITK image; its L P S axes are turned to R A S."""
+def itk_affine(image: sitk.Image | sitk.ImageFileReader) -> NDArray[np.float64]:
+    """The voxel -> scanner mm affine of a SimpleITK image of 3 or 4 axes; its L P S axes are turned to R A S."""
+    axes = len(image.GetSpacing())
     affine = np.eye(4)
-    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
-    affine[:3, 3] = image.GetOrigin()
+    turned = np.array(image.GetDirection()).reshape(axes, axes)[:3, :3]
+    affine[:3, :3] = turned * np.array(image.GetSpacing())[:3]
+    affine[:3, 3] = image.GetOrigin()[:3]
     return LPS_TO_RAS @ affine
 
 
-def _shape(path: Path, header: TextHeader) -> tuple[int, ...]:
+def _information(path: Path) -> sitk.ImageFileReader:
+    """What the library reads of a header, without voxels."""
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO(_library_reader(path))
@@ -86,6 +99,11 @@ def _shape(path: Path, header: TextHeader) -> tuple[int, ...]:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise InputError(f"{path} is damaged or not what its name says ({_cause(error)}): export it again.") from None
+    return reader
+
+
+def _shape(path: Path, header: TextHeader) -> tuple[int, ...]:
+    reader = _information(path)
     kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
     if "complex" in kind:
         raise InputError(f"{path} holds complex numbers: convert it to one real number a voxel.")

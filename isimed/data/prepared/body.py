@@ -95,7 +95,8 @@ def body_mask(image: NDArray, *, above: float) -> NDArray[np.bool_]:
 
 def _filler(image: NDArray) -> float | None:
     """The value that fills much of the six faces, or None."""
-    border = np.concatenate([image.take(end, axis=axis).ravel() for axis in range(3) for end in (0, -1)])
+    faces = [np.moveaxis(image, axis, 0)[end] for axis in range(3) for end in (0, -1)]  # `take` copies the whole scan
+    border = np.concatenate([face.ravel() for face in faces])
     within = SAME * (float(border.max()) - float(border.min()))
     for candidate in (float(np.median(border)), float(border.min()), float(border.max())):
         if (np.abs(border - candidate) <= within).mean() >= MUCH_BORDER:

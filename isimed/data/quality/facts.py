@@ -170,7 +170,7 @@ def _exact_facts(volume: Volume) -> dict[str, Any]:
 
 
 def _body_on_faces(body: NDArray[np.bool_]) -> dict[str, float]:
-    sides = [body.take(index, axis=axis).mean() for axis in range(3) for index in (0, -1)]
+    sides = [np.moveaxis(body, axis, 0)[index].mean() for axis in range(3) for index in (0, -1)]
     return {name: round(float(share), 4) for name, share in zip(FACES, sides, strict=True)}
 
 

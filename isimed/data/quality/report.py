@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -70,21 +70,7 @@ class QualityReport(BaseModel):
         worst: dict[str, str] = {}
         for finding in reversed(self.findings):
             worst[finding.volume] = finding.severity
-        rows: list[dict[str, str | float]] = [
-            {
-                "state": worst.get(facts.id, "good"),
-                "volume": facts.id,
-                "patient": facts.subject,
-                "shape": "×".join(map(str, facts.shape)),
-                "spacing mm": " × ".join(f"{value:.3g}" for value in facts.spacing_mm),
-                "axes": facts.file_axes,
-                "field of view mm": " × ".join(f"{value:.0f}" for value in facts.field_of_view_mm),
-                "lowest": facts.intensity.get("min", float("nan")),
-                "highest": facts.intensity.get("max", float("nan")),
-                "body %": round(100 * facts.body_fraction, 1),
-            }
-            for facts in self.volumes
-        ]
+        rows = [table_row(facts, worst.get(facts.id, "good")) for facts in self.volumes]
         return sorted(rows, key=lambda row: ORDER.get(str(row["state"]), 3))
 
     def to_json(self) -> str:
@@ -97,6 +83,7 @@ def check_cohort(
     progress: Progress | None = None,
     *,
     entries: Sequence[Entry] | None = None,
+    seen: Callable[[Facts], None] | None = None,
 ) -> QualityReport:
     """Measure every volume (in parallel, within a memory budget) and report problems first.
 
@@ -104,27 +91,57 @@ def check_cohort(
         cohort: which volumes; what was measured before is only read.
         progress: called with (done, total).
         entries: some volumes only.
+        seen: called with the facts of each volume as soon as they are known.
     """
+    if entries is None and (found := kept_report(cohort)):
+        return found
     kept = _kept(cohort) if entries is None else None
-    if kept is not None and kept.is_file():
-        return QualityReport.model_validate_json(kept.read_bytes())
     entries = list(cohort.volumes if entries is None else entries)
     budget = MemoryBudget()
     facts: list[Facts] = []
     bodies: list[NDArray | None] = []
     with ThreadPoolExecutor(default_workers()) as pool:
-        for found, arrays in pool.map(lambda entry: facts_of(cohort, entry, budget), entries):
-            facts.append(found)
-            bodies.append(arrays.get("body"))
-            if progress:
-                progress(len(facts), len(entries))
-    findings = [finding for found in facts for finding in volume_findings(found, cohort)]
+        try:
+            for one, arrays in pool.map(lambda entry: facts_of(cohort, entry, budget), entries):
+                facts.append(one)
+                bodies.append(arrays.get("body"))
+                if seen:
+                    seen(one)
+                if progress:
+                    progress(len(facts), len(entries))
+        except BaseException:  # stopped: nobody waits for the others
+            pool.shutdown(cancel_futures=True)
+            raise
+    findings = [finding for one in facts for finding in volume_findings(one, cohort)]
     findings += cohort_findings(facts, bodies, cohort)
     findings.sort(key=lambda finding: (ORDER[finding.severity], finding.kind))
     report = QualityReport(cohort=cohort.name, modality=cohort.modality, findings=findings, volumes=facts)
     if kept is not None and not any(one.error for one in facts):
         write_file(kept, report.model_dump_json())
     return report
+
+
+def kept_report(cohort: Cohort) -> QualityReport | None:
+    """The report of exactly these files and this manifest, if it was made before."""
+    kept = _kept(cohort)
+    return QualityReport.model_validate_json(kept.read_bytes()) if kept is not None and kept.is_file() else None
+
+
+def table_row(facts: Facts, state: str) -> dict[str, str | float]:
+    """A volume for a table on a page; what was not measured yet is nan."""
+    known = bool(facts.intensity or facts.error)
+    return {
+        "state": state,
+        "volume": facts.id,
+        "patient": facts.subject,
+        "shape": "×".join(map(str, facts.shape)),
+        "spacing mm": " × ".join(f"{value:.3g}" for value in facts.spacing_mm),
+        "axes": facts.file_axes,
+        "field of view mm": " × ".join(f"{value:.0f}" for value in facts.field_of_view_mm),
+        "lowest": facts.intensity.get("min", float("nan")),
+        "highest": facts.intensity.get("max", float("nan")),
+        "body %": round(100 * facts.body_fraction, 1) if known else float("nan"),
+    }
 
 
 def _kept(cohort: Cohort) -> Path | None:

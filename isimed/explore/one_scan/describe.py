@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,9 +28,18 @@ _one_at_a_time = threading.Lock()
 
 def described(cohort: Cohort, entry: Entry) -> Description | None:
     """What a scan is, if it was looked at before by the networks that are here now; else None."""
-    with suppress(OSError, ValidationError, InputError):
-        return _KEPT.validate_json(_file(cohort, entry).read_bytes())
-    return None
+    return all_described(cohort, [entry])[entry.id]
+
+
+def all_described(cohort: Cohort, entries: Iterable[Entry]) -> dict[str, Description | None]:
+    """Volume id -> what `described` says of it; the networks are looked up once for all."""
+    found: dict[str, Description | None] = {}
+    networks = _networks()
+    for entry in entries:
+        found[entry.id] = None
+        with suppress(OSError, ValidationError, InputError):
+            found[entry.id] = _KEPT.validate_json(_file(cohort, entry, networks).read_bytes())
+    return found
 
 
 def describe(cohort: Cohort, entry: Entry) -> Description:
@@ -43,7 +53,7 @@ def describe(cohort: Cohort, entry: Entry) -> Description:
             return kept
         try:
             found = where(cohort.read(entry), cohort=cohort)
-            file = _file(cohort, entry)
+            file = _file(cohort, entry, _networks())
         except InputError as error:
             return Description((), notes=(str(error),))
         with suppress(InputError):  # a full disk: it is looked at again
@@ -81,8 +91,8 @@ def by_registration(cohort: Cohort, volume: str) -> list[Registered]:
     return register(prepared(cohort, entry, PREPARATION), body_reference())
 
 
-def _file(cohort: Cohort, entry: Entry) -> Path:
-    made_of = [FORMAT, cohort.name, source_stamp(cohort, entry), *_networks()]
+def _file(cohort: Cohort, entry: Entry, networks: list[str]) -> Path:
+    made_of = [FORMAT, cohort.name, source_stamp(cohort, entry), *networks]
     return paths.home() / "where" / f"{hashlib.sha256(chr(0).join(made_of).encode()).hexdigest()[:32]}.json"
 
 

@@ -20,6 +20,7 @@ import psutil
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import write_file, write_json
+from isimed.core.priority import put_behind
 from isimed.training.optimise.allocator import ALLOCATOR_SETTINGS
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.runs import slurm
@@ -150,7 +151,9 @@ def _start_process(run: Run) -> None:
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         _children.append(child)
-        run.write_job(psutil.Process(child.pid), command=command)
+        worker = psutil.Process(child.pid)
+        put_behind(worker)
+        run.write_job(worker, command=command)
     except (OSError, psutil.Error) as error:
         raise InputError(f"{run.id} could not be started ({error}): see {run.folder / 'train.log'}.") from None
 

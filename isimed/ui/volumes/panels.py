@@ -1,4 +1,4 @@
-"""The parts of the Volumes page: the list of cohorts, report, thumbnails, split, cache."""
+"""The parts of the Volumes page: the list of cohorts, and the split of one."""
 
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,8 @@ from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
 from isimed.data.cohorts.splits import PARTS, draw_split, read_split, split_path, write_split
 from isimed.data.prepared.cache import cache_size
-from isimed.data.prepared.memory import MemoryBudget
-from isimed.data.quality.facts import facts_of
-from isimed.data.quality.report import QualityReport, check_cohort
 from isimed.explore.tables.store import tables_of
 from isimed.ui import state
-from isimed.ui.volumes.import_panel import bar
-from isimed.ui.volumes.pictures import three_planes
-
-A_PAGE = 12
 
 
 def show_cohorts() -> None:
@@ -59,52 +52,6 @@ def _row(name: str, cohort: Cohort) -> dict[str, Any]:
         "embedded with": ", ".join(sorted({table.checkpoint for table in tables_of(name)})) or "not yet",
         "about": cohort.description,
     }
-
-
-def checked(cohort: Cohort) -> QualityReport:
-    """The report of a cohort, made once a session with a bar; measured volumes are only read."""
-    key = f"report-{cohort.name}-{find_manifest(cohort.name).stat().st_mtime_ns}"
-    if key not in st.session_state:
-        shown, progress = bar("Checking volumes")
-        st.session_state[key] = check_cohort(cohort, progress)
-        shown.empty()
-    return st.session_state[key]
-
-
-def show_report(report: QualityReport) -> None:
-    """Problems first, then the table of all volumes."""
-    rows = [
-        {
-            "state": finding.severity,
-            "volume": finding.volume,
-            "what": finding.kind,
-            "details": finding.message,
-        }
-        for finding in report.findings
-    ]
-    if rows:
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height=min(38 + 35 * len(rows), 320))
-    else:
-        st.success("No problems found.", icon=":material/check_circle:")
-    st.dataframe(pd.DataFrame(report.table()), hide_index=True, width="stretch")
-    st.download_button("Report as JSON", report.to_json(), f"{report.cohort}-check.json", "application/json")
-
-
-@st.fragment
-def show_thumbnails(cohort: Cohort) -> None:
-    """Three planes of a dozen volumes at a time, those with problems first."""
-    order = [str(row["volume"]) for row in checked(cohort).table()]
-    pages = -(-len(order) // A_PAGE)
-    page = st.number_input("Page", 1, pages, help=f"{len(order)} volumes, {A_PAGE} a page") if pages > 1 else 1
-    columns = st.columns(3)
-    for place, volume in enumerate(order[(page - 1) * A_PAGE : page * A_PAGE]):
-        _, arrays = facts_of(cohort, cohort.entry(volume), MemoryBudget())
-        with columns[place % 3]:
-            if arrays:
-                st.image(three_planes(arrays), caption=plain(volume), alt=f"Three planes of {volume}", width="stretch")
-            else:
-                st.caption(f"{plain(volume)}: not readable")
-    st.caption("Radiological convention: the patient's right (R) is on the left of the picture.")
 
 
 def show_split(cohort: Cohort) -> None:

@@ -7,7 +7,7 @@ from isimed.core.progress import Progress, Say
 from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.explore.one_scan.choose import has_its_own
-from isimed.explore.one_scan.describe import describe, described
+from isimed.explore.one_scan.describe import all_described, describe
 from isimed.explore.one_scan.where import Description
 from isimed.ui import background
 
@@ -25,7 +25,8 @@ def show_what_it_is(cohort: Cohort) -> None:
         st.caption("These patients are made by a program: what they show is known, and was not measured.")
         return
     key = f"where-all-{cohort.fingerprint}"
-    waiting = [entry for entry in cohort.volumes if described(cohort, entry) is None]
+    said = all_described(cohort, cohort.volumes)
+    waiting = [entry for entry in cohort.volumes if said[entry.id] is None]
     unasked = len(cohort.volumes) <= AT_ONCE and not has_its_own(cohort)
     asked = unasked or background.of(key) is not None
     if waiting and not asked:
@@ -76,7 +77,7 @@ def _at_work(cohort: Cohort, key: str) -> None:
 def _table(cohort: Cohort, key: str) -> None:
     work = background.of(key)
     unkept = work.result if work is not None and work.result else {}
-    said = {entry.id: described(cohort, entry) or unkept.get(entry.id) for entry in cohort.volumes}
+    said = {volume: one or unkept.get(volume) for volume, one in all_described(cohort, cohort.volumes).items()}
     rows = [row(plain(volume), one) for volume, one in said.items() if one is not None]
     if rows:
         st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", row_height=52)
