@@ -20,4 +20,7 @@ def give_way(steps: int = BEHIND_PAGES) -> None:
 def put_behind(process: psutil.Process, steps: int = TRAINING) -> None:
     """Lower the priority of a process that was just started, and of all threads that it will have."""
     with suppress(OSError, psutil.Error):
-        process.nice(steps if os.name == "posix" else psutil.BELOW_NORMAL_PRIORITY_CLASS)
+        if sys.platform == "win32":
+            process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+        else:
+            process.nice(steps)
