@@ -6,6 +6,7 @@ from functools import partial
 import streamlit as st
 
 from isimed.core.text import plain
+from isimed.data.cohorts.cohort import Entry
 from isimed.explore.search.query import Query
 from isimed.ui import state, style
 from isimed.ui.handout import tour
@@ -28,7 +29,15 @@ HEIGHT = 552  # pixels of the planes in a window of 900: the strip below them is
 
 style.full_width()
 cohort = state.choose_cohort()
-checkpoint = state.choose_checkpoint(cohort)
+
+
+def planes_alone(entry: Entry) -> None:
+    half, _ = style.halves()
+    with half:
+        clicked.show_alone(cohort, entry, height=HEIGHT)
+
+
+checkpoint = state.choose_checkpoint(cohort, planes_alone)
 volume_id, point_mm = search.choose_point(cohort, checkpoint.card)
 query = Query(
     cohort, checkpoint, volume_id, point_mm,

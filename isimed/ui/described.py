@@ -33,16 +33,28 @@ def of_scan(
         first()
         return describe(cohort, entry)
 
-    return background.result(f"where-{cohort.fingerprint}-{entry.id}", look, patience=patience)
+    return background.result(_key(cohort, entry), look, patience=patience)
 
 
-def before_choosing(cohort: Cohort) -> None:
+def _key(cohort: Cohort, entry: Entry) -> str:
+    return f"where-{cohort.fingerprint}-{entry.id}"
+
+
+def before_choosing(cohort: Cohort, meanwhile: Callable[[Entry], object] | None = None) -> None:
     """Wait, with progress on the page, until it is known which network fits a new cohort's first scan.
 
     Nothing is to be found out where a network was trained on the cohort, or where it is embedded already.
+
+    Args:
+        meanwhile: shows what can be seen of the scan without a network, before it is compared with anything.
     """
     if cohort.synthetic or has_its_own(cohort) or tables_of(cohort.name) or not cohort.volumes:
         return
-    if of_scan(cohort, cohort.volumes[0], patience=0.5) is None:
+    entry = cohort.volumes[0]
+    work = background.of(_key(cohort, entry))
+    alone = meanwhile is not None and described(cohort, entry) is None and not (work and work.finished.is_set())
+    if alone and meanwhile is not None:
+        meanwhile(entry)
+    if of_scan(cohort, entry, patience=0.0 if alone else 0.5) is None or alone:
         st.caption(plain(f"The first scan of {cohort.name} is compared with what each network was trained on."))
         st.stop()

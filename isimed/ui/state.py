@@ -4,6 +4,7 @@ Opened things are cached by fingerprint, never by hashing voxels.
 """
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import streamlit as st
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.text import plain
-from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
+from isimed.data.cohorts.cohort import Cohort, Entry, cohort_names, find_manifest
 from isimed.data.demo.virtual_patients import KINDS, make_demo
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.cache import prepared
@@ -93,17 +94,20 @@ def checkpoint_choices(cohort: Cohort) -> list[str]:
     return [*fitting_checkpoints(cohort, said.fits if said else ()), *runs, UNTRAINED]
 
 
-def choose_checkpoint(cohort: Cohort) -> Checkpoint:
+def choose_checkpoint(cohort: Cohort, meanwhile: Callable[[Entry], object] | None = None) -> Checkpoint:
     """The checkpoint chosen in the sidebar, by default the best that fits the cohort.
 
     What was chosen by itself for one cohort is no wish for the next.
+
+    Args:
+        meanwhile: shows something of a scan while it is found out which network fits it.
     """
     preferred = link.wished("checkpoint", st.session_state.get("checkpoint"))
     of, name = st.session_state.get(BY_ITSELF, ("", ""))
     if preferred == name and of != cohort.name:
         preferred = None
     if preferred is None:
-        before_choosing(cohort)
+        before_choosing(cohort, meanwhile)
     names = checkpoint_choices(cohort)
     index = names.index(preferred) if preferred in names else 0
     if preferred not in names:

@@ -1,12 +1,13 @@
 """The search index over a table's codes: exact at any size, quick because most codes are ruled out unread."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isimed.core.caching import kept
-from isimed.explore.tables.components import Components, codes_of, components_of, principal_components
+from isimed.explore.tables.components import Components, blocks, codes_of, components_of, principal_components, rows_of
 from isimed.explore.tables.store import Table
 
 AXES = 14  # of a short code, which with the length beside them and the square is 16 numbers: a line of memory
@@ -27,24 +28,57 @@ class Index:
     components, so that little is left to measure; of codes that do not, all are, in one product that all cores share.
 
     Args:
-        codes: (N, D) float32, not copied.
+        codes: (N, D) float32 or float16, not copied: they may lie on disk, only those that are left are read.
         components: theirs, if they are known.
     """
 
-    def __init__(self, codes: NDArray[np.float32], components: Components | None = None) -> None:
+    def __init__(self, codes: NDArray[np.floating], components: Components | None = None) -> None:
         self.codes = codes
-        self._half_squares = np.einsum("nd,nd->n", codes, codes) / 2
         self._components = components or principal_components(codes)
-        along, mean = self._components.scores[:, :AXES], self._components.mean
-        half_lengths = np.maximum(self._half_squares - codes @ mean + mean @ mean / 2, 0)
-        beside = np.sqrt(np.maximum(2 * half_lengths - np.einsum("nd,nd->n", along, along), 0))
-        self._short = np.asfortranarray(np.column_stack([along, beside, half_lengths]))
+        mean = self._components.mean
+        self._half_squares = np.empty(len(codes), dtype=np.float32)
+        axes = min(AXES, self._components.scores.shape[1])
+        self._short = np.empty((len(codes), axes + 2), dtype=np.float32, order="F")
+        for rows in blocks(len(codes)):
+            some, along = rows_of(codes, rows), self._components.scores[rows, :axes]
+            halves = np.einsum("nd,nd->n", some, some) / 2
+            half_lengths = np.maximum(halves - some @ mean + mean @ mean / 2, 0)
+            beside = np.sqrt(np.maximum(2 * half_lengths - np.einsum("nd,nd->n", along, along), 0))
+            self._half_squares[rows] = halves
+            self._short[rows] = np.column_stack([along, beside, half_lengths])
+        self._longest = 2 * float(self._half_squares.max(initial=0))
 
     def order_of(self, query: NDArray[np.float32], allowed: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """(N,) numbers that rise with the distance, ``(|c - q|² - |q|²) / 2``; infinite where not allowed."""
-        values = self.codes @ query
-        np.subtract(self._half_squares, values, out=values)
+        values = self._half_squares.copy()
+        for rows in blocks(len(values)):
+            values[rows] -= rows_of(self.codes, rows) @ query
         return _only(values, allowed)
+
+    def nearest_of_each(
+        self, query: NDArray[np.float32], groups: Sequence[slice], *, allowed: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Squared distance and row of the nearest code of every group of rows that has an allowed one.
+
+        Args:
+            query: (D,).
+            groups: neighbouring rows each.
+            allowed: (N,) which rows may be found; all by default.
+        """
+        bounds, square, slack = self._bounds(query, allowed)
+        first = np.array([part.start + int(bounds[part].argmin()) for part in groups], dtype=np.int64)
+        known = np.isfinite(bounds[first])
+        groups, first = [part for part, one in zip(groups, known, strict=True) if one], first[known]
+        if not groups:
+            return np.empty(0, np.float32), np.empty(0, np.int64)
+        limits = (self._squared(first, query) + slack - square) / 2
+        left = [part.start + np.flatnonzero(bounds[part] <= limit) for part, limit in zip(groups, limits, strict=True)]
+        squared = self._squared(np.concatenate([np.empty(0, np.int64), *left]), query)
+        best = []
+        for rows, some in zip(left, np.split(squared, np.cumsum([len(rows) for rows in left])[:-1]), strict=True):
+            least = int(some.argmin())
+            best.append((some[least], rows[least]))
+        return np.array([one for one, _ in best], np.float32), np.array([row for _, row in best], np.int64)
 
     def nearest(
         self, query: NDArray[np.float32], k: int, *, allowed: NDArray[np.bool_] | None = None
@@ -60,19 +94,28 @@ class Index:
         order = np.argsort(squared, kind="stable")[:k]
         return squared[order], rows[order]
 
-    def _candidates(self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        """Rows, the k nearest among them."""
-        along = self._components.of(query)[:AXES]
+    def _bounds(
+        self, query: NDArray[np.float32], allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.float32], float, float]:
+        """(N,) numbers: twice one and the square are at most the squared distance; that square, and what is rounded."""
+        along = self._components.of(query)[: self._short.shape[1] - 2]
         square = float(np.square(query - self._components.mean).sum())
         beside = math.sqrt(max(square - float(along @ along), 0.0))
         bounds = _only(self._short @ np.array([*-along, -beside, 1], dtype=np.float32), allowed)
+        return bounds, square, ROUNDING * (square + self._longest)
+
+    def _candidates(self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        """Rows, the k nearest among them."""
+        bounds, square, slack = self._bounds(query, allowed)
         first = self._squared(_least(bounds, k), query)  # no code beyond the worst of these is among the k nearest
-        farthest = first.max(initial=0) + ROUNDING * (square + 2 * self._half_squares.max(initial=0))
-        rows = np.flatnonzero(bounds <= (farthest - square) / 2)
+        rows = np.flatnonzero(bounds <= (first.max(initial=0) + slack - square) / 2)
         return rows if len(rows) <= len(bounds) // 8 else _least(self.order_of(query, allowed), k)
 
     def _squared(self, rows: NDArray[np.int64], query: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.square(self.codes[rows] - query).sum(axis=1)
+        squared = np.empty(len(rows), dtype=np.float32)
+        for part in blocks(len(rows)):
+            squared[part] = np.square(rows_of(self.codes, rows[part]) - query).sum(axis=1)
+        return squared
 
 
 def _only(values: NDArray[np.float32], allowed: NDArray[np.bool_] | None) -> NDArray[np.float32]:

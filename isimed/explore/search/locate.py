@@ -27,7 +27,7 @@ from isimed.explore.search.correspondence import correspondence
 from isimed.explore.search.field import kept_field
 from isimed.explore.search.refine import sharpen
 from isimed.explore.search.retrieve import Match, nearest_in_each
-from isimed.explore.tables.components import codes_of
+from isimed.explore.tables.components import codes_of, rows_of
 from isimed.explore.tables.filters import Filter
 from isimed.explore.tables.store import Table
 
@@ -273,7 +273,7 @@ def interpolate(
 
 def _interpolated(table: Table, query: NDArray[np.float32], volume: str, allowed: NDArray[np.bool_]) -> Location:
     rows = table.rows(volume)
-    codes, centres_mm = codes_of(table)[rows][allowed], table.centre_mm[rows][allowed]
+    codes, centres_mm = rows_of(codes_of(table), rows)[allowed], table.centre_mm[rows][allowed]
     mm, distance, spread = interpolate(codes, centres_mm, query, step=table.info.step_mm)
     return Location(str(table.subject[rows.start]), volume, _point(mm), distance, spread)
 

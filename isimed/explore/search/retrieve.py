@@ -9,7 +9,7 @@ from isimed.core.errors import InputError
 from isimed.data.prepared.crops import centres_around, nearest_centres
 from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.search.index import index_of
-from isimed.explore.tables.components import codes_of
+from isimed.explore.tables.components import codes_of, rows_of
 from isimed.explore.tables.embed import embed_crops
 from isimed.explore.tables.filters import Filter
 from isimed.explore.tables.store import Table
@@ -85,7 +85,7 @@ def code_in(table: Table, name: str, volume: Prepared, point_mm: ArrayLike) -> N
     rows, size = table.rows(name), table.info.crop_size
     wanted = nearest_centres(volume, np.atleast_2d(np.asarray(point_mm, dtype=float)), size)
     same = (nearest_centres(volume, table.centre_mm[rows], size) == wanted).all(axis=1)
-    return codes_of(table)[rows][same.argmax()] if same.any() else None
+    return rows_of(codes_of(table), rows)[same.argmax()] if same.any() else None
 
 
 def nearest_in_others(table: Table, code: ArrayLike, *, subject: str, where: Filter | None = None) -> list[Match]:
@@ -107,11 +107,8 @@ def nearest_in_each(table: Table, code: ArrayLike, allowed: NDArray[np.bool_]) -
         allowed: (N,) which rows of the table may be found.
     """
     index, query = index_of(table), np.asarray(code, dtype=np.float32)
-    order = index.order_of(query, allowed)
-    best = [rows.start + int(order[rows].argmin()) for rows in map(table.rows, table.volumes)]
-    best = [row for row in best if allowed[row]]
-    squared = np.square(index.codes[best] - query).sum(axis=1)
-    return [_match(table, best[n], squared[n]) for n in np.argsort(squared, kind="stable")]
+    squared, rows = index.nearest_of_each(query, [table.rows(volume) for volume in table.volumes], allowed=allowed)
+    return [_match(table, int(rows[n]), squared[n]) for n in np.argsort(squared, kind="stable")]
 
 
 def nearest_crops(

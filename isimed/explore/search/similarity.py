@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.search.overlay import over_scan
-from isimed.explore.tables.components import codes_of, components_of
+from isimed.explore.tables.components import codes_of, components_of, rows_of
 from isimed.explore.tables.store import Table
 
 
@@ -29,7 +29,7 @@ def similarity_map(table: Table, code: ArrayLike, volume: str, target: Prepared,
     query = np.asarray(code, dtype=np.float32)
     components = components_of(table)
     away = components.scores[rows] - components.of(query)
-    total = np.square(codes_of(table)[rows] - query).sum(axis=1)
+    total = np.square(rows_of(codes_of(table), rows) - query).sum(axis=1)
     rest = np.maximum(total - np.square(away).sum(axis=1), 0)
     fields = over_scan(np.column_stack([away, rest]), table, volume, target, scan)
     return np.sqrt(np.square(fields[..., :-1]).sum(axis=-1) + fields[..., -1])

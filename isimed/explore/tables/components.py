@@ -1,11 +1,13 @@
 """The few directions in which a table's codes differ: what search and prediction work in."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isimed.core.caching import kept
+from isimed.explore.tables.mapped import BLOCK, mapped_codes
 from isimed.explore.tables.store import Table
 
 SAMPLE = 20_000
@@ -32,9 +34,20 @@ class Components:
 
 
 @kept(4)
-def codes_of(table: Table) -> NDArray[np.float32]:
-    """(N, D) float32 codes of a table, kept for the next query."""
-    return table.wide_code()
+def codes_of(table: Table) -> NDArray[np.floating]:
+    """(N, D) codes of a table, kept for the next query: float32, or float16 on disk where the table is large."""
+    mapped = mapped_codes(table)
+    return table.wide_code() if mapped is None else mapped
+
+
+def rows_of(codes: NDArray[np.floating], rows: NDArray | slice) -> NDArray[np.float32]:
+    """Some of `codes_of`, to compute with."""
+    return np.asarray(codes[rows], dtype=np.float32)
+
+
+def blocks(count: int) -> Iterator[slice]:
+    """Parts of so many rows that codes are computed with at once."""
+    return (slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))
 
 
 @kept(4)
@@ -43,14 +56,16 @@ def components_of(table: Table) -> Components:
     return principal_components(codes_of(table))
 
 
-def principal_components(codes: NDArray[np.float32]) -> Components:
-    """Leading components of (N, D) float32 codes, fitted on (at most twice) ``SAMPLE`` of them."""
-    some = codes[:: max(1, len(codes) // SAMPLE)]
+def principal_components(codes: NDArray[np.floating]) -> Components:
+    """Leading components of (N, D) codes, fitted on (at most twice) ``SAMPLE`` of them."""
+    some = rows_of(codes, slice(None, None, max(1, len(codes) // SAMPLE)))
     mean: NDArray[np.float32] = some.mean(axis=0, dtype=np.float32)
     centred = some - mean
     _, found = leading_directions(centred.T @ centred, min(COMPONENTS, len(some)))
     directions = np.ascontiguousarray(found, dtype=np.float32)
-    scores = codes @ directions.T
+    scores = np.empty((len(codes), len(directions)), dtype=np.float32)
+    for rows in blocks(len(codes)):
+        np.matmul(rows_of(codes, rows), directions.T, out=scores[rows])
     scores -= directions @ mean
     return Components(mean, directions, scores)
 

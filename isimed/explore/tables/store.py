@@ -107,7 +107,7 @@ class Table:
             if name in VECTORS:
                 self._columns[name] = self._joined(name, VECTORS[name])
             else:
-                self._columns[name] = np.concatenate(list(self._parts(name)))
+                self._columns[name] = np.concatenate(list(self.parts(name)))
         return self._columns[name]
 
     def wide_code(self) -> NDArray[np.float32]:
@@ -116,14 +116,15 @@ class Table:
             return np.ascontiguousarray(self._columns["code"], dtype=np.float32)
         return self._joined("code", np.float32)
 
-    def _parts(self, name: str) -> Iterable[NDArray]:
+    def parts(self, name: str) -> Iterable[NDArray]:
+        """A column file by file, read as it is asked for."""
         return (to_numpy(pq.read_table(file, columns=[name]).column(name), name) for file in self.files)
 
     def _joined(self, name: str, dtype: type) -> NDArray:
         """The files' vectors in one array, each file freed before the next is read: a million rows are gigabytes."""
         counts = [pq.read_metadata(file).num_rows for file in self.files]
         start = 0
-        for count, part in zip(counts, self._parts(name), strict=True):
+        for count, part in zip(counts, self.parts(name), strict=True):
             if not start:
                 joined = np.empty((sum(counts), part.shape[1]), dtype=dtype)
             joined[start : start + count] = part

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from isimed.ui import login
 
 VOXELS_PATH = "isimed/voxels"  # relative, so that the browser finds it behind any proxy
 MAX_ENTRIES = 96
 MAX_BYTES = 2 * 2**30
+PART_BYTES = 2**20
 
 
 class VoxelRegistry:
@@ -86,4 +88,15 @@ async def _voxels(request: Request) -> Response:
         return PlainTextResponse("Unknown or forgotten.", status_code=404, headers={"Cache-Control": "no-store"})
     # The encoding is named to keep Streamlit's middleware from compressing: seconds of CPU for a large scan.
     headers = {"Cache-Control": "private, max-age=86400", "Content-Encoding": "identity"}
-    return Response(array.data.cast("B"), media_type="application/octet-stream", headers=headers)
+    return InParts(array.data.cast("B"), media_type="application/octet-stream", headers=headers)
+
+
+class InParts(Response):
+    """A large scan leaves part by part, as fast as the browser takes it; others are answered in between."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        starts = range(0, max(1, len(self.body)), PART_BYTES)
+        for start in starts:
+            part, more = self.body[start : start + PART_BYTES], start != starts[-1]
+            await send({"type": "http.response.body", "body": part, "more_body": more})

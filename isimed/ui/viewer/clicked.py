@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from isimed.core.text import plain
+from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.data.prepared.preprocess import Prepared
 from isimed.explore.search.query import Query
 from isimed.explore.search.whereabouts import organ_vote
@@ -46,6 +47,24 @@ def show(query: Query, *, height: int, overlays: Overlays) -> None:
             on_measure=lambda drawn: point_list.keep_drawn(cohort, volume_id, drawn),
             on_window=lambda chosen: chosen_window.keep_window(cohort, volume_id, chosen),
         ),
+    )
+
+
+def show_alone(cohort: Cohort, entry: Entry, *, height: int) -> None:
+    """The planes of a scan while it is found out which network fits it: nothing is searched yet."""
+    slice_viewer(
+        state.scan(cohort, entry.id),
+        key="clicked",
+        volume_key=f"{cohort.fingerprint}/{entry.id}",
+        modality=cohort.modality,
+        appearance=Appearance(
+            layout="grid",
+            chosen_window=chosen_window.window_of(cohort, entry.id),
+            height=height,
+            grows=1.0,
+            corner=words.corner(cohort, entry),
+        ),
+        behaviour=Behaviour(reports_clicks=False),
     )
 
 

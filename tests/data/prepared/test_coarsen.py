@@ -49,3 +49,15 @@ def test_whole_numbers_stay_whole_and_others_do_not() -> None:
 def test_one_voxel_is_never_halved() -> None:
     line = Volume(np.zeros((1, 2, 1), np.int16), np.diag([0.1, 5, 5, 1]))
     assert coarsen(line, 0).shape == (1, 1, 1)
+
+
+@pytest.mark.parametrize("turn", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_scan_is_coarsened_alike_however_it_lies_in_memory(turn: tuple[int, ...], step: int) -> None:
+    voxels = np.random.default_rng(0).integers(-1000, 1000, (13, 10, 9), dtype=np.int16)
+    affine = np.diag([1.0, 1.0, 1.2, 1.0])
+    plain = coarsen(Volume(voxels, affine), 200)
+    stored = np.ascontiguousarray(voxels.transpose(turn)[:, ::step])  # another order of axes, one of them reversed
+    seen = stored[:, ::step].transpose(np.argsort(turn))
+    np.testing.assert_array_equal(seen, voxels)
+    np.testing.assert_array_equal(coarsen(Volume(seen, affine), 200).voxels, plain.voxels)
