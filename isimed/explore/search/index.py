@@ -35,24 +35,20 @@ class Index:
     def __init__(self, codes: NDArray[np.floating], components: Components | None = None) -> None:
         self.codes = codes
         self._components = components or principal_components(codes)
-        mean = self._components.mean
-        self._half_squares = np.empty(len(codes), dtype=np.float32)
         axes = min(AXES, self._components.scores.shape[1])
         self._short = np.empty((len(codes), axes + 2), dtype=np.float32, order="F")
         for rows in blocks(len(codes)):
-            some, along = rows_of(codes, rows), self._components.scores[rows, :axes]
-            halves = np.einsum("nd,nd->n", some, some) / 2
-            half_lengths = np.maximum(halves - some @ mean + mean @ mean / 2, 0)
-            beside = np.sqrt(np.maximum(2 * half_lengths - np.einsum("nd,nd->n", along, along), 0))
-            self._half_squares[rows] = halves
-            self._short[rows] = np.column_stack([along, beside, half_lengths])
-        self._longest = 2 * float(self._half_squares.max(initial=0))
+            along = self._components.scores[rows, :axes]
+            squares = np.square(rows_of(codes, rows) - self._components.mean).sum(axis=1)
+            beside = np.sqrt(np.maximum(squares - np.square(along).sum(axis=1), 0))
+            self._short[rows] = np.column_stack([along, beside, squares / 2])
+        self._longest = 2 * float(self._short[:, -1].max(initial=0))
 
     def order_of(self, query: NDArray[np.float32], allowed: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
-        """(N,) numbers that rise with the distance, ``(|c - q|² - |q|²) / 2``; infinite where not allowed."""
-        values = self._half_squares.copy()
+        """(N,) numbers that rise with the distance: half its square less a constant; infinite where not allowed."""
+        values, centred = self._short[:, -1].copy(), query - self._components.mean
         for rows in blocks(len(values)):
-            values[rows] -= rows_of(self.codes, rows) @ query
+            values[rows] -= rows_of(self.codes, rows) @ centred
         return _only(values, allowed)
 
     def nearest_of_each(
@@ -71,7 +67,7 @@ class Index:
         groups, first = [part for part, one in zip(groups, known, strict=True) if one], first[known]
         if not groups:
             return np.empty(0, np.float32), np.empty(0, np.int64)
-        limits = (self._squared(first, query) + slack - square) / 2
+        limits = np.maximum((self._squared(first, query) + slack - square) / 2, bounds[first])
         left = [part.start + np.flatnonzero(bounds[part] <= limit) for part, limit in zip(groups, limits, strict=True)]
         squared = self._squared(np.concatenate([np.empty(0, np.int64), *left]), query)
         best = []

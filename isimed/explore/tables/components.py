@@ -61,12 +61,12 @@ def principal_components(codes: NDArray[np.floating]) -> Components:
     some = rows_of(codes, slice(None, None, max(1, len(codes) // SAMPLE)))
     mean: NDArray[np.float32] = some.mean(axis=0, dtype=np.float32)
     centred = some - mean
-    _, found = leading_directions(centred.T @ centred, min(COMPONENTS, len(some)))
+    scatter = (centred.T @ centred).astype(np.float64)  # else directions are orthonormal to four digits only
+    _, found = leading_directions(scatter, min(COMPONENTS, len(some)))
     directions = np.ascontiguousarray(found, dtype=np.float32)
     scores = np.empty((len(codes), len(directions)), dtype=np.float32)
     for rows in blocks(len(codes)):
-        np.matmul(rows_of(codes, rows), directions.T, out=scores[rows])
-    scores -= directions @ mean
+        np.matmul(rows_of(codes, rows) - mean, directions.T, out=scores[rows])
     return Components(mean, directions, scores)
 
 
