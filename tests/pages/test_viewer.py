@@ -24,7 +24,8 @@ from isimed.explore.tables.ready_made import bring_embedded
 from isimed.explore.tables.store import Table, tables_of
 from isimed.ui import described, state
 from isimed.ui.annotations import on_disk
-from isimed.ui.viewer import box, chosen_crops, matches, search, without_network
+from isimed.ui.slice_viewer import Behaviour
+from isimed.ui.viewer import box, chosen_crops, clicked, matches, search, without_network
 from tests.small import write_cohort
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "viewer.py"
@@ -239,7 +240,7 @@ def test_a_scan_that_no_network_fits_is_told_before_the_first_click_and_the_user
     register(write_cohort(tmp_path / "source"))
     monkeypatch.setattr(state, "checkpoint_choices", lambda cohort: ["untrained"])
     monkeypatch.setitem(state.table.__kwdefaults__, "step_mm", 48)
-    monkeypatch.setattr(state, "before_choosing", lambda cohort: None)
+    monkeypatch.setattr(state, "before_choosing", lambda cohort, meanwhile: None)
     said = Description((Fit("untrained", False, 100.0, 1.6, 1.0, 0.95),), kind="MRI", size_mm=(160.0, 160.0, 160.0))
     monkeypatch.setattr(described, "of_scan", lambda *about, **more: said)
     page = AppTest.from_file(str(PAGE), default_timeout=60).run()
@@ -254,6 +255,21 @@ def test_a_scan_that_no_network_fits_is_told_before_the_first_click_and_the_user
     found = search.Found(Location("S1", "P1", (0.0, 0.0, 0.0), 1.0, 2.0))
     assert "does not fit" in matches.note(found, details=False, in_mm=True, fit=said.fits[0])
     assert "fits well" in matches.note(found, details=False, in_mm=True)
+
+
+def test_the_planes_of_a_new_scan_stand_there_while_it_is_compared_with_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(write_cohort(tmp_path / "source"))
+    go_on, shown = threading.Event(), []
+    monkeypatch.setattr(described, "describe", lambda *_: go_on.wait(30) and Description(()))
+    monkeypatch.setattr(clicked, "slice_viewer", lambda volume, **more: shown.append((volume.shape, more["behaviour"])))
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    go_on.set()
+    assert not page.exception
+    assert shown == [((40, 40, 40), Behaviour(reports_clicks=False))]
+    assert any("is compared with what each network was trained on" in element.value for element in page.caption)
+    assert not tables_of("small")
 
 
 def test_a_scan_that_no_network_knows_is_found_by_registration_and_the_organ_is_named(
@@ -271,7 +287,7 @@ def test_a_scan_that_no_network_knows_is_found_by_registration_and_the_organ_is_
     )
     register(write_cohort(tmp_path / "source"))
     monkeypatch.setattr(state, "checkpoint_choices", lambda cohort: ["untrained"])
-    monkeypatch.setattr(state, "before_choosing", lambda cohort: None)
+    monkeypatch.setattr(state, "before_choosing", lambda cohort, meanwhile: None)
     monkeypatch.setattr(state, "AFTER_FIRST_VIEW", 0)
     misfit = Fit("untrained", False, 100.0, 1.6, 1.0, 0.95)
     said = Description((misfit,), kind="CT", registered=(registered.volume,))
