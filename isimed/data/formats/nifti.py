@@ -227,7 +227,7 @@ def _read_voxels(file: BinaryIO, header: NiftiHeader, shape: tuple[int, ...], pa
     keep = header.dtype.kind in "iu" and not scaled
     result = np.empty(shape, dtype=header.dtype.newbyteorder("=") if keep else np.float32, order="F")
     if keep and header.dtype.isnative:  # straight to where they stay: a second copy of 2 GB takes seconds
-        _read_into(memoryview(result.T).cast("B"), file, path)
+        _read_into(result.T.data.cast("B"), file, path)
         return result
     plane = shape[0] * shape[1] * header.dtype.itemsize
     step = max(1, SLAB_BYTES // plane)
