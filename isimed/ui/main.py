@@ -3,7 +3,7 @@
 import streamlit as st
 
 from isimed.core import paths
-from isimed.ui import login, style
+from isimed.ui import garbage, login, style
 from isimed.ui.errors import show_error
 from isimed.ui.pages import page_file
 
@@ -40,3 +40,5 @@ try:
     page.run()
 except Exception as error:  # the one place where every error of a page ends
     show_error(error)
+finally:
+    garbage.settle()

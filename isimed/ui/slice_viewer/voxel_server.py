@@ -16,7 +16,7 @@ from isimed.ui import login
 VOXELS_PATH = "isimed/voxels"  # relative, so that the browser finds it behind any proxy
 MAX_ENTRIES = 96
 MAX_BYTES = 2 * 2**30
-PART_BYTES = 2**20
+PART_BYTES = 2**22
 
 
 class VoxelRegistry:
