@@ -7,7 +7,7 @@ the second). A pair of scans takes seconds, so this is measured when it is asked
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,11 @@ from isimed.evaluation.statistics.intervals import SHARE
 from isimed.evaluation.tasks.segmentation import dice
 from isimed.evaluation.tasks.task import Group, Task
 from isimed.evaluation.transfer.registration import affine_transform, carry, start_transform
-from isimed.evaluation.transfer.transfers import Map, Transfer, choose_transfers
+from isimed.evaluation.transfer.transfers import NOTHING_SHARED, Map, Transfer, choose_transfers
 from isimed.explore.search.correspondence import correspondence, robust_affine
 from isimed.explore.search.field import kept_field
 from isimed.explore.tables.embed import embed_cohort
+from isimed.explore.tables.store import Table
 from isimed.models.checkpoint import Checkpoint
 
 FAR_OFF_MM = 30
@@ -37,12 +38,15 @@ Start = Callable[[int, int], Map]
 def fields(context: Context, checkpoint: Checkpoint) -> Outcome:
     """The field that the codes start."""
     volumes = context.volumes(checkpoint.card.preparation)
-    places, transfers, pairs = _asked(context, volumes)
-    used = sorted({number for pair in pairs for number in pair})
-    table = embed_cohort(context.cohort, checkpoint, entries=[context.entries[number] for number in used])
+    places, transfers = _asked(context, volumes)
+    used = sorted({number for t in transfers for number in (t.source, t.target)})
+
+    @cache
+    def table() -> Table:
+        return embed_cohort(context.cohort, checkpoint, entries=[context.entries[number] for number in used])
 
     def agreed(source: int, target: int) -> Map:
-        return correspondence(table, context.entries[source].id, context.entries[target].id).map
+        return correspondence(table(), context.entries[source].id, context.entries[target].id).map
 
     return _outcome(context, volumes, places, transfers, agreed)
 
@@ -50,7 +54,7 @@ def fields(context: Context, checkpoint: Checkpoint) -> Outcome:
 def affine_start(context: Context, preparation: Preparation, crop_size: int) -> Outcome:
     """The field that an affine registration starts."""
     volumes = context.volumes(preparation)
-    places, transfers, _ = _asked(context, volumes)
+    places, transfers = _asked(context, volumes)
 
     def registered(source: int, target: int) -> Map:
         return partial(carry, affine_transform(volumes[source], volumes[target], seed=context.seed))
@@ -61,7 +65,7 @@ def affine_start(context: Context, preparation: Preparation, crop_size: int) -> 
 def no_start(context: Context, preparation: Preparation, crop_size: int) -> Outcome:
     """The field that the centres of mass start, fitted again from its own affine part."""
     volumes = context.volumes(preparation)
-    places, transfers, _ = _asked(context, volumes)
+    places, transfers = _asked(context, volumes)
 
     def twice(source: int, target: int) -> Map:
         return centres_twice(volumes[source], volumes[target], seed=context.seed)
@@ -78,17 +82,18 @@ def centres_twice(source: Prepared, target: Prepared, *, seed: int = 0) -> Map:
     return lambda points_mm: points_mm @ matrix[:3] + matrix[3]
 
 
-def _asked(context: Context, volumes: Sequence[Prepared]) -> tuple[list[Places], list[Transfer], list[tuple[int, int]]]:
+def _asked(context: Context, volumes: Sequence[Prepared]) -> tuple[list[Places], list[Transfer]]:
     places = [landmark_points(volume, context.cohort.organs) for volume in volumes]
     subjects = [entry.subject for entry in context.entries]
-    transfers = choose_transfers(places, subjects, seed=context.seed)
-    return places, transfers, list(dict.fromkeys((t.source, t.target) for t in transfers))
+    return places, choose_transfers(places, subjects, seed=context.seed)
 
 
 def _outcome(
     context: Context, volumes: Sequence[Prepared], places: Sequence[Places], transfers: Sequence[Transfer], start: Start
 ) -> Outcome:
     """Errors of the start and of the field, and the overlap of organs carried by the field."""
+    if not transfers:
+        return Outcome(details={"notes": [f"fields: {NOTHING_SHARED}"]})
     pairs = list(dict.fromkeys((t.source, t.target) for t in transfers))
     before, after, overlaps = np.empty((len(transfers), 3)), np.empty((len(transfers), 3)), []
     for done, (source, target) in enumerate(pairs):

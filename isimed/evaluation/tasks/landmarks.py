@@ -3,7 +3,7 @@
 Its controls: the same place in the body box, and affine registration.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from isimed.evaluation.statistics.scores import auc
 from isimed.evaluation.tasks.task import Group, Sample, Task
 from isimed.evaluation.transfer.registration import affine_transform, carry
 from isimed.evaluation.transfer.transfers import (
+    NOTHING_SHARED,
     VOLUMES,
     Transfer,
     Transferred,
@@ -53,29 +54,50 @@ TEMPLATE_POINTS = {  # MNI152 mm: places that a reader of brain scans can name
 
 
 def landmarks(context: Context, checkpoint: Checkpoint) -> Outcome:
-    places, transfers, subjects = _transfers(context, checkpoint.card.preparation)
-    return _figures(context, searched(context, checkpoint, places, transfers), places, transfers, subjects)
+    def search(places: Sequence[Places], transfers: Sequence[Transfer]) -> Transferred:
+        return searched(context, checkpoint, places, transfers)
+
+    return _outcome(context, checkpoint.card.preparation, search)
 
 
 def body_box(context: Context, preparation: Preparation, crop_size: int) -> Outcome:
-    places, transfers, subjects = _transfers(context, preparation)
     volumes = context.volumes(preparation)
-    maps = {(s, t): box_map(volumes[s], volumes[t]) for s, t in _pairs(transfers)}
-    return _figures(context, mapped(volumes, maps, places, transfers), places, transfers, subjects)
+
+    def put(places: Sequence[Places], transfers: Sequence[Transfer]) -> Transferred:
+        maps = {(s, t): box_map(volumes[s], volumes[t]) for s, t in _pairs(transfers)}
+        return mapped(volumes, maps, places, transfers)
+
+    return _outcome(context, preparation, put)
 
 
 def affine_registration(context: Context, preparation: Preparation, crop_size: int) -> Outcome:
-    places, transfers, subjects = _transfers(context, preparation)
-    volumes, pairs, maps = context.volumes(preparation), _pairs(transfers), {}
-    for done, (source, target) in enumerate(pairs):
-        maps[source, target] = partial(carry, affine_transform(volumes[source], volumes[target], seed=context.seed))
-        context.advance((done + 1) / len(pairs))
-    return _figures(context, mapped(volumes, maps, places, transfers), places, transfers, subjects)
+    volumes = context.volumes(preparation)
+
+    def register(places: Sequence[Places], transfers: Sequence[Transfer]) -> Transferred:
+        pairs, maps = _pairs(transfers), {}
+        for done, (source, target) in enumerate(pairs):
+            maps[source, target] = partial(carry, affine_transform(volumes[source], volumes[target], seed=context.seed))
+            context.advance((done + 1) / len(pairs))
+        return mapped(volumes, maps, places, transfers)
+
+    return _outcome(context, preparation, register)
 
 
 def lacks_landmarks(context: Context) -> str:
     known = context.has("organs") or all(getattr(entry, "warp", None) for entry in context.entries)
     return "" if known and len(context.subjects) > 1 else "this cohort has no organ maps, so no landmarks."
+
+
+def _outcome(
+    context: Context,
+    preparation: Preparation,
+    transferred: Callable[[Sequence[Places], Sequence[Transfer]], Transferred],
+) -> Outcome:
+    """The figures of a way to transfer landmarks."""
+    places, transfers, subjects = _transfers(context, preparation)
+    if not transfers:
+        return Outcome(details={"notes": [f"landmarks: {NOTHING_SHARED}"]})
+    return _figures(context, transferred(places, transfers), places, transfers, subjects)
 
 
 def _transfers(context: Context, preparation: Preparation) -> tuple[list[Places], list[Transfer], list[str]]:
@@ -99,7 +121,7 @@ def _inside(volume: Prepared, points_mm: NDArray) -> list[bool]:
     return [bool(((v >= 0) & (v < np.array(volume.image.shape))).all()) for v in voxels]
 
 
-def _pairs(transfers: list[Transfer]) -> list[tuple[int, int]]:
+def _pairs(transfers: Sequence[Transfer]) -> list[tuple[int, int]]:
     return list(dict.fromkeys((t.source, t.target) for t in transfers))
 
 

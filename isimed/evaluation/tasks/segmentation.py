@@ -56,6 +56,8 @@ def _segmentation(context: Context, preparation: Preparation, look: Callable[[Pr
         int(n): str(n) for n in np.unique(np.concatenate([x.ravel() for x in labels])) if n
     }
     mean, by_organ = few_shot_dice(features, labels, bodies, subjects, names, seed=context.seed)
+    if not mean:
+        return Outcome(details={"notes": ["segmentation: left out, it needs organ maps of two patients."]})
     return Outcome({"segmentation": mean, "segmentation_by_organ": by_organ}, {"volumes": len(order)})
 
 
@@ -88,18 +90,20 @@ def dense_features(encoder: Encoder, volume: Prepared) -> NDArray[np.float16]:
 
 def field_features(checkpoint: Checkpoint, volume: Prepared) -> NDArray[np.float16]:
     """(48, X', Y', Z') features of a dense network at half the volume's resolution."""
-    half = [-(-n // 2) for n in volume.image.shape]
-    grid = 2 * np.stack(np.meshgrid(*[np.arange(n) for n in half], indexing="ij"), axis=-1)
+    grid = _every_second_voxel(volume)
     shift = -crop_middles(np.zeros(3), checkpoint.card.crop_size)  # crops whose middles are these voxels
     features = embed_crops(checkpoint, volume, grid.reshape(-1, 3) + shift)[0]
-    return np.moveaxis(features.reshape(*half, -1), -1, 0).astype(np.float16)
+    return np.moveaxis(features.reshape(*grid.shape[:3], -1), -1, 0).astype(np.float16)
 
 
 def place_of_voxels(volume: Prepared) -> NDArray[np.float32]:
     """(3, X', Y', Z') mm from the centre of the body's box, at half the volume's resolution."""
-    half = [-(-n // 2) for n in volume.image.shape]
-    grid = 2 * np.stack(np.meshgrid(*[np.arange(n) for n in half], indexing="ij"), axis=-1)
-    return np.moveaxis(volume.position(volume.to_mm(grid)), -1, 0).astype(np.float32)
+    return np.moveaxis(volume.position(volume.to_mm(_every_second_voxel(volume))), -1, 0).astype(np.float32)
+
+
+def _every_second_voxel(volume: Prepared) -> NDArray[np.int64]:
+    """(X', Y', Z', 3) indices of the voxels of half the resolution."""
+    return 2 * np.moveaxis(np.indices([-(-n // 2) for n in volume.image.shape]), 0, -1)
 
 
 def few_shot_dice(
@@ -121,24 +125,22 @@ def few_shot_dice(
         subjects: a volume's patient; the labelled volumes must be of other patients than the measured ones.
 
     Returns:
-        Mean Dice over organs for each number of shots, and Dice an organ for the most shots.
+        Mean Dice over organs for each number of shots, and Dice an organ for the most shots; empty where no patient
+        is left to measure.
     """
-    most = max(shots)
-    labelled, seen = list(range(min(most, len(features) - 1))), set()
-    seen = {subjects[i] for i in labelled}
-    measured = [i for i in range(len(features)) if i not in labelled and subjects[i] not in seen]
+    labelled = max(0, min(max(shots), len(features) - 1))
+    measured = [i for i in range(labelled, len(features)) if subjects[i] not in subjects[:labelled]]
     figures: dict[str, Figure] = {}
     by_organ: dict[str, Figure] = {}
-    for count in [s for s in shots if s <= len(labelled)]:
-        x, y = _bank([features[i] for i in labelled[:count]], [labels[i] for i in labelled[:count]], bodies, seed=seed)
+    for count in sorted(s for s in shots if s <= labelled and measured):
+        x, y = _bank(features[:count], labels[:count], bodies[:count], seed=seed)
         search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(x)), algorithm="brute").fit(x)
         rows = [_dice_a_volume(search, y, features[i], labels[i], bodies[i], names) for i in measured]
         owners = [subjects[i] for i in measured]
         figures[f"dice_{count}_shot"] = bootstrap_means(
             owners, [{"m": float(np.nanmean(list(r.values())))} for r in rows], bounds=SHARE
         )["m"]
-        if count == max(s for s in shots if s <= len(labelled)):
-            by_organ = bootstrap_means(owners, rows, bounds=SHARE)
+        by_organ = bootstrap_means(owners, rows, bounds=SHARE)  # the last has the most shots
     return figures, by_organ
 
 
@@ -160,7 +162,7 @@ def _bank(
 ) -> tuple[NDArray[np.float32], NDArray]:
     """Labelled voxels to compare with: some of each organ, some near organs, some anywhere in the body."""
     rng, x, y = np.random.default_rng(seed), [], []
-    for volume, label, body in zip(features, labels, bodies, strict=False):
+    for volume, label, body in zip(features, labels, bodies, strict=True):
         flat, where = label.ravel(), []
         for organ in np.unique(flat[flat > 0]):
             rows = np.flatnonzero(flat == organ)

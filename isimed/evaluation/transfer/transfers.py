@@ -17,6 +17,7 @@ from isimed.explore.tables.embed import embed_cohort
 from isimed.models.checkpoint import Checkpoint
 
 VOLUMES, SOURCES = 16, 4
+NOTHING_SHARED = "left out, no two patients show one landmark."
 EMBEDDING = 0.8  # share of the time, for the progress bar only
 Map = Callable[[NDArray], NDArray]
 

@@ -348,6 +348,24 @@ def test_a_task_that_the_cohort_cannot_serve_is_noted(five: Cohort, embedded: li
     assert any(note.startswith("organs:") for note in result["notes"])
 
 
+def test_landmarks_that_one_patient_alone_has_are_noted(
+    scattered: Cohort, embedded: list[int], load: Callable, tmp_path: Path
+) -> None:
+    said = json.loads((scattered.root / "dataset.json").read_text())
+    for volume in said["volumes"]:
+        volume["image"], volume["tumour"] = (str(scattered.root / volume[key]) for key in ("image", "tumour"))
+        organs = volume.pop("organs")
+        if volume["subject"] == scattered.subjects[0]:
+            volume["organs"] = str(scattered.root / organs)
+    (tmp_path / "dataset.json").write_text(json.dumps(said))
+    load({"a": known("a")})
+    tasks = ["landmarks", "segmentation", "fields"]
+    result = evaluated(Cohort.load(tmp_path), ["a"], tasks=tasks)
+    assert result["checkpoints"]["a"] == result["controls"]["affine_registration"] == {}
+    for task in tasks:
+        assert [note for note in result["notes"] if note.startswith(f"{task}: left out")]
+
+
 def test_a_damaged_kept_result_is_made_again(five: Cohort, embedded: list[int], load: Callable, home: Path) -> None:
     load({"a": known("a")})
     first = evaluated(five, ["a"], tasks=["distance"])

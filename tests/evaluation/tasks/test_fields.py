@@ -40,7 +40,8 @@ def test_a_field_mends_a_start_that_is_off_and_carries_organs(tmp_path: Path, mo
         seed=0,
         advance=lambda share: None,
     )
-    places, transfers, pairs = fields._asked(context, volumes)  # type: ignore[arg-type]
+    places, transfers = fields._asked(context, volumes)  # type: ignore[arg-type]
+    pairs = {(t.source, t.target) for t in transfers}
     assert len(transfers) == 2 * len(pairs) == 4
     outcome = fields._outcome(context, volumes, places, transfers, lambda source, target: lambda points: points)  # type: ignore[arg-type]
     figures = outcome.figures["fields"]
