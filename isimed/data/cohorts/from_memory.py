@@ -28,7 +28,7 @@ def cohort_of(name: str, scans: Iterable[Item], *, modality: str, key: str = "im
         key: of the image in a mapping.
 
     Raises:
-        InputError: the name is taken, there are no scans, or one has no affine or not three axes.
+        InputError: the name is taken, there are no scans, or one is no pair, has no (4, 4) affine or not three axes.
 
     >>> import os, tempfile
     >>> os.environ["ISIMED_HOME"] = tempfile.mkdtemp()
@@ -60,13 +60,17 @@ def _scan(item: Item, key: str, name: str) -> tuple[NDArray, NDArray[np.float64]
         subject = str(item.get("subject") or item.get("subject_id") or name)
         affine = getattr(image, "affine", None)
         held = image.data if not isinstance(image, np.ndarray) and hasattr(image, "data") else image
-    else:
+    elif isinstance(item, tuple | list) and len(item) == 2:
         held, affine = item
+    else:
+        raise InputError(f"{name} is no scan: give pairs of voxels and affine, or mappings with an image.")
     voxels = np.asarray(held)
     if voxels.ndim == 4 and voxels.shape[0] == 1:
         voxels = voxels[0]
     if affine is None or voxels.ndim != 3:
         raise InputError(f"{name} has the shape {voxels.shape}: a scan is (X, Y, Z) or (1, X, Y, Z), with its affine.")
+    if np.shape(affine) != (4, 4):
+        raise InputError(f"{name} has an affine of shape {np.shape(affine)}: give (4, 4), voxel -> scanner mm R A S+.")
     if voxels.dtype.kind not in "iuf" or voxels.dtype.itemsize > 4 or voxels.dtype == np.float16:
         voxels = voxels.astype(np.float32)  # what every reader of NIfTI knows
     return voxels, np.asarray(affine, dtype=np.float64), subject

@@ -89,14 +89,21 @@ def locate_everywhere(
     found = from_table(table, code, source, point_mm, where=where, round_trip=round_trip)
     if not all_crops_may_agree(table, source, where):
         return found
-    found = with_notes(volumes, found)
-    if deform:
-        return deformed(table, volumes, found, source, point_mm)
-    return refined(table, volumes, found, source, point_mm, round_trip=round_trip) if refine else found
+    how = {"refine": refine, "deform": deform, "round_trip": round_trip}
+    return _by_voxels(table, volumes, with_notes(volumes, found), source, point_mm, **how)
 
 
 def locate(
-    table: Table, volumes: Volumes, code: ArrayLike, source: str, point_mm: ArrayLike, target: str, **options: bool
+    table: Table,
+    volumes: Volumes,
+    code: ArrayLike,
+    source: str,
+    point_mm: ArrayLike,
+    target: str,
+    *,
+    refine: bool = True,
+    deform: bool = False,
+    round_trip: bool = False,
 ) -> Location:
     """The clicked place in one volume.
 
@@ -108,14 +115,27 @@ def locate(
     """
     allowed = np.zeros(len(table), dtype=bool)
     allowed[table.rows(target)] = True
-    round_trip = options.get("round_trip", False)
     nearest = nearest_in_each(table, code, allowed)
     found = with_notes(volumes, agree(table, nearest, source, point_mm, round_trip=round_trip))
-    if options.get("deform", False):
-        found = deformed(table, volumes, found, source, point_mm)
-    elif options.get("refine", True):
-        found = refined(table, volumes, found, source, point_mm, round_trip=round_trip)
-    return found[0]
+    how = {"refine": refine, "deform": deform, "round_trip": round_trip}
+    return _by_voxels(table, volumes, found, source, point_mm, **how)[0]
+
+
+def _by_voxels(
+    table: Table,
+    volumes: Volumes,
+    found: Sequence[Location],
+    source: str,
+    point_mm: ArrayLike,
+    *,
+    refine: bool,
+    deform: bool,
+    round_trip: bool,
+) -> list[Location]:
+    """Step 4 where a field is wanted, else step 3, or neither."""
+    if deform:
+        return deformed(table, volumes, found, source, point_mm)
+    return refined(table, volumes, found, source, point_mm, round_trip=round_trip) if refine else list(found)
 
 
 def from_table(

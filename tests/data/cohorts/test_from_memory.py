@@ -44,6 +44,8 @@ def test_what_is_no_scan_is_one_sentence_and_leaves_nothing(home: Path) -> None:
     for scans, said in (
         ([], "no scans"),
         ([(np.zeros((3, 3)), np.eye(4))], "has the shape"),
+        ([(np.zeros((3, 3, 3)), np.eye(3))], r"affine of shape \(3, 3\)"),
+        ([np.zeros((3, 3, 3))], "give pairs"),
         ([{"t1": 0}], "under which key"),
         ([{"image": np.zeros((3, 3, 3))}], "with its affine"),
     ):
