@@ -69,14 +69,6 @@ def open_arrays(folder: Path) -> tuple[dict[str, NDArray], dict[str, Any]] | Non
         return None
 
 
-def is_intact(folder: Path) -> bool:
-    """Compare the checksum, whatever the file's time: reads everything."""
-    try:
-        return _checksum(folder / ARRAYS) == json.loads((folder / META).read_bytes())["checksum"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
 def _map(path: Path) -> NDArray[np.uint8]:
     try:
         return np.memmap(path, dtype=np.uint8, mode="r")

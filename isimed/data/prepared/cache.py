@@ -95,10 +95,6 @@ def prepare_cohort(
     return usable
 
 
-def is_prepared(cohort: Cohort, entry: Entry, preparation: Preparation) -> bool:
-    return (paths.prepared_dir() / cache_key(cohort, entry, preparation) / "meta.json").is_file()
-
-
 def cache_size(cohort: Cohort) -> tuple[int, int]:
     """How many prepared volumes of a cohort lie on disk, under any preparation, and their bytes together."""
     folders = list(_folders_of(cohort))
