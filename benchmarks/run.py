@@ -52,10 +52,10 @@ def run(
             broken.append(name)
             continue
         if not quick:
-            write_json(FOLDER / f"{name}.json", found[-1])
+            write_json((FOLDER if device == "cpu" else FOLDER / device) / f"{name}.json", found[-1])
     if json_file:
         write_json(Path(json_file), found)
-    if not quick:
+    if not quick and device == "cpu":  # a GPU's figures stand in a folder of their own
         from benchmarks.report import write_report
 
         write_report(FOLDER)

@@ -38,8 +38,9 @@ def _train(setting: Setting, method: str) -> dict[str, float]:
         (Path(home) / "prepared").symlink_to(paths.prepared_dir())
         environment = {**os.environ, "ISIMED_HOME": home}
         command = [sys.executable, "-m", "isimed", "train", str(setting.cohort.root), "--method", method]
-        options = ["--epochs", str(EPOCHS), "--limit", patients, "--crops-per-volume", crops, "--device", "cpu"]
-        subprocess.run([*command, *options], env=environment, check=True, capture_output=True)
+        options = ["--epochs", str(EPOCHS), "--limit", patients, "--crops-per-volume", crops]
+        command += [*options, "--device", setting.device]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
         lines = next(Path(home).glob("runs/*/metrics.jsonl")).read_text(encoding="utf-8").splitlines()
     steps = [line for line in map(json.loads, lines) if "terms" in line]
     per_epoch = len(steps) // EPOCHS

@@ -11,12 +11,14 @@ from streamlit.testing.v1 import AppTest
 from isimed.core.files import write_json
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.data.cohorts.splits import write_split
+from isimed.models.gpu import Gpu
 from isimed.training.optimise.config import TrainConfig, options
 from isimed.training.optimise.methods import METHODS
 from isimed.training.runs import jobs, slurm
-from isimed.training.runs.estimate import estimate, in_words
+from isimed.training.runs.estimate import BASE_BYTES, estimate, in_words
 from isimed.training.runs.folder import Run
 from isimed.training.runs.status import Status
+from isimed.ui.train import panels
 from isimed.ui.train.curves import PANELS, curves, series
 from isimed.ui.train.panels import NEW, RUNS
 
@@ -180,6 +182,22 @@ def test_what_cannot_work_is_said_before_the_start(page: AppTest) -> None:
     page.number_input(key="train.learning_rate").set_value(0.0).run()
     assert "Learning rate" in texts(page)
     assert not page.exception
+
+
+def test_on_a_gpu_it_says_what_it_does_and_how_many_volumes_fit(
+    page: AppTest, cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(panels, "choose_device", lambda wanted: ("cuda", "a fake one is there"))
+    monkeypatch.setattr(panels, "read_gpus", lambda: [Gpu("Fake 8", 54.0, 7.9e9, 8e9)])
+    config = TrainConfig(cohort=cohort.name)
+    guess = estimate(config, training_volumes=len(cohort.subjects), device="cuda")
+    monkeypatch.setattr(panels, "free_memory", lambda device: BASE_BYTES + 1.5 * guess.volume_memory)
+    page.run()
+    assert not page.exception
+    assert any("Fake 8: 54 % busy, 7.9 of 8 GB in use" in element.value for element in page.caption)
+    assert any("take at most 1 volume a step" in element.value for element in page.warning)
+    assert any("crops a second" in element.value for element in page.markdown)
+    assert guess.volumes_within(1e9) == 0
 
 
 def test_runs_are_shown_duplicated_and_used(page: AppTest) -> None:

@@ -27,6 +27,8 @@ class Estimate:
         seconds: of the whole training, without preparing the cohort.
         memory: bytes on the device at the peak of a step.
         source: where the speed comes from, in words.
+        rate: crops a second.
+        volume_memory: bytes of ``memory`` that each volume of a step adds.
     """
 
     steps: int
@@ -34,6 +36,12 @@ class Estimate:
     seconds: float
     memory: float
     source: str
+    rate: float
+    volume_memory: float
+
+    def volumes_within(self, free: float) -> int:
+        """How many volumes a step would fit into so many bytes; 0 where none does."""
+        return max(0, int((free - BASE_BYTES) // self.volume_memory))
 
 
 def estimate(config: TrainConfig, *, training_volumes: int, device: str) -> Estimate:
@@ -47,8 +55,16 @@ def estimate(config: TrainConfig, *, training_volumes: int, device: str) -> Esti
     total = training_volumes * method.samples(config) * config.epochs
     measured = _measured(config, device)
     rate, source = measured or (_guess(config, device), "a rough guess: no run of this method on this device yet")
-    memory = BASE_BYTES + crops * _size(config) * BYTES_A_CROP[device]
-    return Estimate(steps=steps, crops=crops, seconds=total / rate, memory=memory, source=source)
+    crop_memory = _size(config) * BYTES_A_CROP[device]
+    return Estimate(
+        steps=steps,
+        crops=crops,
+        seconds=total / rate,
+        memory=BASE_BYTES + crops * crop_memory,
+        source=source,
+        rate=rate,
+        volume_memory=method.samples(config) * crop_memory,
+    )
 
 
 def _views(config: TrainConfig) -> int:

@@ -1,7 +1,9 @@
 """The panels of the Train page: what a training would take, the runs, and one run as it goes."""
 
+import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -10,9 +12,10 @@ from isimed.core.errors import InputError
 from isimed.core.text import plain
 from isimed.data.cohorts.cohort import cohort_names
 from isimed.models.device import choose_device, free_memory
+from isimed.models.gpu import read_gpus
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.runs import jobs
-from isimed.training.runs.estimate import estimate, in_words
+from isimed.training.runs.estimate import Estimate, estimate, in_words
 from isimed.training.runs.folder import Run
 from isimed.training.runs.preflight import preflight
 from isimed.training.runs.status import Status
@@ -23,6 +26,7 @@ from isimed.ui.train.form import fill_form
 VIEW, RUN, PROBLEM, CHANGED = "train_view", "train_run", "train_problem", "train_changed"
 NEW, RUNS = "New training", "Runs"
 LOOK_EVERY_S = 2.0
+RECENT = 20  # lines of the log whose speed is told
 GIGABYTE = 1e9
 COLOURS = {"running": "blue", "finished": "green", "failed": "red", "dead": "red", "stopped": "orange"}
 
@@ -59,7 +63,8 @@ def summary(config: TrainConfig | str) -> bool:
     st.markdown(f"**Split**: {len(ready.train)} patients to train on, {len(ready.held_out)} held out, {source}.")
     st.markdown(f"**Device**: {device} ({plain(why)}).")
     st.markdown(
-        f"**Takes** about {in_words(guess.seconds)}: {guess.steps} steps of {guess.crops} crops, {guess.source}."
+        f"**Takes** about {in_words(guess.seconds)}: {guess.steps} steps of {guess.crops} crops, "
+        f"{guess.rate:.3g} crops a second, {guess.source}."
     )
     needed = f"**Memory** about {guess.memory / GIGABYTE:.1f} GB"
     if there:
@@ -68,8 +73,28 @@ def summary(config: TrainConfig | str) -> bool:
     free = free_memory(device)
     st.markdown(f"{needed} of {free / GIGABYTE:.0f} GB free.")
     if guess.memory > free:
-        st.warning("This may not fit into memory: take fewer volumes a step or crops a volume.")
+        st.warning(plain(_what_fits(config, guess, free)))
+    if device == "cuda":
+        show_gpus()
     return True
+
+
+def _what_fits(config: TrainConfig, guess: Estimate, free: float) -> str:
+    """What to change where a step needs more memory than is free."""
+    most = guess.volumes_within(free)
+    if not most:
+        return "This may not fit into memory, not even one volume a step: take fewer crops a volume, or smaller ones."
+    said = f"at most {most} volume{'s' * (most != 1)} a step, or fewer crops a volume"
+    return f"This may not fit into memory: take {said} (now {config.volumes_per_step})."
+
+
+def say_gpus() -> None:
+    """What the GPUs do right now: name, how busy, memory."""
+    for gpu in read_gpus():
+        st.caption(plain(gpu.in_words()))
+
+
+show_gpus = st.fragment(run_every=LOOK_EVERY_S)(say_gpus)
 
 
 def _cluster(config: TrainConfig) -> tuple[str, str]:
@@ -160,9 +185,11 @@ def _run_panel(run: Run, compared: Sequence[Run]) -> None:
     if st.session_state.pop(CHANGED, False):
         st.rerun()  # all of the page, not the fragment alone
     status = jobs.status(run)
-    _state(status)
-    _buttons(run, status)
     shown = {one.id: one.metrics() for one in (compared or [run])}
+    _state(status, shown.get(run.id) or run.metrics())
+    if status.active and status.device.startswith("cuda"):
+        say_gpus()
+    _buttons(run, status)
     if any(shown.values()):
         st.plotly_chart(curves(shown), key="train_curves")
         st.caption(HELP)
@@ -174,12 +201,14 @@ def _run_panel(run: Run, compared: Sequence[Run]) -> None:
         st.code(f"# {run.folder}\n{run.options_text()}", language="yaml")
 
 
-def _state(status: Status) -> None:
+def _state(status: Status, lines: Sequence[dict[str, Any]]) -> None:
+    rates = [line["crops_per_second"] for line in lines[-RECENT:] if "crops_per_second" in line]
+    rate = f", {statistics.median(rates):.3g} crops a second" if status.active and rates else ""
     left = f", {in_words(status.seconds_left)} left" if status.active and status.seconds_left else ""
     about = status.message or (f"on {status.device}" if status.device else "")
     st.markdown(f":{COLOURS.get(status.state, 'gray')}-badge[{status.state}] {plain(about)}")
     if status.total_steps:
-        text = f"Step {status.step} of {status.total_steps}, epoch {status.epoch + 1}{left}"
+        text = f"Step {status.step} of {status.total_steps}, epoch {status.epoch + 1}{rate}{left}"
         st.progress(min(1.0, status.step / status.total_steps), text)
 
 
