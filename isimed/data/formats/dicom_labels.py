@@ -19,6 +19,10 @@ from isimed.data.formats.reading import LPS_TO_RAS, Note, Raw, reason
 
 KIND = "outlines"
 OFF_PLANE = 0.25  # slices that a contour may lie beside a slice's middle
+CLOSED = (
+    "CLOSED_PLANAR",
+    "CLOSEDPLANAR_XOR",
+)  # what lies within another one is a hole in both; lines and points are none
 EXTRA = "pip install 'isimed[dicom-seg]'"
 
 
@@ -183,7 +187,7 @@ def _contoured(
         number = int(contour.ReferencedROINumber)
         inside = np.zeros(grid.array.shape, bool)
         for one in contour.get("ContourSequence", ()) if number in wanted else ():
-            if one.get("ContourGeometricType") == "CLOSED_PLANAR":
+            if one.get("ContourGeometricType") in CLOSED:
                 _draw(inside, np.reshape(np.asarray(one.ContourData, float), (-1, 3)), to_voxel, path)
         if inside.any():
             yield number, inside, grid.affine

@@ -1,7 +1,7 @@
 """When a measured fact is a problem: rules for one volume, and for a volume among the others of its cohort."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,9 @@ from isimed.data.cohorts.suspicions import modalities, out_of_frame, suspicions
 from isimed.data.quality.facts import Facts
 from isimed.data.quality.orientation import likely_turned
 
+Severity = Literal["error", "warning", "notice"]
+Add = Callable[[Severity, str, str], None]  # called with severity, kind and sentence
+
 SMALLEST_BODY_MM = 40
 SMALLEST_VIEW_MM = 48  # half a crop of 32 voxels of 3 mm
 LARGEST_BODY_MM = (800, 600, 2200)
@@ -22,7 +25,7 @@ UNLIKE_COHORT = 1.67
 FEWEST_TO_COMPARE = 5
 CUT_FACE = 0.05
 THIN_MM = 40
-NOTE_SEVERITY = {
+NOTE_SEVERITY: dict[str, Severity] = {
     "label elsewhere": "error",
     "label unreadable": "error",
     "missing slices": "error",
@@ -43,7 +46,7 @@ NOTE_SEVERITY = {
 class Finding(BaseModel):
     """One thing to look at. ``volume`` is empty where it concerns the cohort."""
 
-    severity: Literal["error", "warning", "notice"]
+    severity: Severity
     kind: str
     volume: str
     message: str
@@ -53,7 +56,7 @@ def volume_findings(facts: Facts, cohort: Cohort) -> list[Finding]:
     """What is wrong with a volume on its own."""
     found: list[Finding] = []
 
-    def add(severity: Literal["error", "warning", "notice"], kind: str, message: str) -> None:
+    def add(severity: Severity, kind: str, message: str) -> None:
         found.append(Finding(severity=severity, kind=kind, volume=facts.id, message=message))
 
     if facts.error:
@@ -61,7 +64,7 @@ def volume_findings(facts: Facts, cohort: Cohort) -> list[Finding]:
         return found
     for kind, text in facts.notes:
         if kind != "not finite":
-            add(NOTE_SEVERITY.get(kind, "notice"), kind, text)  # type: ignore[arg-type]
+            add(NOTE_SEVERITY.get(kind, "notice"), kind, text)
     if facts.not_finite:
         add("warning", "NaN voxels", f"{facts.not_finite} voxels are NaN, infinite or over ±1e28: taken as background.")
     if facts.constant:
@@ -79,18 +82,7 @@ def volume_findings(facts: Facts, cohort: Cohort) -> list[Finding]:
     if facts.intensity["min"] <= CT_AIR_HU and own != "unknown" and not own.upper().startswith("CT"):
         low = facts.intensity["min"]
         add("warning", "modality", f"Values from {low:g} are those of CT, and it is called {own}: correct `modality`.")
-    for end, name in ((0, "inferior"), (1, "superior")):
-        if facts.abrupt_ends[end]:
-            count, value = facts.empty_ends[end], facts.end_values[end]
-            if value > facts.intensity["min"]:
-                text = f"{count} slices at the {name} end hold only {value:g}: the transfer was cut, export it again."
-                add("error", "truncated", text)
-            else:
-                add(
-                    "notice",
-                    "padded",
-                    f"The body stops at {count} empty slices at the {name} end: cut or padded there.",
-                )
+    _end_findings(facts, add)
     cut = [name for name in ("left", "right", "posterior", "anterior") if facts.body_on_face.get(name, 0) > CUT_FACE]
     if cut:
         add("notice", "cut by field of view", f"The body reaches the edge of the field of view: {', '.join(cut)}.")
@@ -103,7 +95,23 @@ def volume_findings(facts: Facts, cohort: Cohort) -> list[Finding]:
     return found
 
 
-def _size_findings(facts: Facts, add) -> None:
+def _end_findings(facts: Facts, add: Add) -> None:
+    """A body that stops where slices hold nothing."""
+    for end, name in ((0, "inferior"), (1, "superior")):
+        if facts.abrupt_ends[end]:
+            count, value = facts.empty_ends[end], facts.end_values[end]
+            if value > facts.intensity["min"]:
+                text = f"{count} slices at the {name} end hold only {value:g}: the transfer was cut, export it again."
+                add("error", "truncated", text)
+            else:
+                add(
+                    "notice",
+                    "padded",
+                    f"The body stops at {count} empty slices at the {name} end: cut or padded there.",
+                )
+
+
+def _size_findings(facts: Facts, add: Add) -> None:
     spacing = " × ".join(f"{value:.3g}" for value in facts.spacing_mm)
     view = " × ".join(f"{value:.0f}" for value in facts.field_of_view_mm)
     if min(facts.field_of_view_mm) < SMALLEST_VIEW_MM:
@@ -125,7 +133,7 @@ def _size_findings(facts: Facts, add) -> None:
         )
 
 
-def _label_findings(facts: Facts, cohort: Cohort, add) -> None:
+def _label_findings(facts: Facts, cohort: Cohort, add: Add) -> None:
     for name, label in facts.labels.items():
         if not label.voxels:
             add("notice", "empty label", f"{name} labels nothing in this volume.")
@@ -182,7 +190,7 @@ def _repeats(facts: Sequence[Facts]) -> list[Finding]:
                 if apart
                 else "."
             )
-            severity: Literal["error", "warning"] = "error" if apart else "warning"
+            severity: Severity = "error" if apart else "warning"
             found.append(Finding(severity=severity, kind="duplicate", volume=other.id, message=text))
     return found
 

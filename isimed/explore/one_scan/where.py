@@ -117,7 +117,8 @@ class Description:
         if self.axes:
             said.append(f"Its axes are {self.axes}.")
         if self.organ:
-            said.append(f"At this place: {self.organ.name}, say {self.organ.votes} of {self.organ.of} reference scans.")
+            votes, of = self.organ.votes, self.organ.of
+            said.append(f"At this place: {self.organ.name}, say{'s' * (votes == 1)} {votes} of {of} reference scans.")
         return [*said, *self.notes]
 
 

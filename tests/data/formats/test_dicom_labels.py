@@ -81,6 +81,18 @@ def test_a_structure_set_marks_the_voxels_whose_centres_it_encloses(series: list
     assert any("7 Lesion" in note for note in labels.notes)
 
 
+def test_contours_of_the_newer_kind_are_drawn_alike(series: list[Path], tmp_path: Path) -> None:
+    file = structure_set(series, tmp_path / "ct" / "rt.dcm", hole=4.0)
+    before = read_volume(file)
+    data = pydicom.dcmread(file)
+    for ring in data.ROIContourSequence[0].ContourSequence:
+        ring.ContourGeometricType = "CLOSEDPLANAR_XOR"
+    data.save_as(file)
+    after = read_volume(file)
+    assert np.count_nonzero(after.voxels)
+    assert np.array_equal(after.voxels, before.voxels)
+
+
 def test_a_contour_within_another_is_a_hole(series: list[Path], tmp_path: Path) -> None:
     whole = read_volume(structure_set(series, tmp_path / "a.dcm")).voxels > 0
     holed = read_volume(structure_set(series, tmp_path / "b.dcm", hole=4.1)).voxels > 0
