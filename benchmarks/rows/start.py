@@ -35,7 +35,7 @@ def measure(setting: Setting) -> Measured:
                 taken = _seconds(page, *WAYS[way])
                 if turn:  # the first fills the disk's cache, and the home
                     seconds[way].append(taken)
-    return Measured([Ratio("seconds to the first page", *seconds.values(), "s", target=2.0, at_most=True)])
+    return Measured([Ratio("seconds to the first page", *seconds.values(), "s", target=1.6, at_most=True)])
 
 
 def _seconds(page, arguments: tuple[str, ...], path: str, shown: str) -> float:
