@@ -118,7 +118,9 @@ def _numbered(words: list[str], path: Path) -> Iterator[str]:
         first, last, step = (int(word) for word in (words[1:4] + ["1"])[:3])
         names = range(first, last + (1 if step > 0 else -1), step)
     except (ValueError, IndexError):
-        raise InputError(f"{path} names its voxels by a pattern ({' '.join(words)[:80]}) without a range.") from None
+        raise InputError(
+            f"{path} names its voxels by a pattern ({' '.join(words)[:80]}) without a range: export it again."
+        ) from None
     if not re.fullmatch(r"[^%]*%0?\d{0,2}[di][^%]*", pattern) or not 0 < len(names) <= MOST_FILES:
         raise InputError(
             f"{path} names its voxels by a pattern that cannot be ({' '.join(words)[:80]}): export it again."
