@@ -12,6 +12,7 @@ a name made of what went into it: it can be deleted at any time, and is never st
 import hashlib
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ NODE = 2  # the field is kept at every second of them: it is smooth on that scal
 SMOOTHING = 0.42  # of a voxel of the comparison, standard deviation: no aliasing
 SETTINGS = {"grid_sp": 4, "disp_hw": 4, "selected_niter": 60, "lambda_weight": 1.25, "grid_sp_adam": 2}
 VERSION = 1
-LARGEST = 2000  # fields on the disk, about 0.3 MB each
+MOST = 2000  # fields on the disk, about 0.3 MB each
 Map = Callable[[NDArray], NDArray]
 
 
@@ -141,6 +142,9 @@ def _convex_adam(fixed: NDArray[np.float32], moving: NDArray[np.float32]) -> NDA
 
 
 def _forget_oldest(folder: Path) -> None:
-    files = sorted(folder.glob("*.npz"), key=lambda file: file.stat().st_mtime)
-    for file in files[:-LARGEST]:
+    made: list[tuple[float, Path]] = []
+    for file in folder.glob("*.npz"):
+        with suppress(FileNotFoundError):  # another process forgets it at this moment
+            made.append((file.stat().st_mtime, file))
+    for _, file in sorted(made)[:-MOST]:
         file.unlink(missing_ok=True)

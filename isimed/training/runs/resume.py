@@ -53,11 +53,12 @@ def restore(folder: Path, trainer: "Trainer") -> dict[str, float]:
     """
     try:
         progress = json.loads((folder / PROGRESS).read_bytes())
+        step, best = int(progress["step"]), dict(progress["best"])
         moments = load_file(folder / OPTIMISER)
         trainer.encoder.load_state_dict(load_file(folder / WEIGHTS))
         if trainer.teacher:
             trainer.teacher.load(load_file(folder / TEACHER))
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{folder} cannot be resumed ({error}): start a new training.") from None
     trainer.statistics_before = {name: value.clone() for name, value in trainer.encoder.named_buffers()}
     state: dict[int, dict[str, torch.Tensor]] = {}
@@ -66,5 +67,5 @@ def restore(folder: Path, trainer: "Trainer") -> dict[str, float]:
         state.setdefault(int(index), {})[key] = value
     groups = trainer.optimiser.state_dict()["param_groups"]
     trainer.optimiser.load_state_dict({"state": state, "param_groups": groups})
-    trainer.step = progress["step"]
-    return progress["best"]
+    trainer.step = step
+    return best

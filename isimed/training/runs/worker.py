@@ -114,7 +114,8 @@ def create_together(config: TrainConfig) -> Run:
     return Run(fabric.broadcast(folder))
 
 
-def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, log: RunLog, stop: StopRequest) -> None:
+def _made_ready(run: Run, config: TrainConfig, fabric: lf.Fabric, log: RunLog) -> tuple[Trainer, Card, list[Prepared]]:
+    """A trainer at its first step, the card of what it will leave, and the held-out volumes."""
     cohort = Cohort.load(config.cohort)
     check_pairs(cohort, config)
     train_subjects, held_out_subjects = choose_patients(cohort, config)
@@ -128,10 +129,15 @@ def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, log: RunLog, stop: 
     card = _card(run, trainer, cohort, preparation, train_subjects, held_out_subjects)
     if log.writes:
         card.cohort["voxels"] = _digests(cohort, digests, train=train_subjects, validation=held_out_subjects)
-    status = log.status
-    if log.writes:
         _mend(run)
         run.add_to_job(cohort=card.cohort)
+    return trainer, card, held_out
+
+
+def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, log: RunLog, stop: StopRequest) -> None:
+    """Train from where the run stands to its end, or until it is told to stop."""
+    trainer, card, held_out = _made_ready(run, config, fabric, log)
+    status = log.status
     fabric.barrier()
     if run.last.is_dir():
         _check_same_patients(run, card)

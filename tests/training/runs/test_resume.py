@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from isimed.training.optimise import loop
 from isimed.training.optimise.methods import find_method
 from isimed.training.runs import jobs, worker
 from isimed.training.runs.folder import Run, read_config
+from isimed.training.runs.resume import PROGRESS, restore
 from isimed.training.runs.run_log import describe
 from isimed.training.runs.worker import execute
 from tests.training.tiny import tiny
@@ -207,6 +209,13 @@ def test_pairs_across_need_a_common_frame(cohort: Cohort) -> None:
     run = Run.create(tiny(cohort, pairs="across"))
     with pytest.raises(InputError, match="declares no common frame"):
         execute(run)
+
+
+@pytest.mark.parametrize("progress", ["{}", "[]", '{"step": null, "best": {}}', "{"])
+def test_a_state_whose_progress_is_damaged_is_one_sentence(tmp_path: Path, progress: str) -> None:
+    (tmp_path / PROGRESS).write_text(progress)
+    with pytest.raises(InputError, match="cannot be resumed"):
+        restore(tmp_path, SimpleNamespace())  # type: ignore[arg-type]
 
 
 def test_days_that_are_left_are_told_in_hours() -> None:
