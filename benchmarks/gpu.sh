@@ -51,5 +51,5 @@ part trainings 840 "$python" -m docs.scripts.train_table headneck-ct "$scans" --
 rm -rf "$out/large"
 mkdir -p "$out/trainings" && cp -r docs/results/trainings "$out/trainings/" 2>/dev/null
 [ -d "$ISIMED_HOME/checkpoints" ] && cp -r "$ISIMED_HOME/checkpoints" "$out/trainings/"
-tar -czf "$out/gpu.tar.gz" -C "$out" --exclude gpu.tar.gz --exclude home .
+packed=$(mktemp) && tar -czf "$packed" -C "$out" --exclude ./gpu.tar.gz --exclude ./home . && mv "$packed" "$out/gpu.tar.gz"
 echo "packed: $out/gpu.tar.gz"

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from benchmarks import ROWS
+from benchmarks.lib.gpu_parts import told
 from benchmarks.lib.race import Figure, Ratio, race
 from benchmarks.lib.under_load import growth
 from benchmarks.report import write_report
@@ -82,3 +84,22 @@ def test_every_row_has_a_file_and_the_page_is_made_of_what_was_measured(tmp_path
 def test_unknown_row_is_one_sentence(cohort, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "nonsense", "--cohort", str(cohort.root)]) == 2
     assert f"choose from {', '.join(ROWS)}." in capsys.readouterr().err
+
+
+def test_what_the_gpu_did_is_told_part_by_part(tmp_path: Path) -> None:
+    begun = datetime(2026, 1, 2, 3, 4, 0).timestamp()
+    seconds = [f"2026/01/02 03:04:{n:02d}.500, Fake 8, {busy} %, {used} MiB, 8000 MiB, 90 W" for n, busy, used in
+               ((0, 50, 1000), (1, 100, 3000), (7, 0, 7000))]  # fmt: skip
+    (tmp_path / "gpu.csv").write_text("\n".join([*seconds, "2026/01/02 03:04:02.500, Fake", "No devices were found"]))
+    (tmp_path / "parts.tsv").write_text(f"small\t{begun}\t{begun + 3}\t0\nlarge\t{begun + 20}\t{begun + 25}\t124\n")
+    assert told(tmp_path) == [
+        "small: 3 s, 75 % busy, 3.0 of 8 GB at most",
+        "large: 5 s, ended with 124, no reading of a GPU",
+    ]
+    assert told(tmp_path / "nothing") == []
+
+
+def test_the_script_for_a_gpu_runs_rows_that_there_are() -> None:
+    script = (ROOT / "benchmarks" / "gpu.sh").read_text(encoding="utf-8")
+    asked = [word for line in script.splitlines() if line.startswith("bench ") for word in line.split()[4:]]
+    assert {"train_limit", "train_authors", "train_cached", "embed_limit", "methods"} <= set(asked) <= set(ROWS)

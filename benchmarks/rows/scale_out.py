@@ -25,9 +25,9 @@ CROPS, EDGE = 200, 24
 VOLUMES, GRID = 10_000, 2_000
 LINEAR = 1.05  # an exponent is a figure from two timings: a twentieth above linear is their noise
 
-WHY = """For 10,000 volumes and 20 million crops, on paper from these slopes: see the list below. The codes in memory
-break first (the network's time only asks for more machines), so a search over all crops of such a cohort has to run on
-a part of it at a time, or on a machine with that much memory; tables of one file a volume allow both. `embed` under
+WHY = """For 10,000 volumes and 20 million crops, on paper from these slopes: see the list below. What breaks
+first is the network's time, which asks for more machines; then the table's size on disk. Codes of a large table lie on
+disk and are mapped, in memory are 160 bytes a crop to rule out most of them, and the other columns. `embed` under
 torchrun, srun or a SLURM array writes its share of these files: two ranks write, byte for byte, the table that one
 writes, and a lost one is redone by the next call (`tests/core/test_sharding.py`, on a real one-node SLURM
 `tests/training/runs/test_slurm.py`)."""
