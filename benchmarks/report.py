@@ -18,8 +18,8 @@ Most figures are ratios: ours over the other's, both run in turn in one process 
 largest in brackets. The others are what a person meets: seconds, errors, memory. This page is made by
 `python -m isimed bench` (all rows but the two hours of `soak`, or some by name; `--quick` to try), from one JSON file a
 row in [benchmarks](benchmarks/), which also holds the values of all repeats and the machine. No GPU was lent for these
-figures; on one, `benchmarks/gpu.sh FOLDER` measures the same ratios (targets there: 0.9, 3 and 2), small and large scans,
-all methods, how busy the GPU was and its memory at most, in about 15 minutes.
+figures; on one, `benchmarks/gpu.sh FOLDER` measures the same ratios (targets there: 0.9, 3 and 2) on small and large
+scans, all methods, how busy the GPU was and its memory at most, in about 15 minutes.
 
 | what | against | figure | ours | other | target | met |
 |---|---|---|---|---|---|---|
