@@ -58,7 +58,8 @@ with st.expander("What to measure", expanded=result is None and job is None):
     if names and tasks:
         needed = crops_needed(cohort, tasks, patients=int(limit), networks=len(names), crops=int(crops))
         start.caption(
-            f"At most about {needed:,} crops through {len(names) + 1} networks, the untrained one among them. "
+            f"At most about {needed:,} crops through {len(names) + 1} networks, the untrained one among them: "
+            f"{evaluation_job.takes(cohort, names[0], needed)}. "
             "What was computed before is not computed again; you may leave this page meanwhile.",
             width="stretch",
         )

@@ -3,6 +3,19 @@
 import streamlit as st
 
 _WRITTEN = "written_link"
+# For every page: an address that only says more of what is shown already is no step for the browser's Back, nor is the
+# way from "/home" to the first page.
+SCRIPT = b"""<script>{
+  const push = history.pushState.bind(history);
+  const says = (address) => [...new URL(address, location.href).searchParams];
+  history.pushState = (state, title, address) => {
+    const here = says(location.href), there = new Map(says(address ?? location.href));
+    const same = new URL(address ?? "", location.href).pathname === location.pathname;
+    const fuller = same && there.size > here.length && here.every(([name, value]) => there.get(name) === value);
+    const passing = location.pathname.endsWith("/home");
+    (fuller || passing ? history.replaceState.bind(history) : push)(state, title, address);
+  };
+}</script>"""
 
 
 def write(**values: str) -> None:

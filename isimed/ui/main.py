@@ -19,10 +19,17 @@ PAGES = {  # file and URL -> title, icon
 
 
 def pages() -> list[st.Page]:
-    return [
-        st.Page(page_file(name), title=title, icon=icon, url_path=name, default=name == "home")
+    # Streamlit shows the first page at "/" alone and lets no other have its name; people write "/home" all the same.
+    shown = [
+        st.Page(page_file(name), title=title, icon=icon, url_path="start" if name == "home" else name,
+                default=name == "home")
         for name, (title, icon) in PAGES.items()
-    ]
+    ]  # fmt: skip
+    return [*shown, st.Page(_go_home, title=PAGES["home"][0], url_path="home", visibility="hidden")]
+
+
+def _go_home() -> None:
+    st.switch_page(page_file("home"))
 
 
 # An icon of our own: for a Material one (also a page's) the browser would ask Google for the picture.

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 from streamlit import config
 
+from isimed.ui import link
 from isimed.ui.slice_viewer import files, voxel_server
 
 HOSTS = "ISIMED_HOSTS"  # names besides this machine's own, separated by commas
@@ -106,7 +107,7 @@ class KnownBase:
             if message["type"] == "http.response.start" and is_page(scope, MutableHeaders(scope=message)):
                 start = message  # its length changes
             elif start is not None and message["type"] == "http.response.body":
-                body = message["body"].replace(b"<head>", b"<head>" + BASE_SCRIPT, 1)
+                body = message["body"].replace(b"<head>", b"<head>" + BASE_SCRIPT + link.SCRIPT, 1)
                 headers = MutableHeaders(scope=start)
                 headers["Content-Length"] = str(int(headers["Content-Length"]) + len(body) - len(message["body"]))
                 await send(start)

@@ -22,6 +22,7 @@ from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.data.prepared.source import source_stamp
 from isimed.explore.one_scan.choose import fitting_checkpoints
 from isimed.explore.one_scan.describe import described
+from isimed.explore.tables.cost import cost_of
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from isimed.explore.tables.ready_made import bring_embedded
 from isimed.explore.tables.store import (
@@ -36,7 +37,7 @@ from isimed.explore.tables.store import (
 from isimed.models.card import UNTRAINED, find_checkpoint
 from isimed.models.checkpoint import Checkpoint
 from isimed.training.runs.folder import Run
-from isimed.ui import background, link
+from isimed.ui import background, link, long_work
 from isimed.ui.described import before_choosing
 
 FIRST, DEMO, CHEST = "demo-flair", "demo-brain", "demo-ct"
@@ -186,16 +187,17 @@ def table(
         partial: return the volumes that are embedded already, and run the page again when there are more.
 
     Returns:
-        None while there is nothing to show.
+        None while there is nothing to show: before the user has agreed to a long embedding, and during it.
     """
     info = table_info(cohort, checkpoint, step_mm)
     there = [entry.id for entry in cohort.volumes if volume_file(info, entry.id).is_file()]
     if len(there) < len(cohort.volumes):
         key = f"embed-{info.model_dump_json()}"
-        background.start(
-            key, lambda progress, say: embed_cohort(cohort, checkpoint, step_mm=step_mm, progress=progress)
-        )
-        _show_embedding(key, info, tuple(there) if partial else None)
+        if _may_embed(key, cohort, checkpoint, step_mm, missing=[one for one in cohort.volumes if one.id not in there]):
+            background.start(
+                key, lambda progress, say: embed_cohort(cohort, checkpoint, step_mm=step_mm, progress=progress)
+            )
+            _show_embedding(key, info, tuple(there) if partial else None)
         if not (partial and there):
             return None
     mark_unknown(info, cohort.volumes)
@@ -214,6 +216,18 @@ def table_of_volumes(info: TableInfo, volumes: tuple[str, ...]) -> Table | None:
 @st.cache_resource(max_entries=6, show_spinner="Opening the embedding table…")
 def _open_table(info: str, volumes: tuple[str, ...], changed: int) -> Table:
     return open_table(TableInfo.model_validate_json(info), volumes)
+
+
+def _may_embed(
+    key: str, cohort: Cohort, checkpoint: Checkpoint, step_mm: float | None, *, missing: list[Entry]
+) -> bool:
+    if background.of(key) is not None:
+        return True
+    with st.spinner("Seeing how long it takes to embed the scans…"):
+        cost = cost_of(cohort, checkpoint, missing, step_mm=step_mm)
+    scans = f"{len(missing)} of {len(cohort.volumes)} scans" if len(missing) < len(cohort.volumes) else "The scans"
+    what = f"{scans} are not embedded with {checkpoint.name} yet, {cost.crops:,} crops"
+    return long_work.may_begin(key, cost.seconds, what, "Embed")
 
 
 @st.fragment(run_every=1.0)

@@ -62,6 +62,36 @@ def test_a_click_searches_and_the_link_follows(viewer, foreign_hosts):
     assert foreign_hosts(viewer) == set()
 
 
+def test_back_goes_to_the_place_before_and_then_to_the_page_before(app, page):
+    page.set_default_timeout(60_000)
+    page.goto(f"{app}/home")
+    page.get_by_role("heading", name="Where in the body is this?").wait_for()
+    page.goto(f"{app}/viewer?cohort=small&checkpoint=untrained")  # a link that does not say the place
+    page.locator(".strip .picture").first.wait_for(timeout=180_000)
+    page.locator(".readout .mm").first.wait_for()
+    page.wait_for_function("() => /mm=/.test(location.search)")
+    place, said = page.url, page.locator(".readout .mm").first.inner_text()
+    canvas = page.locator("canvas[data-plane=axial]").first
+    box = canvas.bounding_box()
+    canvas.click(position={"x": box["width"] * 0.2, "y": box["height"] * 0.6})
+    page.wait_for_function("(before) => location.href !== before", arg=place)
+    page.mouse.move(0, 0)
+    page.locator(".readout .mm").filter(has_not_text=said).first.wait_for()
+    later = page.url
+    page.get_by_role("link", name="Volumes").click()
+    page.get_by_role("heading", name="Volumes").wait_for()
+    page.wait_for_function("() => /cohort=/.test(location.search)")
+    page.go_back(wait_until="commit")
+    page.wait_for_url(later)
+    page.locator(".readout .mm").first.wait_for()
+    page.go_back(wait_until="commit")
+    page.locator(".readout .mm").filter(has_text=said).first.wait_for()
+    page.wait_for_timeout(500)  # nothing puts the later place back
+    assert page.url == place
+    page.go_back(wait_until="commit")
+    page.get_by_role("heading", name="Where in the body is this?").wait_for()
+
+
 def test_linked_patients_scroll_along_without_a_rerun(viewer):
     asked = len(viewer.requested)
     first, other = viewer.locator("canvas[data-plane=axial]").first, viewer.locator("canvas[data-plane=axial]").nth(1)

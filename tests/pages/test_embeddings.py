@@ -1,5 +1,6 @@
 """The Embeddings page on a table with a known geometry."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,11 @@ from streamlit.testing.v1 import AppTest
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.explore.maps.map_points import open_points
 from isimed.explore.maps.pca import default_source, open_map
+from isimed.explore.tables import cost
 from isimed.explore.tables import selection as selections
 from isimed.explore.tables.store import Table
+from isimed.ui import background
+from isimed.ui.map import map_tools
 from tests.tables import written_for
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "embeddings.py"
@@ -81,3 +85,29 @@ def test_a_filter_that_nothing_passes_says_so(app: AppTest) -> None:
     app.slider(key="map_axial").set_value((61.0, 61.0)).run()
     assert not app.exception
     assert "widen" in app.info[0].value
+
+
+def test_a_checkpoint_without_a_table_asks_before_it_embeds_for_minutes(table: Table, monkeypatch) -> None:
+    monkeypatch.setattr(cost, "FEW", 0)
+    monkeypatch.setattr(cost, "crops_a_second", lambda checkpoint: 0.5)
+    begun: list[str] = []
+    monkeypatch.setattr(background, "start", lambda key, job: begun.append(key))
+    app = AppTest.from_file(str(PAGE), default_timeout=90)
+    app.session_state["checkpoint"] = "untrained"
+    app.run()
+    assert not app.exception
+    assert re.search(r"The scans are not embedded with untrained yet, [\d,]+ crops: about \d+ min on", captions(app))
+    assert not begun
+    next(button for button in app.button if button.label == "Embed").click().run()
+    assert len(begun) == 1
+    assert begun[0].startswith("embed-")
+
+
+def test_a_map_of_very_many_crops_asks_before_it_is_made(table: Table, monkeypatch) -> None:
+    monkeypatch.setattr(map_tools, "UMAP_FIRST_S", 100.0)
+    app = AppTest.from_file(str(PAGE), default_timeout=90)
+    app.session_state["map_kind"] = "umap"
+    app.run()
+    assert not app.exception
+    assert f"The UMAP of {len(table):,} crops is not made yet: about 2 min on this machine." in captions(app)
+    assert any(button.label == "Make" for button in app.button)

@@ -6,7 +6,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from streamlit import config
 
-from isimed.ui import server
+from isimed.ui import link, server
 from tests.ui.asgi import ask
 
 
@@ -76,7 +76,7 @@ def test_a_page_learns_where_its_server_is():
 
     accepts = {"accept": "text/html,*/*", "accept-encoding": "gzip"}
     answer = ask(server.KnownBase(app), "/viewer", headers=accepts)
-    assert answer.content == page.encode().replace(b"<head>", b"<head>" + server.BASE_SCRIPT)
+    assert answer.content == page.encode().replace(b"<head>", b"<head>" + server.BASE_SCRIPT + link.SCRIPT)
     assert int(answer.headers["content-length"]) == len(answer.content)
 
 

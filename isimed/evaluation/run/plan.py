@@ -10,8 +10,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from isimed.core.errors import InputError
 from isimed.core.files import write_file
 from isimed.data.cohorts.cohort import Cohort
@@ -25,11 +23,11 @@ from isimed.evaluation.statistics.intervals import FEWEST
 from isimed.evaluation.statistics.protocol import find_protocol
 from isimed.evaluation.tasks.landmarks import GRID_STEP_MM
 from isimed.evaluation.tasks.task import Sample, Task
+from isimed.explore.tables.cost import crops_a_second
 from isimed.models.card import UNTRAINED, Card
 from isimed.models.checkpoint import Checkpoint
 
 ALL_PAIRS = 6  # checkpoints of which every two are compared
-TIMED = 8  # crops; a full batch took half a minute on a busy machine
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,14 +212,3 @@ def kept_file(context: Context, name: str, *made_by: str) -> Path:
     parts = (context.cohort.fingerprint, context.protocol.name, name, *made_by, *drawn)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     return evaluations_dir() / "results" / f"{name}-{digest}.json"
-
-
-@torch.inference_mode()
-def crops_a_second(checkpoint: Checkpoint) -> float:
-    """Crops that the network embeds in a second, on this machine and under its load of this moment."""
-    device = next(checkpoint.encoder.parameters()).device
-    noise = torch.rand(TIMED, 1, *[checkpoint.card.crop_size] * 3, device=device)
-    checkpoint.backbone(noise[:2])
-    started = time.monotonic()
-    checkpoint.backbone(noise).sum().item()
-    return TIMED / max(time.monotonic() - started, 1e-6)

@@ -16,7 +16,7 @@ from isimed.core.files import UNREADABLE, write_file, write_json
 from isimed.core.progress import Progress, Say, part_of, silent
 from isimed.explore.maps.axes import TurnedAxes, axis_correlation, fit_axes
 from isimed.explore.maps.map_quality import MapQuality, map_qualities, map_quality
-from isimed.explore.maps.pca import Map, project, sample_rows
+from isimed.explore.maps.pca import Map, Source, map_folder, project, read_map, sample_rows
 from isimed.explore.maps.umap_layout import (
     REFERENCE_LIMIT,
     UmapParameters,
@@ -120,6 +120,19 @@ def open_umap(
     if kept:
         write_file(kept, lambda file: np.savez(file, places=places, about=_about(found)))
     return found
+
+
+def points_are_kept(table: Table, source: Source) -> bool:
+    """Whether `open_map` and `open_points` only read what an earlier call made."""
+    fitted = read_map(map_folder(table, source))
+    folder = _folder(table, fitted) if fitted else None
+    return bool(folder and _read_points(folder, len(table)))
+
+
+def umap_is_kept(table: Table, fitted: Map, parameters: UmapParameters) -> bool:
+    """Whether `open_umap` only reads what an earlier call made."""
+    folder = layout_folder(fitted, parameters)
+    return bool(folder and (folder / f"places-{table.fingerprint}.npz").is_file())
 
 
 def _folder(table: Table, fitted: Map) -> Path | None:

@@ -13,7 +13,8 @@ from isimed.core.progress import Progress, Say
 from isimed.data.cohorts.cohort import Cohort
 from isimed.evaluation.context.context import evaluations_dir
 from isimed.evaluation.results.result import Stored
-from isimed.ui import background
+from isimed.explore.tables.cost import crops_a_second
+from isimed.ui import background, long_work, state
 from isimed.ui.background import Work
 
 Finished = TypeVar("Finished", bound=Stored)
@@ -44,6 +45,12 @@ def start(cohort: Cohort, kind: str, measure: Callable[..., Stored]) -> Work:
         keep(cohort, kind, measure(progress=progress, say=told))
 
     return background.start(key, job)
+
+
+def takes(cohort: Cohort, name: str, crops: int) -> str:
+    """About how long it takes to embed so many crops, with a checkpoint of this name; in words."""
+    with st.spinner("Timing this machine…"):
+        return long_work.takes(crops / crops_a_second(state.checkpoint(cohort, name)))
 
 
 def latest(cohort: Cohort, kind: str, of: type[Finished]) -> Finished | None:

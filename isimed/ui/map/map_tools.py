@@ -13,18 +13,26 @@ from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort
 from isimed.explore.maps.axes import body_correlation, match_axes
 from isimed.explore.maps.compare_spaces import linear_cka, neighbour_overlap, procrustes, same_crops
-from isimed.explore.maps.map_points import Points, UmapPoints, open_points, open_umap
+from isimed.explore.maps.map_points import (
+    Points,
+    UmapPoints,
+    open_points,
+    open_umap,
+    points_are_kept,
+    umap_is_kept,
+)
 from isimed.explore.maps.pca import Map, Source, default_source, fit_map, open_map, sample_rows
 from isimed.explore.tables import selection as selections
 from isimed.explore.tables.selection import Selection
 from isimed.explore.tables.store import AXES, Table
 from isimed.models.checkpoint import Checkpoint
-from isimed.ui import background, state
+from isimed.ui import background, long_work, state
 from isimed.ui.map import colours, map_files, map_view, plots
 from isimed.ui.viewer import chosen_crops
 
 SOURCES = {"code": "the code", "embedding": "the embedding"}
 COMPARED = 4_000
+PCA_S, UMAP_S, UMAP_FIRST_S = 7e-4, 2e-3, 8.0  # a crop, and once: on two busy cores, of 8,074 crops
 BODY_HELP = (
     "PCA of where the crops really are, as if the network knew it in mm. Even these PCs are turned against the body's "
     "axes, where positions are correlated over the crops or spread alike along two axes: a yardstick for the matrix."
@@ -39,12 +47,21 @@ def open_map_of(table: Table, source: Source | None = None) -> tuple[Map, Points
         fitted = open_map(table, source=source, progress=part_of(progress, 0, 0.4), say=say)
         return fitted, open_points(table, fitted, progress=part_of(progress, 0.4, 1), say=say)
 
-    return background.result(f"map-{_id(table)}-{source}", work)
+    key = f"map-{_id(table)}-{source}"
+    if background.of(key) is None and not points_are_kept(table, source):
+        what = f"The map of {len(table):,} crops is not made yet"
+        if not long_work.may_begin(key, len(table) * PCA_S, what, "Make"):
+            return None
+    return background.result(key, work)
 
 
 def open_umap_of(table: Table, fitted: Map, points: Points) -> UmapPoints | None:
     parameters = map_view.umap_parameters()
     key = f"umap-{_id(table)}-{fitted.info.created}-{fitted.info.source}-{parameters}"
+    if background.of(key) is None and not umap_is_kept(table, fitted, parameters):
+        what = f"The UMAP of {len(table):,} crops is not made yet"
+        if not long_work.may_begin(key, UMAP_FIRST_S + len(table) * UMAP_S, what, "Make"):
+            return None
     return background.result(
         key, lambda progress, say: open_umap(table, fitted, points, parameters, progress=progress, say=say)
     )
