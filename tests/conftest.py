@@ -20,6 +20,10 @@ CHROMIUM_ARGS = [
 ]
 
 
+def chromium_path() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what a test's place or fixtures say of it; `slow` is written where it is true."""
     for item in items:
@@ -63,7 +67,7 @@ def cohort(tmp_path: Path) -> Cohort:
 def browser():
     """Chromium: one a session, since Playwright runs once in a process."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = chromium_path()
     if chromium is None:
         pytest.skip("no Chromium on this machine")
     with sync_api.sync_playwright() as playwright:

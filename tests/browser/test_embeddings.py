@@ -108,6 +108,20 @@ def test_coloured_points_are_seen_and_follow_the_map(map_page, foreign_hosts) ->
     assert not foreign_hosts(map_page)
 
 
+def test_the_map_is_drawn_in_the_theme_of_the_page_and_again_when_that_changes(map_page) -> None:
+    corner = "root => [...root.map.canvas.getContext('2d').getImageData(2, 2, 1, 1).data.slice(0, 3)]"
+    assert max(of_map(map_page, corner)) < 60
+    asked = len(map_page.requested)
+    map_page.emulate_media(color_scheme="light")
+    for _ in range(50):
+        if min(of_map(map_page, corner)) > 200:
+            break
+        map_page.wait_for_timeout(100)
+    assert min(of_map(map_page, corner)) > 200
+    assert len(map_page.requested) == asked
+    map_page.emulate_media(color_scheme="dark")
+
+
 def test_the_wheel_scrolls_the_page_and_zooms_with_ctrl(map_page) -> None:
     map_page.set_viewport_size({"width": 1440, "height": 560})  # so that there is something to scroll
     map_page.wait_for_timeout(400)

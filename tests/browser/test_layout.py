@@ -43,6 +43,12 @@ WRONG = """() => {
     const hides = getComputedStyle(node).overflowX !== "visible" && size(node).width > 8;
     if ((words && hides || node.matches("input[role=combobox]")) && node.scrollWidth > node.clientWidth + 1) wrong.push(`words cut: ${named(node)}`);
   }
+  const pen = document.createElement("canvas").getContext("2d");
+  for (const node of shown.filter((one) => one.matches("select"))) { // the chosen words beside the arrow of the list
+    pen.font = getComputedStyle(node).font;
+    const words = node.selectedOptions[0]?.textContent ?? "";
+    if (pen.measureText(words).width > node.clientWidth - 18) wrong.push(`words cut: ${words}`);
+  }
   figures.forEach((one, n) => figures.slice(n + 1).forEach((other) => {
     const a = size(one), b = size(other);
     const across = Math.min(a.right, b.right) - Math.max(a.left, b.left), down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
@@ -100,6 +106,8 @@ def test_the_test_sees_what_is_cut(app: str, page) -> None:
     page.locator(".strip .picture").first.wait_for(timeout=120_000)
     page.locator(".planes").first.evaluate("node => { node.parentElement.style.height = '300px'; }")
     assert any("cut below" in line for line in page.evaluate(WRONG))
+    page.locator(".panel select").first.evaluate("node => { node.style.width = '50px'; }")
+    assert any("words cut: 1" in line for line in page.evaluate(WRONG))
     page.goto(f"{app}/embeddings?checkpoint=demo-brain&cohort=small")
     wait_for_map(page, "map.count > 10")
     page.get_by_test_id("stMain").get_by_test_id("stSelectbox").first.evaluate("node => { node.style.width = '90px'; }")

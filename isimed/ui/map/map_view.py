@@ -147,13 +147,13 @@ def show_map(
         return
     selected = None if chosen is None else np.flatnonzero(np.isin(drawn, chosen.rows))
     about = {
-        "names": table.subject[drawn], "position": table.position[drawn], "selected": selected, "look": look_now(),
+        "names": table.subject[drawn], "position": table.position[drawn], "selected": selected,
     }  # fmt: skip
     if three:
         colour = colour_of(view.colour, cohort, table, points, drawn)
         unit = unit_of(table, fitted)
         labels = (f"PC1{unit}", f"PC2{unit}", f"PC3{unit}")
-        make_figure = partial(plots.cloud_figure, points.pcs[:, :3][drawn], labels, colour, **about)
+        make_figure = partial(plots.cloud_figure, points.pcs[:, :3][drawn], labels, colour, look=look_now(), **about)
         st.plotly_chart(make_figure(), theme=None, key="map_cloud", config=plots.CONFIG)
     else:
         panels = panels_of(view, drawn, cohort, table, points, umap, unit=unit_of(table, fitted))
@@ -165,7 +165,7 @@ def show_map(
             on_choose=lambda some: chosen_crops.choose(table, drawn[some]),
             **about,
         )
-        make_figure = partial(plots.map_figure, panels, same_scale=same_scale, **about)
+        make_figure = partial(plots.map_figure, panels, same_scale=same_scale, look=plots.LIGHT, **about)  # for paper
     st.caption(
         " ".join(map_words.said_of(view.kind, table, fitted, points, umap, rows=len(view.rows), shown=len(drawn)))
     )
@@ -173,7 +173,7 @@ def show_map(
 
 
 def look_now() -> plots.Look:
-    """The colours of the theme that the reader chose."""
+    """The colours of the theme that the reader chose; a page that asks stops looking again by itself."""
     return plots.LIGHT if st.context.theme.type == "light" else plots.DARK
 
 

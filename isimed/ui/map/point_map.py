@@ -37,7 +37,6 @@ def point_map(
     selected: NDArray | None = None,
     same_scale: bool = True,
     height: int = 490,
-    look: plots.Look = plots.DARK,
     on_choose: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> None:
     """Show one map, or several side by side; point i is the same crop in each.
@@ -49,7 +48,6 @@ def point_map(
         selected: indices of the points that are lit; the others turn grey. None lights all.
         same_scale: 1 mm is as long across as up.
         height: in pixels, in a window of a usual height.
-        look: the theme's colours.
         on_choose: called with the sorted indices of chosen points, none where a double click clears, before the
             page runs again.
     """
@@ -63,7 +61,7 @@ def point_map(
         "lit": None if selected is None else _source(_mask(selected, len(names))),
         "same_scale": same_scale,
         "height": height,
-        "look": asdict(look),
+        "looks": {"dark": asdict(plots.DARK), "light": asdict(plots.LIGHT)},  # the browser knows the theme
         "legend": list(panels[0].colour.legend),
     }
 

@@ -1,5 +1,6 @@
 """The viewer's JavaScript and CSS, and the few lines that Streamlit is given to load them."""
 
+import gzip
 import hashlib
 from importlib.resources import files
 
@@ -9,11 +10,13 @@ from starlette.routing import Route
 
 FILES_PATH = "isimed/viewer"  # relative, so that the browser finds it behind any proxy
 
+_FOLDER = files(__package__).joinpath("browser")
+COMPRESSED = {"niivue.js": _FOLDER.joinpath("niivue", "niivue.js.gz").read_bytes()}  # three times as large otherwise
 FILES: dict[str, bytes] = {
     file.name: file.read_bytes()
-    for file in sorted(files(__package__).joinpath("browser").iterdir(), key=lambda file: file.name)
+    for file in sorted(_FOLDER.iterdir(), key=lambda file: file.name)
     if file.name.endswith((".js", ".css"))
-}
+} | COMPRESSED
 DIGEST = hashlib.sha256(b"".join(FILES.values())).hexdigest()[:16]
 
 
@@ -42,4 +45,9 @@ async def _viewer_file(request: Request) -> Response:
     if name not in FILES:
         return PlainTextResponse("Not found.", status_code=404)
     media_type = "text/css" if name.endswith(".css") else "text/javascript"
-    return Response(FILES[name], media_type=media_type, headers={"Cache-Control": "private, max-age=86400"})
+    content, headers = FILES[name], {"Cache-Control": "private, max-age=86400"}
+    if name in COMPRESSED and "gzip" in request.headers.get("accept-encoding", ""):
+        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    elif name in COMPRESSED:
+        content = gzip.decompress(content)
+    return Response(content, media_type=media_type, headers=headers)

@@ -1,3 +1,4 @@
+import gzip
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,8 +10,9 @@ from isimed.ui.slice_viewer.voxel_server import VoxelRegistry
 from tests.ui.asgi import ask
 
 
-def get(path: str) -> SimpleNamespace:
-    return ask(Starlette(routes=[*voxel_server.routes(), *files.routes()]), path)
+def get(path: str, **headers: str) -> SimpleNamespace:
+    wanted = {name.replace("_", "-"): value for name, value in headers.items()}
+    return ask(Starlette(routes=[*voxel_server.routes(), *files.routes()]), path, headers=wanted)
 
 
 def test_a_published_array_comes_back_as_its_little_endian_bytes():
@@ -38,6 +40,18 @@ def test_the_viewer_files_are_served():
     response = get(f"/isimed/viewer/{DIGEST}/main.js")
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/javascript")
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "identity"])
+def test_what_draws_in_3d_travels_compressed_to_those_who_can_read_that(accepted):
+    from isimed.ui.slice_viewer.files import COMPRESSED, DIGEST
+
+    response = get(f"/isimed/viewer/{DIGEST}/niivue.js", accept_encoding=accepted)
+    assert response.status_code == 200
+    compressed = response.headers.get("content-encoding") == "gzip"
+    assert compressed == (accepted == "gzip")
+    assert b"Niivue" in (gzip.decompress(response.content) if compressed else response.content)
+    assert response.content == COMPRESSED["niivue.js"] or not compressed
 
 
 def test_same_key_and_session_is_the_same_token_and_sessions_differ():

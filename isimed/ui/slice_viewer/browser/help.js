@@ -14,6 +14,7 @@ const KEYS = [
   ["D, C", "measure a distance, a circle: once at each end of it, Escape to stop"],
   ["M", "slab of 10 mm: brightest, darkest, mean; then one slice again"],
   ["F", "this plane on the full screen, and back"],
+  ["3-D (button)", "the scan in 3-D, cut at the place; drag or arrow keys turn it, Escape closes it"],
   ["P, Shift and P", "save this plane, or all, as a picture"],
   ["Tab", "next plane or button"],
   ["?", "this help"],

@@ -54,6 +54,7 @@ class PointMap {
     }
     this.canvas.addEventListener("wheel", (e) => this.zoom(e), { passive: false });
     listenToKeys(this);
+    this.root.addEventListener("transitionend", (e) => e.target === this.root && this.draw()); // of another theme's colour
     this.observer = new ResizeObserver(() => this.later());
     this.observer.observe(this.root);
     this.take("pan");
@@ -127,10 +128,16 @@ class PointMap {
       this.py(panel, panel.low[1] + panel.xy[2 * i + 1] / 65535 * panel.size[1])];
   }
 
+  /** The colours of the theme that the reader chose: the one whose words are as light as those of the page. */
+  get look() {
+    const [red, green, blue] = getComputedStyle(this.root).color.match(/[\d.]+/g).map(Number);
+    return this.data.looks[red + green + blue > 382 ? "dark" : "light"];
+  }
+
   draw() {
     const width = this.root.clientWidth;
     if (!this.data || !width) return;
-    const { look } = this.data;
+    const { look } = this;
     const each = Math.round(heightIn(window.innerHeight, this.data.height, 1));
     const height = each * Math.ceil(this.panels.length / this.columns(width));
     const ratio = window.devicePixelRatio || 1;
@@ -163,7 +170,7 @@ class PointMap {
   stamp(panel, image, left, top, ratio, offsets) {
     const { xy, value, packed } = panel;
     const pixels = new Uint32Array(image.data.buffer);
-    const grey = pack(this.data.look.grey.match(/\w\w/g).map((part) => Math.round(parseInt(part, 16) * 0.7 + 8)));
+    const grey = pack(this.look.grey.match(/\w\w/g).map((part) => Math.round(parseInt(part, 16) * 0.7 + 8)));
     const [x0, y0] = [this.px(panel, panel.low[0]) * ratio - left, this.py(panel, panel.low[1]) * ratio - top];
     const dx = panel.size[0] / 65535 * panel.sx * ratio, dy = panel.size[1] / 65535 * panel.sy * ratio;
     const { width, height } = image, { count, lit } = this;
@@ -182,7 +189,7 @@ class PointMap {
   }
 
   drawLasso(pen) {
-    pen.strokeStyle = this.data.look.text;
+    pen.strokeStyle = this.look.text;
     pen.setLineDash([4, 3]);
     pen.beginPath();
     for (const [x, y] of this.lasso) pen.lineTo(x, y);

@@ -4,10 +4,10 @@ import { letters, planeView, scaleBarMm, toScreen } from "./geometry.js";
 import { drawBoxes, drawHeat, drawLabels, drawMarkers, drawVoxels, text } from "./overlays.js";
 import { drawMeasures } from "./measure.js";
 import { element } from "./element.js";
+import { CORNERS } from "./icons.js";
 import { cut, cutSlab, paint, slabEnds } from "./voxels.js";
 
 const TITLES = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal" };
-const CORNERS = '<svg width="12" height="12" viewBox="0 0 12 12" fill="none" stroke="currentColor" stroke-width="1.5" aria-hidden="true"><path d="M1 4V1h3M8 1h3v3M11 8v3H8M4 11H1V8"/></svg>';
 const INK = "#e6e9ee";
 const CROSSHAIR = "rgba(122, 200, 235, 0.75)";
 

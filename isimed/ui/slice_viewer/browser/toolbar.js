@@ -5,6 +5,7 @@ import { toggleHelp } from "./help.js";
 import { face } from "./icons.js";
 import { link } from "./link.js";
 import { TOOLS } from "./measure.js";
+import { toggleSolid } from "./solid.js";
 import { heatGradient } from "./overlays.js";
 import { SLAB_KINDS } from "./voxels.js";
 
@@ -87,6 +88,7 @@ export class Toolbar {
     const { viewer } = this;
     return [
       this.button("save", "picture", "Picture", "Save all planes, and those of linked patients, as PNG (Shift and P; P saves one plane)", () => viewer.save()),
+      this.button("open-solid", "solid", "3-D", "The scan in 3-D, with the place", () => toggleSolid(viewer)),
       element("button", { className: "keys", textContent: "?", title: "Keys and mouse (?)", "aria-label": "Keys and mouse", onclick: () => toggleHelp(viewer) }),
     ];
   }

@@ -11,6 +11,7 @@ import { follow, followView, followWindow, linkedWith } from "./link.js";
 import { stretch } from "./measure.js";
 import { Pane } from "./pane.js";
 import { savePicture } from "./picture.js";
+import { closeSolid } from "./solid.js";
 import { Toolbar } from "./toolbar.js";
 import { SLAB_KINDS, at, greyTable, load } from "./voxels.js";
 
@@ -62,6 +63,7 @@ export class Viewer {
     this.send = send;
     this.grid = data.volume;
     if (newScan) Object.assign(this, { voxels: null, table: null, hover: null });
+    if (newScan) closeSolid(this);
     if (newScan || changed("measures")) this.draft = null;
     if (before?.labels?.url !== data.labels?.url) this.hidden = new Set();
     if (newScan) this.cursor = clamped(this.grid, data.cursor ?? middle(this.grid));
@@ -196,6 +198,7 @@ export class Viewer {
     this.cursor = clamped(this.grid, voxel);
     stretch(this);
     this.redraw();
+    this.solid?.point();
     this.showReadout();
   }
 
@@ -318,6 +321,7 @@ export class Viewer {
 
   destroy() {
     this.unfollow();
+    closeSolid(this);
     clearTimeout(this.telling);
     viewers.delete(this);
     this.resized.disconnect();
