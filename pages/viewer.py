@@ -57,12 +57,12 @@ edge_mm = checkpoint.card.crop_mm
 here, there = style.halves()
 below = st.container()
 with there:
-    with style.row():
-        others = f"In {plain(query.reference.name)}" if query.reference else "In other patients"
-        style.line(others, help=matches.LEGEND)
-        plane = matches.choose_plane()
+    top = style.row()
     may_go_on = not unknown and trained_on.may_go_on(query, how_it_fits)
     table = reference.table_of(query) if may_go_on else None
+with top:
+    style.line(reference.heading(query, table), help=matches.LEGEND)
+    plane = matches.choose_plane()
 code = search.code_of(query, table) if table is not None else None
 
 
@@ -81,7 +81,7 @@ with here:
         style.line(f"Click any place in {plain(volume_id)}", help=clicked.HELP.format(edge_mm=edge_mm))
         to_print = st.container(width="content")
     clicked.show(query, height=HEIGHT, overlays=overlays(volume_id, point_mm))
-    said = st.container()
+    said = st.container(key="said")
     buttons = style.row()
 if unknown:
     with there:
@@ -104,10 +104,10 @@ say = partial(matches.note, details=details, in_mm=table.info.in_mm, fit=how_it_
 with there:
     reference.say_alone(query)
 with there, st.spinner("Searching the other patients…"):
-    studies = search.other_studies(query, table, code)[: matches.BEST]
+    studies = search.other_studies(query, table, code)[: matches.best_shown()]
     of_him = {study.volume for study in studies}
     found = [match for match in search.find(query, table, code) if match.volume not in of_him]
-    shown = matches.BEST - len(studies)
+    shown = matches.best_shown() - len(studies)
 with below:
     matches.show_strip(query, found[shown:], plane=plane, say=say)
 with said:

@@ -20,10 +20,10 @@ def may_begin(key: str, seconds: float, what: str, button: str) -> bool:
     """
     if seconds <= LONG_S or background.of(key) is not None:
         return True
-    words, begin = st.columns([3, 1], vertical_alignment="center")
-    words.caption(plain(f"{what}: {takes(seconds)}."))
-    return begin.button(
-        button, key=f"begin-{key}", type="primary", width="stretch",
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.caption(plain(f"{what}: {takes(seconds)}."), width="content")
+    return row.button(
+        button, key=f"begin-{key}", type="primary",
         help="You may leave this page meanwhile. What is finished when you stop it is kept.",
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ Opened things are cached by fingerprint, never by hashing voxels.
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import streamlit as st
@@ -193,11 +193,13 @@ def table(
     there = [entry.id for entry in cohort.volumes if volume_file(info, entry.id).is_file()]
     if len(there) < len(cohort.volumes):
         key = f"embed-{info.model_dump_json()}"
-        if _may_embed(key, cohort, checkpoint, step_mm, missing=[one for one in cohort.volumes if one.id not in there]):
-            background.start(
-                key, lambda progress, say: embed_cohort(cohort, checkpoint, step_mm=step_mm, progress=progress)
-            )
-            _show_embedding(key, info, tuple(there) if partial else None)
+        missing = [entry for entry in cohort.volumes if entry.id not in there]
+        with st.sidebar if partial and there else nullcontext():  # beside what can be seen already
+            if _may_embed(key, cohort, checkpoint, step_mm, missing=missing):
+                background.start(
+                    key, lambda progress, say: embed_cohort(cohort, checkpoint, step_mm=step_mm, progress=progress)
+                )
+                _show_embedding(key, info, tuple(there) if partial else None)
         if not (partial and there):
             return None
     mark_unknown(info, cohort.volumes)

@@ -35,6 +35,9 @@ _FULL = """<style>
   background: var(--st-secondary-background-color, #1a2029); border: 1px solid var(--st-primary-color, #3f87b0);
   border-radius: 0.6rem; box-shadow: 0 4px 24px rgba(0, 0, 0, 0.45);
 }
+@media (max-width: 1400px) { /* one line, or the strip of pictures is pushed out of a low window */
+  .st-key-said p { font-size: 0.78rem; }
+}
 @media (max-width: 1100px) {
   .st-key-halves > div > [data-testid="stHorizontalBlock"],
   .st-key-halves > [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }

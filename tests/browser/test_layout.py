@@ -101,6 +101,25 @@ def test_nothing_is_cut_or_covered(app: str, page, size: tuple[int, int], tmp_pa
     assert found == {name: [] for name in PAGES}
 
 
+def test_a_wide_window_shows_larger_planes_and_more_matches(app: str, page) -> None:
+    canvases = page.locator(".st-key-halves canvas[data-plane]")
+    planes, matches = [], []
+    for size in (SIZES[0], SIZES[2]):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.goto(f"{app}/viewer?cohort=demo-flair")
+        page.locator(".strip .picture").first.wait_for(timeout=120_000)
+        canvases.nth(3 + (3 if size == SIZES[0] else 5)).wait_for()  # three planes, then the matches
+        page.wait_for_timeout(700)
+        boxes = [box for one in canvases.all() if (box := one.bounding_box())]
+        planes.append(min(box["width"] * box["height"] for box in boxes[:3]))
+        matches.append([box["width"] for box in boxes[3:]])
+    assert planes[1] > 1.5 * planes[0]
+    assert [len(widths) for widths in matches] == [4, 6]
+    assert min(matches[1]) > max(matches[0])
+    page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
+    canvases.nth(7).wait_for(state="detached")
+
+
 def test_the_test_sees_what_is_cut(app: str, page) -> None:
     page.goto(f"{app}/viewer?cohort=demo-flair")
     page.locator(".strip .picture").first.wait_for(timeout=120_000)

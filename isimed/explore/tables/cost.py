@@ -11,9 +11,10 @@ from isimed.data.prepared.crops import grid_centres
 from isimed.explore.tables.store import checked_step
 from isimed.models.checkpoint import Checkpoint
 
-TIMED, TIMES = 8, 2  # crops, and how often: a full batch took half a minute on a busy machine
+TIMED, TIMES = 8, 3  # crops, and how often: a full batch took half a minute on a busy machine
 COUNTED = 3  # volumes whose crops are counted; the others are taken to have as many
 FEW = 200  # crops that no machine of today needs half a minute for: it is not timed for them
+HOLDS_S = 300.0  # that a timing holds: a machine is busy now and idle then
 PREPARE_S = 1.0  # a volume that is not prepared yet, as assumed
 
 
@@ -47,9 +48,13 @@ def cost_of(cohort: Cohort, checkpoint: Checkpoint, entries: Sequence[Entry], *,
     return Cost(crops, preparing + (passes / crops_a_second(checkpoint) if passes > FEW else 0.0))
 
 
-@kept(16)
 def crops_a_second(checkpoint: Checkpoint) -> float:
-    """Crops that the network takes in a second, as measured on this machine when it was first asked for."""
+    """Crops that the network takes in a second, on this machine and under its load of these minutes."""
+    return _measured(checkpoint, int(time.monotonic() // HOLDS_S))
+
+
+@kept(16)
+def _measured(checkpoint: Checkpoint, now: int) -> float:
     import torch  # seconds, which those who only look into a table need not wait
 
     device = next(checkpoint.encoder.parameters()).device

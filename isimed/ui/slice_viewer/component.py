@@ -114,6 +114,7 @@ def slice_viewer(
         "measures_here": behaviour.on_measure is not None,
         "reports": behaviour.reports_clicks,
         "reports_window": behaviour.on_window is not None,
+        "has_room": behaviour.has_room if behaviour.on_room else None,
     }
 
     def read(event: Any) -> Click | None:
@@ -134,6 +135,11 @@ def slice_viewer(
         if behaviour.on_window and chosen:
             behaviour.on_window(chosen)
 
+    def tell_room() -> None:
+        event = st.session_state[key].get("room")
+        if behaviour.on_room and isinstance(event, dict):
+            behaviour.on_room(wide=event.get("wide") is True)
+
     result = _component(
         key=key,
         data=data,
@@ -141,6 +147,7 @@ def slice_viewer(
         on_action_change=lambda: tell("action", behaviour.on_action),
         on_measure_change=tell_drawn,
         on_window_change=tell_window,
+        on_room_change=tell_room,
     )
     return read(result.get("click"))
 

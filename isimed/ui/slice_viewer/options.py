@@ -101,6 +101,8 @@ class Behaviour:
         on_action: called with the crosshair's voxel when the header's button is pressed.
         on_measure: called with what was measured before the page runs again; without it nothing can be measured.
         on_window: called with (level, width) in the scan's values when the user chose another window.
+        on_room: called with ``wide``, whether the window has 1700 pixels or more, where ``has_room`` is another.
+        has_room: whether the page knows the window to be wide.
         reports_clicks: False: a click moves the crosshair and stays in the browser.
     """
 
@@ -109,4 +111,6 @@ class Behaviour:
     on_action: Callable[[Click], None] | None = None
     on_measure: Callable[[Drawn], None] | None = None
     on_window: Callable[[tuple[float, float]], None] | None = None
+    on_room: Callable[..., None] | None = None
+    has_room: bool = False
     reports_clicks: bool = True

@@ -46,6 +46,8 @@ def show(query: Query, *, height: int, overlays: Overlays) -> None:
             on_click=lambda click: search.set_point(volume_id, click.mm),
             on_measure=lambda drawn: point_list.keep_drawn(cohort, volume_id, drawn),
             on_window=lambda chosen: chosen_window.keep_window(cohort, volume_id, chosen),
+            on_room=matches.keep_room,
+            has_room=matches.has_room(),
         ),
     )
 

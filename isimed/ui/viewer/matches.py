@@ -31,7 +31,8 @@ from isimed.ui.viewer.slices import jpeg, slice_picture
 
 UNFIT = "means nothing: the network does not fit"
 LINK = "patients"
-BEST = 4
+BEST, BEST_WIDE = 4, 6  # shown as viewers, in two rows
+ROOM = "wide_window"
 SAME = "same patient, other study"
 STRIP = 16
 FIELD_MM = 200.0  # a head, at one scale for all: wide shoulders would make the place too small to compare
@@ -40,6 +41,20 @@ LEGEND = (
     "error only weakly: look at the pictures. Error: distance to the true place, known for synthetic patients only. "
     "Figures: latent distance is how far apart the two crops are for the network."
 )
+
+
+def has_room() -> bool:
+    """Whether the window is wide, as the browser said."""
+    return bool(st.session_state.get(ROOM))
+
+
+def keep_room(*, wide: bool) -> None:
+    st.session_state[ROOM] = wide
+
+
+def best_shown() -> int:
+    """How many matches are shown as viewers."""
+    return BEST_WIDE if has_room() else BEST
 
 
 def choose_plane() -> Plane:
@@ -76,18 +91,19 @@ def show_best(
     say: Callable[[Found], str],
     overlays: Callable[[str, search.Point], Overlays],
 ) -> None:
-    """The best matches as linked viewers, two by two.
+    """The best matches as linked viewers, in two rows.
 
     Args:
         found: rows of ``search.find``.
         say: what stands beside a match.
         overlays: volume id and place -> what lies over its scan.
     """
-    columns = st.columns(2, gap="small")
+    across = best_shown() // 2
+    columns = st.columns(across, gap="small")
     for number, match in enumerate(found):
         absent, drawn = bool(match.location.note), overlays(match.volume, match.mm)
         cohort, entry = query.whose(match.volume)
-        with columns[number % 2]:
+        with columns[number % across]:
             slice_viewer(
                 state.scan(cohort, entry.id),
                 key=f"match-{number}",

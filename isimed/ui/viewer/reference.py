@@ -48,6 +48,14 @@ def _others(cohort: Cohort, checkpoint: Checkpoint) -> list[str]:
     ]
 
 
+def heading(query: Query, table: Table | None) -> str:
+    """Whose patients are looked in, and how many of their scans where not all are embedded yet."""
+    cohort, embedded = query.reference or query.cohort, len(table.volumes) if table is not None else 0
+    if 0 < embedded < len(cohort.volumes) and not query.reference:
+        return f"{embedded} of {len(cohort.volumes)} scans"
+    return f"In {plain(query.reference.name)}" if query.reference else "In other patients"
+
+
 def say_alone(query: Query) -> bool:
     """Where the cohort has one patient and no other is looked in, the place of the matches says how to get some."""
     if query.reference is not None or len(query.cohort.subjects) > 1:

@@ -47,7 +47,7 @@ def organ_line(votes: Mapping[int, int], names: Mapping[int, str]) -> str:
     total = sum(votes.values())
     patients = f"{votes[label]} of {total} labelled patient{'s' if total > 1 else ''}"
     name = names.get(label, "").replace("_", " ")
-    return f"{name} ({patients})" if name else f"no labelled organ near ({patients})"
+    return f"{name} ({patients})" if name else f"no organ near ({patients})"
 
 
 def midline_line(right_mm: float, organ: str = "") -> str:

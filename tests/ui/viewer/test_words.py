@@ -32,7 +32,7 @@ def test_details_have_units_where_there_are_any():
 def test_an_organ_says_whose_word_it_is():
     assert organ_line({3: 7}, {3: "left_putamen"}) == "left putamen (7 of 7 labelled patients)"
     assert organ_line({3: 4, 0: 3}, {3: "left_putamen"}) == "left putamen (4 of 7 labelled patients)"
-    assert organ_line({0: 1}, {3: "left_putamen"}) == "no labelled organ near (1 of 1 labelled patient)"
+    assert organ_line({0: 1}, {3: "left_putamen"}) == "no organ near (1 of 1 labelled patient)"
     assert organ_line({}, {}) == ""
 
 

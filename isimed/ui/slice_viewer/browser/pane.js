@@ -125,7 +125,7 @@ export class Pane {
     const slab = this.slabWords(view, slice);
     if (slab) text(context, slab, 8, width < 320 ? 50 : 34, INK);
     data.corner.forEach((line, n) => text(context, line, 8, height - 9 - 15 * (data.corner.length - 1 - n), INK, { size: 11, most: width / 2 - 20 }));
-    const mm = scaleBarMm(view, width / 4), length = mm * view.scale;
+    const mm = scaleBarMm(view, width / 3.6), length = mm * view.scale;
     context.fillStyle = INK;
     context.fillRect(width - 10 - length, height - 10, length, 2);
     text(context, mm >= 10 ? `${mm / 10} cm` : `${mm} mm`, width - 10 - length / 2, height - 15, INK, { align: "center" });

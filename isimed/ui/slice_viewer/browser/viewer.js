@@ -16,6 +16,7 @@ import { Toolbar } from "./toolbar.js";
 import { SLAB_KINDS, at, greyTable, load } from "./voxels.js";
 
 const viewers = new Set(); // all on this page
+const WIDE = matchMedia("(min-width: 1700px)");
 const PANEL_EDGES = 20; // pixels of the panel's padding and gap
 const SLAB_MM = 10; // what the key gives first
 const STANDS_STILL = 700; // milliseconds after which a window that is being dragged is told to Python
@@ -47,6 +48,8 @@ export class Viewer {
     this.resized.observe(root);
     for (const part of [this.readout, this.toolbar.root]) this.resized.observe(part); // the panel grows with them
     viewers.add(this);
+    this.onRoom = () => this.tellRoom();
+    WIDE.addEventListener("change", this.onRoom);
     this.unfollow = onSwitch(() => {
       if (!this.data) return;
       this.toolbar.update();
@@ -84,6 +87,15 @@ export class Viewer {
     this.toolbar.update();
     this.layOut();
     this.fetch();
+    this.tellRoom();
+  }
+
+  /** Python may show more where the window is wide. */
+  tellRoom() {
+    const { has_room: known } = this.data;
+    if (known === null || known === WIDE.matches || this.toldRoom === WIDE.matches) return;
+    this.toldRoom = WIDE.matches;
+    this.send("room", { wide: WIDE.matches, count: ++this.clicks });
   }
 
   get convention() {
@@ -322,6 +334,7 @@ export class Viewer {
   destroy() {
     this.unfollow();
     closeSolid(this);
+    WIDE.removeEventListener("change", this.onRoom);
     clearTimeout(this.telling);
     viewers.delete(this);
     this.resized.disconnect();
