@@ -10,7 +10,7 @@ from isimed.data.cohorts.cohort import Entry
 from isimed.explore.search.query import Query
 from isimed.ui import state, style
 from isimed.ui.handout import tour
-from isimed.ui.handout.panel import save_button
+from isimed.ui.handout.panel import save_button, sheet_button
 from isimed.ui.slice_viewer import Box, Overlays
 from isimed.ui.viewer import (
     box,
@@ -92,9 +92,12 @@ if unknown:
             say = partial(matches.note, details=details, in_mm=False)
             matches.show_best(query, found, plane=plane, height=HEIGHT, say=say, overlays=overlays)
         with said:
-            clicked.say_where(query, found)
+            organ = clicked.say_where(query, found)
         with buttons:
-            point_list.panel(cohort, point_list.Place(volume_id, point_mm), found)
+            save_sheet = partial(sheet_button, query, found, plane=plane, organ=organ)
+            point_list.panel(cohort, point_list.Place(volume_id, point_mm), found, save_sheet=save_sheet)
+        with to_print:
+            save_button(query, found, "Print", key="print", plane=plane, organ=organ, in_mm=False, registered=True)
 if table is None:
     st.stop()
 with buttons:
@@ -121,7 +124,8 @@ with said:
     organ = clicked.say_where(query, found)
 found = [*studies, *found]
 with buttons:
-    kept = point_list.panel(cohort, point_list.Place(volume_id, point_mm), found)
+    save_sheet = partial(sheet_button, query, found, plane=plane, organ=organ)
+    kept = point_list.panel(cohort, point_list.Place(volume_id, point_mm), found, save_sheet=save_sheet)
     box.panel(table, volume_id, point_mm, best)
 save_page = partial(save_button, query, found, plane=plane, organ=organ, in_mm=table.info.in_mm)
 with to_print:

@@ -6,6 +6,7 @@ import time
 import zipfile
 
 import pytest
+from PIL import Image
 
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.explore.one_scan.choose import fitting_checkpoints
@@ -136,6 +137,16 @@ def test_a_kept_point_is_exported_for_slicer(viewer, tmp_path):
     assert markup["coordinateSystem"] == "LPS"
     assert markup["controlPoints"][0]["label"] == "the spot"
     assert markup["controlPoints"][0]["position"] == pytest.approx([50, 60, -50])
+
+
+def test_one_place_in_all_patients_is_saved_as_one_picture(viewer, tmp_path):
+    open_points(viewer)
+    with viewer.expect_download() as waiting:
+        viewer.get_by_role("button", name=re.compile("This place in all patients")).click()
+    waiting.value.save_as(tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.width > 6 * 240
 
 
 def kept_count(viewer):

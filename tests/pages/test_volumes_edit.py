@@ -9,6 +9,8 @@ from isimed.data.cohorts.cohort import Cohort, cohort_names, register
 from isimed.data.prepared.cache import cache_size, prepare_cohort
 from isimed.data.prepared.preprocess import Preparation
 from isimed.explore.tables.store import open_table, tables_of
+from isimed.training.optimise.config import TrainConfig
+from isimed.training.runs.folder import Run
 from tests.pages.test_volumes import PAGE, press
 from tests.small import write_cohort
 from tests.tables import written_for
@@ -28,11 +30,13 @@ def said(app: AppTest) -> str:
     return " ".join(element.value for element in [*app.success, *app.error])
 
 
-def test_a_cohort_is_renamed_and_its_embeddings_go_with_it(app: AppTest) -> None:
+def test_a_cohort_is_renamed_and_its_embeddings_and_trainings_go_with_it(app: AppTest) -> None:
     folder = written_for(Cohort.load("small")).folder
+    mine, other = (Run.create(TrainConfig(cohort=name, method="isimed")) for name in ("small", "other"))
     next(box for box in app.text_input if box.label == "Name").set_value("lungs")
     press(app, "Save the changes")
     assert "small is now lungs." in said(app)
+    assert (mine.config.cohort, other.config.cohort) == ("lungs", "other")
     assert cohort_names() == ["lungs", "other"]
     assert next(box for box in app.sidebar.selectbox if box.label == "Cohort").value == "lungs"
     assert not folder.exists()

@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from pydantic import ValidationError
 
 from isimed.core import paths
 from isimed.core.errors import InputError
-from isimed.core.files import write_json
+from isimed.core.files import write_file, write_json
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.runs.status import Status
 
@@ -51,9 +52,7 @@ class Run:
             except FileExistsError:
                 continue
         run = cls(folder)
-        config = _found_from_anywhere(config)
-        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        (folder / "config.yaml").write_text(text, encoding="utf-8")
+        run._write_config(_found_from_anywhere(config))
         run.write_status(Status())
         return run
 
@@ -73,6 +72,10 @@ class Run:
     @property
     def config(self) -> TrainConfig:
         return read_config(self.folder / "config.yaml")
+
+    def _write_config(self, config: TrainConfig) -> None:
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        write_file(self.folder / "config.yaml", text)
 
     def read_status(self) -> Status:
         """What the run last said of itself; whether that is still true `jobs.status` finds out."""
@@ -145,6 +148,18 @@ class Run:
     @property
     def best(self) -> Path:
         return self.folder / "checkpoints" / "best"
+
+
+def rename_cohort(name: str, new: str) -> int:
+    """Let the runs of a cohort follow it to another name, so that they can be resumed; returns how many."""
+    followed = 0
+    for run in Run.all():
+        with suppress(InputError, ValueError, OSError, TypeError):  # a run that cannot be read has nothing to follow
+            config = run.config
+            if config.cohort == name:
+                run._write_config(config.model_copy(update={"cohort": new}))
+                followed += 1
+    return followed
 
 
 def _found_from_anywhere(config: TrainConfig) -> TrainConfig:

@@ -23,6 +23,10 @@ LIMITS = (
     "A place is found by a network's likeness alone. The millimetres beside it are how far apart the places lie that "
     "fit about equally well; on real patients they follow the true error only weakly. Look at the pictures."
 )
+REGISTERED = (
+    "No network knows this part of the body: the place was found by registration with labelled scans, which is rough. "
+    "Look at the pictures."
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,15 @@ class Tile:
     note: str = ""
 
 
-def one_page(query: Query, found: Sequence[Found], *, plane: str, organ: str = "", in_mm: bool = True) -> str:
+def one_page(
+    query: Query,
+    found: Sequence[Found],
+    *,
+    plane: str,
+    organ: str = "",
+    in_mm: bool = True,
+    registered: bool = False,
+) -> str:
     """The page as HTML.
 
     Args:
@@ -43,6 +55,7 @@ def one_page(query: Query, found: Sequence[Found], *, plane: str, organ: str = "
         plane: axial, coronal or sagittal, of the others' pictures.
         organ: what the labelled patients say of the place.
         in_mm: whether latent distances are millimetres.
+        registered: whether the place was found by registration, without a network.
     """
     shown = found[:PATIENTS]
     pages = Environment(loader=PackageLoader("isimed.ui.handout", "."), autoescape=True, undefined=StrictUndefined)
@@ -50,7 +63,7 @@ def one_page(query: Query, found: Sequence[Found], *, plane: str, organ: str = "
         query=query,
         clicked=[Tile(_picture(query, query.volume, query.mm, one), one.capitalize()) for one in PLANE_AXES],
         tiles=[Tile(_picture(query, one.volume, one.mm, plane), one.volume, _line(one)) for one in shown],
-        rows=[_row(query, one, in_mm=in_mm) for one in shown],
+        rows=[_row(query, one, in_mm=in_mm, registered=registered) for one in shown],
         left_out=len(found) - len(shown),
         place=_place(query.mm),
         side=_side(query, query.volume, query.mm),
@@ -59,15 +72,16 @@ def one_page(query: Query, found: Sequence[Found], *, plane: str, organ: str = "
         field_cm=matches.FIELD_MM / 10,
         edge_mm=query.checkpoint.card.crop_mm,
         credit=(query.reference or query.cohort).credit,
-        limits=LIMITS,
+        limits=REGISTERED if registered else LIMITS,
+        network=None if registered else query.checkpoint,
         research_only=paths.RESEARCH_ONLY,
         day=date.today().isoformat(),
     )
 
 
-def _row(query: Query, one: Found, *, in_mm: bool) -> list[str]:
+def _row(query: Query, one: Found, *, in_mm: bool, registered: bool) -> list[str]:
     absent = bool(one.location.note)
-    details = "" if absent else words.match_details(one.location, in_mm=in_mm, error_mm=one.error_mm)
+    details = "" if absent or registered else words.match_details(one.location, in_mm=in_mm, error_mm=one.error_mm)
     where = ("", "") if absent else (_place(one.mm), _side(query, one.volume, one.mm))
     return [one.volume, _line(one), *where, details]
 

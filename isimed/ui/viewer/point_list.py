@@ -1,6 +1,6 @@
 """The widgets around points and measurements: name the clicked place, see what is kept, take it away or elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -51,14 +51,19 @@ def keep_drawn(cohort: Cohort, volume_id: str, drawn: Drawn) -> None:
     )  # fmt: skip
 
 
-def panel(cohort: Cohort, here: Place, found: Sequence[Found]) -> int:
-    """A button that opens the list of kept points and measurements. Returns how many are kept."""
+def panel(cohort: Cohort, here: Place, found: Sequence[Found], *, save_sheet: Callable[[], None]) -> int:
+    """A button that opens the list of kept points and measurements. Returns how many are kept.
+
+    Args:
+        save_sheet: draws the button that saves the place in all patients as a picture.
+    """
     kept, refused = on_disk.read(cohort)
     for sentence in [*refused, *st.session_state.pop(SAID, [])]:
         st.warning(plain(sentence))
     with st.popover(f"Points ({len(kept)})", icon=":material/location_on:"):
         st.text_input("Name of this place", placeholder="left putamen", key="point_name")
         st.button("Keep it, with its matches", type="primary", on_click=_keep, args=(cohort, here, found))
+        save_sheet()
         for one in kept:
             _show(cohort, one)
         _export(cohort, [one.thing for one in kept])

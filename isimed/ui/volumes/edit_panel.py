@@ -11,6 +11,7 @@ from isimed.data.cohorts.cohort import Cohort
 from isimed.data.cohorts.editing import bring_back, describe, leave_out, rename, set_aside
 from isimed.data.prepared.cache import cache_size, delete_cache
 from isimed.explore.tables.store import rename_tables
+from isimed.training.runs.folder import rename_cohort
 
 SAID, DELETED = "edited", "deleted_cohort"
 MODALITIES = ("CT", "MRI", "PET", "unknown")
@@ -35,7 +36,7 @@ def show_edit(cohort: Cohort) -> None:
         sequences = {entry.sequence or "" for entry in cohort.volumes}
         one = sequences.pop() if len(sequences) == 1 else None
         columns = st.columns(4)
-        new = columns[0].text_input("Name", name, help="Points, split and embeddings go with it.")
+        new = columns[0].text_input("Name", name, help="Points, split, embeddings and trainings go with it.")
         modality = columns[1].selectbox("Modality", known, help="Of all its scans.")
         sequence = columns[2].text_input(
             "Sequence", one or "", placeholder="differs from scan to scan" if one is None else "not known",
@@ -110,6 +111,7 @@ def _save(name: str, new: str, gone: list[str], **said: str | None) -> None:
             rename(name, new)
             st.session_state["cohort"] = new
             rename_tables(name, new)
+            rename_cohort(name, new)
         left_out = f" {len(gone)} patients are left out." if gone else ""
         st.session_state[SAID] = (False, f"{name} is {f'now {new}' if new != name else 'changed'}.{left_out}")
     except InputError as error:

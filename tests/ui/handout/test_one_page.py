@@ -45,6 +45,14 @@ def test_it_says_place_side_words_figures_and_limits_of_every_patient(query: Que
     assert "://" not in page
 
 
+def test_a_place_that_was_found_by_registration_says_so_and_nothing_of_a_network(query: Query) -> None:
+    page = one_page(query, [place(query, "P1", 0)], plane="axial", in_mm=False, registered=True)
+    assert "by registration" in page
+    assert "No network knows this part of the body" in page
+    assert "latent distance" not in page
+    assert query.checkpoint.name not in page
+
+
 def test_names_are_text_and_never_markup(query: Query) -> None:
     evil = query.cohort.model_copy(update={"name": "<script>alert(1)</script>"})
     page = one_page(Query(evil, query.checkpoint, "P0", query.mm), [place(query, "P1", 0)], plane="axial")
