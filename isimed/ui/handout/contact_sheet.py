@@ -37,7 +37,7 @@ def contact_sheet(query: Query, found: Sequence[Found], *, plane: str, organ: st
     width = across * (WIDTH + GAP) + GAP
     foot = textwrap.wrap(" ".join(_foot(query, found, plane)), width // 8)
     head = 2 * LINE + GAP
-    size = (width, head + -(-len(tiles) // across) * tall + len(foot) * LINE + GAP)
+    size = (width, head + -(-len(tiles) // across) * tall + len(foot) * LINE + 2 * GAP)
     sheet = Image.new("RGB", size, GROUND)
     draw = ImageDraw.Draw(sheet)
     big, small = ImageFont.load_default(17), ImageFont.load_default(14)
@@ -58,7 +58,7 @@ def contact_sheet(query: Query, found: Sequence[Found], *, plane: str, organ: st
 
 
 def _foot(query: Query, found: Sequence[Found], plane: str) -> list[str]:
-    sides = "A front" if plane == "sagittal" else "R the patient's right"
+    sides = "A: the patient's front" if plane == "sagittal" else "R: the patient's right"
     said = [paths.RESEARCH_ONLY, f"Each picture is {matches.FIELD_MM / 10:g} cm wide; {sides}."]
     if query.cohort.synthetic:
         said.append("These patients are synthetic.")
