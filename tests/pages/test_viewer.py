@@ -22,7 +22,7 @@ from isimed.explore.tables import selection as selections
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from isimed.explore.tables.ready_made import bring_embedded
 from isimed.explore.tables.store import Table, tables_of
-from isimed.ui import described, state
+from isimed.ui import background, described, state
 from isimed.ui.annotations import on_disk
 from isimed.ui.slice_viewer import Behaviour
 from isimed.ui.viewer import box, chosen_crops, clicked, matches, search, without_network
@@ -35,7 +35,7 @@ import sys
 import threading
 import time
 from streamlit.testing.v1 import AppTest
-from isimed.ui import described, state
+from isimed.ui import background, described, state
 state.checkpoint_choices = lambda cohort: ["untrained"]
 state.AFTER_FIRST_VIEW = 600
 app = AppTest.from_file(sys.argv[1], default_timeout=60).run()
@@ -261,6 +261,7 @@ def test_the_planes_of_a_new_scan_stand_there_while_it_is_compared_with_networks
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(write_cohort(tmp_path / "source"))
+    background.forget("where-")  # another test's scan looks like this one
     go_on, shown = threading.Event(), []
     monkeypatch.setattr(described, "describe", lambda *_: go_on.wait(30) and Description(()))
     monkeypatch.setattr(clicked, "slice_viewer", lambda volume, **more: shown.append((volume.shape, more["behaviour"])))

@@ -42,9 +42,9 @@ def test_every_scan_stands_on_it_with_its_words_and_letters(query: Query, writte
 
 
 def test_what_a_sheet_does_not_take_is_counted_and_long_names_are_cut(
-    query: Query,
+    query: Query,  # noqa: F811
     written: list[str],
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sheets, "MOST", 1)
     contact_sheet(query, [place(query, "P1", 0), place(query, "P2", 0)], plane="axial", organ="o" * 400)
