@@ -95,6 +95,11 @@ def prepare_cohort(
     return usable
 
 
+def is_prepared(cohort: Cohort, entry: Entry, preparation: Preparation) -> bool:
+    """Whether a volume lies on disk already."""
+    return (paths.prepared_dir() / cache_key(cohort, entry, preparation) / "meta.json").is_file()
+
+
 def cache_size(cohort: Cohort) -> tuple[int, int]:
     """How many prepared volumes of a cohort lie on disk, under any preparation, and their bytes together."""
     folders = list(_folders_of(cohort))
