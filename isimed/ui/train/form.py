@@ -38,7 +38,7 @@ LABELS = {  # where the option's name does not say it to a person
     "hours": "Time limit, h",
 }
 LEFT_EMPTY = {
-    "name": "cohort and method",
+    "name": "made for you",
     "limit": "all",
     "split": "drawn at random",
     "threads": "all",
