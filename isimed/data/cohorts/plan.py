@@ -1,7 +1,7 @@
 """What an import takes, as what, and what it leaves out and why: shown and corrected before anything is written."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -170,13 +170,8 @@ class Plan:
             text.append(f"{count} left out; the first, {self.name_of(left[0].path)}: {left[0].why}")
         return " ".join(text + self.notices)
 
-    def lines(self, *, every: bool = False) -> list[str]:
-        """The plan as text: what was recognised, each patient's volumes, and what is left out and why.
-
-        Args:
-            every: all files, however many there are.
-        """
-        most = len(self.items) if every else SHOWN
+    def lines(self) -> list[str]:
+        """The plan as text: what was recognised, the first patients' volumes, and what is left out and why."""
         text = [f"Recognised as {'; '.join(self.said) or 'files'} in {self.source}.", *self.notices]
         labels = defaultdict(list)
         for item in self.items:
@@ -191,7 +186,9 @@ class Plan:
         ]
         patients = len({item.patient for item in self.images})
         text.append(f"Taken: {len(taken)} volumes of {patients} patients.")
-        text += _some(taken, most, "volumes")
+        text += taken[:SHOWN]
+        if len(taken) > SHOWN:
+            text.append(f"  ... and {len(taken) - SHOWN} more volumes (all with --json)")
         groups: dict[tuple[str, str], list[Planned]] = defaultdict(list)
         for item in self.items:
             if item.role not in TAKEN:
@@ -222,8 +219,3 @@ class Plan:
 def _cell(value: Any) -> str:
     """A cell of an edited table; an emptied one is None or NaN."""
     return "" if value is None or value != value else str(value).strip()
-
-
-def _some(lines: Sequence[str], most: int, what: str) -> list[str]:
-    more = [f"  ... and {len(lines) - most} more {what} (all with --json)"] if len(lines) > most else []
-    return [*lines[:most], *more]

@@ -90,13 +90,11 @@ def folds(
     return list(splitter.split(rows, labels, groups if protocol.grouped else None))
 
 
-def choosing_folds(
-    train: NDArray, test: NDArray, groups: ArrayLike, protocol: Protocol, *, seed: int = 0
-) -> list[Fold]:
+def choosing_folds(train: NDArray, test: NDArray, groups: ArrayLike, protocol: Protocol) -> list[Fold]:
     """The folds on which an option is chosen for one outer fold: inside its training rows, or the test rows."""
     if protocol.choose_on_test:
         return [(train, test)]
     inner = np.asarray(groups)[train]
     if len(np.unique(inner)) < 2:
         return [(train, train)]
-    return [(train[a], train[b]) for a, b in folds(inner, protocol, count=3, seed=seed)]
+    return [(train[a], train[b]) for a, b in folds(inner, protocol, count=3)]

@@ -6,8 +6,6 @@ centroid, asked only where another patient has such a crop at all. Distances are
 these are in mm, else of embeddings.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
@@ -62,9 +60,7 @@ def offsets(organ: NDArray, volume: NDArray, centre_mm: NDArray) -> NDArray[np.f
     return found
 
 
-def recalls(
-    features: NDArray, organ: NDArray, subject: NDArray, offset: NDArray, *, at: Sequence[int] = AT
-) -> dict[str, NDArray[np.float64]]:
+def recalls(features: NDArray, organ: NDArray, subject: NDArray, offset: NDArray) -> dict[str, NDArray[np.float64]]:
     """Of each crop, whether one of the k nearest of other patients is right; NaN where nobody else has such a crop.
 
     Args:
@@ -80,12 +76,12 @@ def recalls(
     away[~others] = np.inf
     same = (organ[:, None] == organ[None]) & others
     near = same & (cdist(offset, offset) <= SAME_PLACE_MM)
-    order = np.argsort(away, axis=1, kind="stable")[:, : max(at)]
+    order = np.argsort(away, axis=1, kind="stable")[:, : max(AT)]
     hits = {}
     for name, right in (("organ", same), ("place", near)):
         possible = right.any(axis=1)
         among = np.take_along_axis(right, order, axis=1)
-        for k in at:
+        for k in AT:
             hits[f"{name}_recall{k}"] = np.where(possible, among[:, :k].any(axis=1), np.nan)
     return hits
 

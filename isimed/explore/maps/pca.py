@@ -111,7 +111,6 @@ def fit_map(
     *,
     source: Source,
     subjects: Sequence[str] | None = None,
-    components: int = COMPONENTS,
     progress: Progress | None = None,
     say: Say | None = None,
 ) -> Map:
@@ -134,7 +133,7 @@ def fit_map(
     vectors = getattr(table, source)
     (say or silent)("Fitting PCA")
     mean, covariance = _moments(vectors, rows, count, progress)
-    kept = min(components, count - 1, len(mean))
+    kept = min(COMPONENTS, count - 1, len(mean))
     values, directions = leading_directions(covariance, kept)
     total = max(float(np.trace(covariance)), np.finfo(float).tiny)
     info = MapInfo(

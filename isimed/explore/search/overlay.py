@@ -12,19 +12,17 @@ VOXEL_MM = 4.0
 LEAST_WEIGHT = 0.05
 
 
-def over_scan(
-    values: NDArray, table: Table, volume: str, target: Prepared, scan: Volume, *, voxel_mm: float = VOXEL_MM
-) -> NDArray[np.float32]:
+def over_scan(values: NDArray, table: Table, volume: str, target: Prepared, scan: Volume) -> NDArray[np.float32]:
     """Interpolate values of a volume's crops (trilinear) over the field of view of its scan.
 
     Args:
         values: (N, C), one row for each row of the volume in the table.
         target: the volume as it was prepared for the table.
         scan: the volume as it is shown.
-        voxel_mm: edge of the result's voxels, about.
 
     Returns:
-        (X, Y, Z, C) over the same field of view as the scan; NaN outside the body and far from any crop.
+        (X, Y, Z, C) over the same field of view as the scan, with voxels of about 4 mm; NaN outside the body and far
+        from any crop.
     """
     step = max(1, round(table.info.step_mm / target.spacing))
     centres = target.to_voxel(table.centre_mm[table.rows(volume)])
@@ -36,7 +34,7 @@ def over_scan(
     fields = np.zeros((values.shape[1], *shape), dtype=np.float32)
     fields[(slice(None), *cell)] = np.asarray(values, dtype=np.float32).T
 
-    size = np.maximum(1, np.rint(np.array(scan.shape) * scan.spacing / voxel_mm).astype(int))
+    size = np.maximum(1, np.rint(np.array(scan.shape) * scan.spacing / VOXEL_MM).astype(int))
     voxels = [(np.arange(n) + 0.5) * (whole / n) - 0.5 for n, whole in zip(size, scan.shape, strict=True)]
     points = target.to_voxel(scan.to_mm(np.stack(np.meshgrid(*voxels, indexing="ij"), axis=-1)))
     coordinates = np.moveaxis((points - centres[0]) / step - low, -1, 0)

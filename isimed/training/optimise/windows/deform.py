@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 FIELD = 24  # points of a displacement field along each axis
 COARSE = 6  # independent ones among them
+REACH = 0.85  # of half a window: how far off its middle the place lies, at most, that it has to show
 ROUNDS = 8  # of the fixed-point iteration that turns a displacement round
 
 
@@ -148,8 +149,6 @@ class Window:
         anchors: Tensor,
         strength: Strength,
         draw: Draw,
-        *,
-        reach: float = 0.85,
     ) -> None:
         count = len(anchors)
         self.patients, self.shape = patients, shape
@@ -158,7 +157,7 @@ class Window:
         zoom, turn = logarithm.clamp(-0.3, 0.3).exp(), rotation(strength.turn_rad * draw.normal(count, 3))
         self.matrix, self.inverse = turn * zoom[:, None], turn.transpose(1, 2) / zoom[:, :, None]
         self.sway = draw.bend(strength.sway_mm * draw.uniform(count) * 1.5)
-        offset = (draw.uniform(count, 3) * 2 - 1) * reach * self.half
+        offset = (draw.uniform(count, 3) * 2 - 1) * REACH * self.half
         centre = anchors - (self.matrix @ offset[..., None])[..., 0]
         over = patients.sizes * patients.spacing / 2 / patients.scale
         over = torch.maximum(over - 0.6 * self.half, 0.25 * over)  # so far its middle may leave the volume's
