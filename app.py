@@ -3,9 +3,10 @@
 import streamlit as st
 
 from isimed.core import paths
-from isimed.ui import server
+from isimed.ui import garbage, server
 from isimed.ui.errors import show_error
 
+garbage.collect_seldom()
 app = st.App(
     paths.PACKAGE / "ui" / "main.py",
     routes=server.routes(),
