@@ -71,10 +71,10 @@ def _headlines(result: Result) -> None:
 
 def _downloads(result: Result) -> None:
     name = f"{result.cohort.name}-{result.protocol}"
-    a, b, c, _ = st.columns([1, 1, 1, 4])
-    a.download_button("CSV", labels.to_csv(result), f"{name}.csv", icon=":material/download:", on_click="ignore")
-    b.download_button("JSON", result.to_json, f"{name}.json", icon=":material/download:", on_click="ignore")
-    c.download_button(
+    row = st.container(horizontal=True)
+    row.download_button("CSV", labels.to_csv(result), f"{name}.csv", icon=":material/download:", on_click="ignore")
+    row.download_button("JSON", result.to_json, f"{name}.json", icon=":material/download:", on_click="ignore")
+    row.download_button(
         "Report", lambda: to_html(result), f"{name}.html", "text/html", icon=":material/download:", on_click="ignore"
     )
 
