@@ -28,6 +28,8 @@ STALE_AFTER_S = 24 * 3600
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error)
 """What reading a file of arrays (``.npz``) or JSON of our own raises where it is missing, cut short or another's."""
+WINDOWS = os.name == "nt"
+READER_S = (0.01, 0.05, 0.2, 0.5, 1.0)  # waits for a reader to close its file, on Windows
 T = TypeVar("T")
 
 
@@ -64,10 +66,22 @@ def write_file(path: Path, content: str | bytes | Callable[[BinaryIO], object], 
                 file.flush()
                 if flush:
                     os.fsync(file.fileno())
-            temporary.replace(path)
+            _take_name(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
     return path
+
+
+def _take_name(temporary: Path, path: Path) -> None:
+    """Windows does not replace a file that somebody has open: whoever polls it is done in a moment."""
+    for wait_s in (*READER_S, None):
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            if not WINDOWS or wait_s is None:
+                raise
+            time.sleep(wait_s)
 
 
 def write_json(path: Path, value: object, *, indent: int | None = None, flush: bool = True) -> Path:

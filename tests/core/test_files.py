@@ -162,3 +162,29 @@ def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     file.touch()
     remove_unfinished(tmp_path)
     assert [path.exists() for path in (dead, file, mine, elsewhere)] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(("windows", "busy"), [(True, 2), (True, 99), (False, 1)])
+def test_a_file_that_is_being_read_is_replaced_a_moment_later_on_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, windows: bool, busy: int
+) -> None:
+    replace, asked = Path.replace, []
+
+    def held_open(self: Path, target: Path) -> Path:
+        asked.append(target)
+        if len(asked) <= busy:
+            raise PermissionError(errno.EACCES, "in use", str(self))
+        return replace(self, target)
+
+    monkeypatch.setattr(files, "WINDOWS", windows)
+    monkeypatch.setattr(files, "READER_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(Path, "replace", held_open)
+    (tmp_path / "a").write_text("old")
+    if windows and busy < 3:
+        write_file(tmp_path / "a", "new")
+        assert (tmp_path / "a").read_text() == "new"
+    else:
+        with pytest.raises(InputError):
+            write_file(tmp_path / "a", "new")
+        assert (tmp_path / "a").read_text() == "old"
+    assert len(asked) == {(True, 2): 3, (True, 99): 4, (False, 1): 1}[windows, busy]
