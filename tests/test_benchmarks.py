@@ -4,9 +4,11 @@ import json
 import shutil
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import benchmarks.run
 from benchmarks import ROWS
 from benchmarks.lib.gpu_parts import told
 from benchmarks.lib.race import Figure, Ratio, race
@@ -14,6 +16,7 @@ from benchmarks.lib.under_load import growth
 from benchmarks.report import write_report
 from benchmarks.rows.scale_out import exponent
 from isimed.__main__ import main
+from isimed.data.cohorts.cohort import Cohort
 from tests.conftest import REPOSITORY as ROOT
 
 
@@ -103,3 +106,15 @@ def test_the_script_for_a_gpu_runs_rows_that_there_are() -> None:
     script = (ROOT / "benchmarks" / "gpu.sh").read_text(encoding="utf-8")
     asked = [word for line in script.splitlines() if line.startswith("bench ") for word in line.split()[4:]]
     assert {"train_limit", "train_authors", "train_cached", "embed_limit", "methods"} <= set(asked) <= set(ROWS)
+
+
+def test_rows_of_crops_embed_with_a_network_of_crops(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmarks.run, "fitting_checkpoints", lambda scans: ["brain-flair-dense", "brain-flair"])
+    monkeypatch.setattr(benchmarks.run, "find_checkpoint", Path)
+    architectures = {"brain-flair-dense": "dense", "brain-flair": "crops"}
+    monkeypatch.setattr(
+        benchmarks.run, "read_card", lambda name: SimpleNamespace(architecture=architectures[str(name)])
+    )
+    assert benchmarks.run.default_checkpoint(cohort) == "brain-flair"
+    monkeypatch.setattr(benchmarks.run, "fitting_checkpoints", lambda scans: ["brain-flair-dense"])
+    assert benchmarks.run.default_checkpoint(cohort) == "untrained"
