@@ -79,7 +79,7 @@ def run_row(name: str, setting: Setting) -> dict[str, Any]:
 
 
 def default_checkpoint(scans: Cohort) -> str:
-    """The best fitting network that embeds crops: a dense one has a field of the whole scan, which rows of crops race."""
+    """The best fitting network of crops: a dense one has a field of the whole scan, which rows of crops race."""
     crops = (one for one in fitting_checkpoints(scans) if read_card(find_checkpoint(one)).architecture != "dense")
     return next(crops, UNTRAINED)
 
