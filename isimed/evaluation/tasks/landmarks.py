@@ -16,7 +16,7 @@ from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.outcome import Outcome
 from isimed.evaluation.sampling.organ_places import Places, organ_places
 from isimed.evaluation.statistics.bootstrap import Figure, Statistic, bootstrap
-from isimed.evaluation.statistics.scores import auc
+from isimed.evaluation.statistics.scores import auc, patients_of_both
 from isimed.evaluation.tasks.task import Group, Sample, Task
 from isimed.evaluation.transfer.registration import affine_transform, carry
 from isimed.evaluation.transfer.transfers import (
@@ -132,7 +132,12 @@ def _figures(
     if found.cut is not None:
         absent, beyond = found.cut.absent, found.cut.beyond_mm
         owner = np.array(subjects)[found.cut.target]
-        told = bootstrap(owner, lambda rows: {"absent_auc": auc(absent[rows], beyond[rows])}, seed=context.seed)
+        told = bootstrap(
+            owner,
+            lambda rows: {"absent_auc": auc(absent[rows], beyond[rows])},
+            seed=context.seed,
+            rests_on=patients_of_both(absent, owner),
+        )
         outcome.figures["landmarks"] |= told
     for case in outcome.details["worst"]["landmarks"]:
         case["volume"] = context.entries[case.pop("number")].id
@@ -226,7 +231,7 @@ TASK = Task(
     controls={"body_box": body_box, "affine_registration": affine_registration},
     lacks=lacks_landmarks,
     needs="organs",
-    version=4,
+    version=5,
     groups={
         "landmarks": Group(
             "Landmark transfer", unit="mm", bars=("coarse_median_mm", "agreed_median_mm", "median_mm", "mean_mm")
