@@ -8,9 +8,8 @@ import streamlit as st
 
 from isimed.core import paths
 from isimed.core.errors import InputError
-from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
-from isimed.data.cohorts.splits import PARTS, draw_split, read_split, split_path, write_split
+from isimed.data.cohorts.splits import PARTS, draw_split, read_split, write_split
 from isimed.data.prepared.cache import cache_size
 from isimed.explore.tables.store import tables_of
 from isimed.ui import state
@@ -78,4 +77,4 @@ def show_split(cohort: Cohort) -> None:
     if st.button("Save the split", icon=":material/save:"):
         write_split(cohort, dict(zip(edited["patient"], edited["part"], strict=True)))
         st.session_state.pop(key, None)
-        st.success(f"Saved: train with {plain(f'--split {split_path(cohort)}')}.")
+        st.success("Saved: the Train page trains and validates on these patients from now on.")
