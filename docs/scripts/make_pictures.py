@@ -1,12 +1,15 @@
-"""Take the pictures in docs/pictures, every page on a demo cohort, 1440×900, and the one on the Home page.
+"""Take the pictures in docs/pictures, every page on demo-flair, 1440×900, and the one on the Home page.
 
-    python docs/scripts/make_pictures.py http://localhost:8501
+    ISIMED_HOME=$(mktemp -d) streamlit run app.py --server.headless true    # a new home: nothing but what comes along
+    python -m docs.scripts.make_pictures http://localhost:8501
 
-The app runs already, with the demo cohorts made and embedded, the tour skipped and no point kept. Needs playwright and
-Debian's chromium. Where a picture shows demo-flair, it is under CC BY-SA 4.0 as they are, with their credit.
+Needs playwright and Debian's chromium. Pictures of demo-flair are under CC BY-SA 4.0 as its scans are, with their credit.
+What each page said when its picture was taken is kept in docs/pictures/seen.json: `tests/browser/test_pictures.py` fails
+when a page says something else by now, and its picture is to be taken again.
 """
 
 import argparse
+import json
 import shutil
 from io import BytesIO
 from pathlib import Path
@@ -19,21 +22,26 @@ PICTURES = ROOT / "docs" / "pictures"
 SIZE = ViewportSize(width=1440, height=900)
 CLICK = "click"  # what the Home page shows: a click and its matches
 HEADER, GAP, BACKGROUND = 44, 24, (14, 17, 23)  # of the Home page's picture, in pixels
+SEEN = PICTURES / "seen.json"
 PAGES = {
     "home": "",
-    "volumes": "volumes",
+    "volumes": "volumes?cohort=demo-flair",
     "viewer": "viewer?cohort=demo-flair",
     "embeddings": "embeddings?cohort=demo-flair",
-    "train": "train",
-    "evaluate": "evaluate?cohort=demo-brain",
-    "compare": "compare?cohort=demo-brain",
+    "train": "train?cohort=demo-flair",
+    "evaluate": "evaluate?cohort=demo-flair",
+    "compare": "compare?cohort=demo-flair",
 }
+SKIP_THE_TOUR = "Skip the tour"
+WORDS = """() => [...document.querySelectorAll(
+  ':is(h1, h2, h3), [data-testid=stMain] button, [data-testid=stWidgetLabel], [data-testid=stSidebarNavLink]'
+)].filter((one) => one.checkVisibility()).map((one) => one.innerText.replace(/\\d[\\d.,]*/g, '#').trim())"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address")
-    parser.add_argument("--only", nargs="+", choices=[CLICK, *PAGES], default=[CLICK, *PAGES])
+    parser.add_argument("--only", nargs="+", choices=[*PAGES, CLICK], default=[*PAGES, CLICK])
     parser.add_argument("--wait-s", type=float, default=20, help="seconds a page may take to be drawn")
     options = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
@@ -49,11 +57,28 @@ def main() -> None:
                     options.wait_s,
                 )
                 continue
-            page.goto(f"{options.address}/{PAGES[name]}")
-            page.get_by_test_id("stMain").wait_for(timeout=60_000)
+            open_page(page, options.address, name)
             wait_until_drawn(page, options.wait_s)
             page.screenshot(path=PICTURES / f"{name}.png")
+            seen = json.loads(SEEN.read_text("utf-8")) if SEEN.is_file() else {}
+            SEEN.write_text(json.dumps(seen | {name: words_of(page)}, indent=1, ensure_ascii=False) + "\n", "utf-8")
         browser.close()
+
+
+def open_page(page: Page, address: str, name: str) -> None:
+    """One of `PAGES`, without the tour that a new home's first visit begins."""
+    page.goto(f"{address}/{PAGES[name]}")
+    page.get_by_test_id("stMain").wait_for(timeout=60_000)
+    if name == "viewer":
+        page.locator(".strip .picture").first.wait_for(timeout=120_000)
+        if (skip := page.get_by_role("button", name=SKIP_THE_TOUR)).count():
+            skip.click()
+            page.get_by_text(SKIP_THE_TOUR).wait_for(state="hidden")
+
+
+def words_of(page: Page) -> list[str]:
+    """Headings, buttons, labels and the navigation, as they are read, numbers left out."""
+    return sorted(set(page.evaluate(WORDS)) - {""})
 
 
 def wait_until_drawn(page: Page, wait_s: float) -> None:
@@ -66,8 +91,7 @@ def wait_until_drawn(page: Page, wait_s: float) -> None:
 
 def take_click(page: Page, address: str, wait_s: float) -> None:
     """The clicked slice, and beside it the four best matches with what is said of them."""
-    page.goto(f"{address}/{PAGES['viewer']}")
-    page.locator(".strip .picture").first.wait_for(timeout=120_000)
+    open_page(page, address, "viewer")
     wait_until_drawn(page, wait_s)
     boxes = [one.bounding_box() for one in page.locator("canvas[data-plane=axial]").all()]
     clicked, *matches = [box for box in boxes if box]

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from isimed.models.card import DEFAULT_MM_PER_UNIT
 from isimed.models.dense import DenseBackbone, read_field
 from isimed.models.heads import CODE_SIZE, DISTANCE_HEAD, PROTOTYPES_HEAD
+from isimed.models.random_weights import DRAWING, seeded
 
 EMBEDDING_SIZE = 1024
 EMBEDDING = "embedding"
@@ -57,10 +58,11 @@ class Encoder(nn.Module):
         backbone: DenseBackbone | None = None,
     ) -> None:
         super().__init__()
-        self.backbone: Any = _crop_backbone() if backbone is None else backbone
-        width = EMBEDDING_SIZE if backbone is None else backbone.width
-        sizes = {DISTANCE_HEAD: CODE_SIZE} if heads is None else heads
-        self.heads = nn.ModuleDict({name: _head(name)(width, size) for name, size in sizes.items()})
+        with DRAWING:
+            self.backbone: Any = _crop_backbone() if backbone is None else backbone
+            width = EMBEDDING_SIZE if backbone is None else backbone.width
+            sizes = {DISTANCE_HEAD: CODE_SIZE} if heads is None else heads
+            self.heads = nn.ModuleDict({name: _head(name)(width, size) for name, size in sizes.items()})
         self.mm_per_unit = mm_per_unit
 
     @property
@@ -126,6 +128,5 @@ def _head(name: str) -> type[nn.Linear]:
 
 def untrained_encoder(seed: int = 0) -> Encoder:
     """The baseline of every figure: the same network with seeded random weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return Encoder().eval()

@@ -12,6 +12,7 @@ from isimed.core.errors import InputError
 from isimed.models.card import Card
 from isimed.models.dense import DenseBackbone, in_prepared_values
 from isimed.models.encoder import Encoder
+from isimed.models.random_weights import DRAWING
 
 
 def write_tensors(file: Path, state: Mapping[str, Tensor], *, half: bool = False) -> None:
@@ -57,9 +58,10 @@ def read_weights(file: Path, card: Card) -> Encoder:
 def network_of(card: Card) -> Encoder:
     """The network that a card describes, with weights that mean nothing yet."""
     backbone = None
-    if card.architecture == "dense":
-        backbone = DenseBackbone(in_prepared_values(card.windows_hu, card.preparation.window_hu))
-    return Encoder(card.heads, mm_per_unit=card.mm_per_unit, backbone=backbone)
+    with DRAWING:
+        if card.architecture == "dense":
+            backbone = DenseBackbone(in_prepared_values(card.windows_hu, card.preparation.window_hu))
+        return Encoder(card.heads, mm_per_unit=card.mm_per_unit, backbone=backbone)
 
 
 def _stored(tensor: Tensor, *, half: bool) -> Tensor:

@@ -76,6 +76,9 @@ def open_and_click(app: str, page) -> None:
     picture.wait_for()
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 800
     assert page.get_by_text("CC BY-SA 4.0").first.is_visible()
+    cards = [page.get_by_role("heading", name=name) for name in ("Look", "Bring your scans", "Train and measure")]
+    tops = [card.bounding_box()["y"] for card in cards]
+    assert max(tops) - min(tops) < 2
     page.get_by_role("button", name="Click into a scan").click()
     page.locator(".strip .picture").nth(2).wait_for()
     page.get_by_text(SPREAD).nth(6).wait_for()

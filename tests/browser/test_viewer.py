@@ -246,6 +246,30 @@ def test_linked_patients_zoom_along_and_come_back_together(viewer):
     assert other.evaluate(look) == before
 
 
+def test_linked_patients_are_moved_along_where_they_are_enlarged(viewer):
+    first, other = viewer.locator("canvas[data-plane=axial]").first, viewer.locator("canvas[data-plane=axial]").nth(1)
+    look = "(canvas) => canvas.toDataURL()"
+    for _ in range(4):
+        first.press("+")
+    viewer.wait_for_timeout(500)
+    before, there, box = other.evaluate(look), viewer.url, first.bounding_box()
+    viewer.keyboard.down("Shift")
+    viewer.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    viewer.mouse.down()
+    viewer.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 3, steps=4)
+    viewer.mouse.up()
+    viewer.keyboard.up("Shift")
+    viewer.wait_for_timeout(300)
+    assert other.evaluate(look) != before
+    assert viewer.url == there  # the place stays where it was clicked
+    first.press("0")
+
+
+def test_scanner_millimetres_are_called_so(viewer):
+    shown = viewer.locator(".readout .mm").first
+    assert "Scanner" in shown.evaluate("(words) => getComputedStyle(words, '::before').content")
+
+
 def test_crops_chosen_here_are_lit_in_the_map_and_stay_chosen(viewer):
     viewer.get_by_role("button", name=re.compile(r"Crops \(0\)")).click()
     viewer.get_by_role("button", name="Choose the crops in it").click()

@@ -19,6 +19,7 @@ from torch.optim import AdamW
 from isimed.core.errors import InputError
 from isimed.data.prepared.preprocess import Prepared
 from isimed.models.encoder import Encoder
+from isimed.models.random_weights import seeded
 from isimed.training.optimise import engine
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.optimise.methods import Method, Outputs, find_method
@@ -63,8 +64,7 @@ class Trainer:
         device, world = self.fabric.device, engine.world_size()
         self.batches = self.method.batches(self.method, config, volumes, device, rank=engine.rank(), world=world)
         self._check_batch(world)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
+        with seeded(config.seed):
             encoder = self.method.network(self.method, config, volumes)
         engine.share_batch_norm(encoder, device)
         self.encoder = encoder

@@ -1,0 +1,28 @@
+"""The pictures in the documents are no older than the pages that they show."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from docs.scripts.make_pictures import PAGES, PICTURES, SEEN, open_page, words_of
+
+POLLS = 60
+
+
+@pytest.fixture(scope="module")
+def app(streamlit_server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return streamlit_server(Path("app.py"), env={"ISIMED_HOME": str(tmp_path_factory.mktemp("pictured-home"))})
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_says_what_it_said_when_its_picture_was_taken(app: str, page, name: str) -> None:
+    then = json.loads(SEEN.read_text("utf-8"))[name]
+    assert (PICTURES / f"{name}.png").is_file()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    open_page(page, app, name)
+    for _ in range(POLLS):
+        if words_of(page) == then:
+            return
+        page.wait_for_timeout(1_000)
+    assert words_of(page) == then, f"take it again: python -m docs.scripts.make_pictures --only {name}"
