@@ -3,13 +3,14 @@
     ISIMED_HOME=$(mktemp -d) streamlit run app.py --server.headless true    # a new home: nothing but what comes along
     python -m docs.scripts.make_pictures http://localhost:8501
 
-Needs playwright and Debian's chromium. Pictures of demo-flair are under CC BY-SA 4.0 as its scans are, with their credit.
-What each page said when its picture was taken is kept in docs/pictures/seen.json: `tests/browser/test_pictures.py` fails
-when a page says something else by now, and its picture is to be taken again.
+Needs playwright and Debian's chromium. Pictures of demo-flair are under CC BY-SA 4.0 as its scans are, with their
+credit. What each page said when its picture was taken is kept in docs/pictures/seen.json: where a page says something
+else by now, `tests/browser/test_pictures.py` fails, and its picture is to be taken again.
 """
 
 import argparse
 import json
+import re
 import shutil
 from io import BytesIO
 from pathlib import Path
@@ -32,6 +33,7 @@ PAGES = {
     "evaluate": "evaluate?cohort=demo-flair",
     "compare": "compare?cohort=demo-flair",
 }
+PRESSED = {"evaluate": "Measure", "compare": "Compare"}  # seconds on demo-flair: a page without a result shows nothing
 SKIP_THE_TOUR = "Skip the tour"
 WORDS = """() => [...document.querySelectorAll(
   ':is(h1, h2, h3), [data-testid=stMain] button, [data-testid=stWidgetLabel], [data-testid=stSidebarNavLink]'
@@ -74,6 +76,8 @@ def open_page(page: Page, address: str, name: str) -> None:
         if (skip := page.get_by_role("button", name=SKIP_THE_TOUR)).count():
             skip.click()
             page.get_by_text(SKIP_THE_TOUR).wait_for(state="hidden")
+    if name in PRESSED:
+        page.get_by_test_id("stMain").get_by_role("button", name=re.compile(PRESSED[name])).click()
 
 
 def words_of(page: Page) -> list[str]:
