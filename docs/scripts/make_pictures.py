@@ -1,6 +1,7 @@
 """Take the pictures in docs/pictures, every page on demo-flair, 1440×900, and the one on the Home page.
 
-    ISIMED_HOME=$(mktemp -d) streamlit run app.py --server.headless true    # a new home: nothing but what comes along
+    export ISIMED_HOME=$(mktemp -d) && touch $ISIMED_HOME/tour-taken    # nothing but what comes along, and no tour
+    streamlit run app.py --server.headless true &
     python -m docs.scripts.make_pictures http://localhost:8501
 
 Needs playwright and Debian's chromium. Pictures of demo-flair are under CC BY-SA 4.0 as its scans are, with their
@@ -34,7 +35,6 @@ PAGES = {
     "compare": "compare?cohort=demo-flair",
 }
 PRESSED = {"evaluate": "Measure", "compare": "Compare"}  # seconds on demo-flair: a page without a result shows nothing
-SKIP_THE_TOUR = "Skip the tour"
 WORDS = """() => [...document.querySelectorAll(
   ':is(h1, h2, h3), [data-testid=stMain] button, [data-testid=stWidgetLabel], [data-testid=stSidebarNavLink]'
 )].filter((one) => one.checkVisibility()).map((one) => one.innerText.replace(/\\d[\\d.,]*/g, '#').trim())"""
@@ -68,14 +68,11 @@ def main() -> None:
 
 
 def open_page(page: Page, address: str, name: str) -> None:
-    """One of `PAGES`, without the tour that a new home's first visit begins."""
+    """One of `PAGES`, with its result where it has one."""
     page.goto(f"{address}/{PAGES[name]}")
     page.get_by_test_id("stMain").wait_for(timeout=60_000)
     if name == "viewer":
         page.locator(".strip .picture").first.wait_for(timeout=120_000)
-        if (skip := page.get_by_role("button", name=SKIP_THE_TOUR)).count():
-            skip.click()
-            page.get_by_text(SKIP_THE_TOUR).wait_for(state="hidden")
     if name in PRESSED:
         page.get_by_test_id("stMain").get_by_role("button", name=re.compile(PRESSED[name])).click()
 
