@@ -17,7 +17,7 @@ _ALL = """<style>
 [data-testid="stHeader"], [data-testid="stToolbar"] { pointer-events: none; } /* what lies below its rim is clicked */
 [data-testid="stHeader"] button { pointer-events: auto; }
 [data-testid="stMainBlockContainer"] { padding: 2.6rem clamp(1.5rem, 3vw, 5rem) 2rem; }
-[data-testid="stMetric"] [data-testid="stMetricLabel"] * { white-space: normal; overflow: visible; } /* wraps where it would be cut */
+[data-testid="stMetric"] [data-testid="stMetricLabel"] * { white-space: normal; overflow: visible; }
 /* Streamlit's own greys and its blue on a tint are too faint to be read by everybody (WCAG AA). */
 [data-selected=true] p { color: light-dark(currentColor, #8cc4e4); }
 [data-testid=stCaptionContainer] { opacity: 0.75; }
