@@ -19,7 +19,8 @@ AGAINST = "`streamlit hello` to its first page"
 WHY = """What is left beside hello is imports (pandas, which Streamlit's components ask for, nibabel, SciPy, pyarrow:
 about a second), then the page itself with its planes and matches, where hello shows a heading. torch, MONAI,
 scikit-learn, SimpleITK are not waited for: the first place is a crop of the table, whose code is read, and the network
-is read behind the first view, once a server. Beginning the imports in a thread of the starting server was tried: no gain, it delays the server instead."""
+is read behind the first view, once a server. Beginning the imports
+in a thread of the starting server was tried: no gain, it delays the server instead."""
 WAYS = {
     "ours": (("run", "app.py"), f"viewer?cohort={DEMO}", ".strip .picture"),
     "hello": (("hello",), "", "h1"),
