@@ -128,7 +128,8 @@ def _scale_and_shift(norm: nn.BatchNorm3d) -> tuple[Tensor, Tensor]:
 
 def _taking(convolution: nn.Conv3d, scale: Tensor, shift: Tensor) -> nn.Conv3d:
     """The 1×1×1 convolution of ``scale x + shift`` as one of ``x``."""
-    joined = nn.Conv3d(convolution.in_channels, convolution.out_channels, 1, device=scale.device, dtype=scale.dtype)
+    sizes = convolution.in_channels, convolution.out_channels
+    joined = nn.utils.skip_init(nn.Conv3d, *sizes, 1, device=scale.device, dtype=scale.dtype)  # draws nothing
     weight = convolution.weight.detach()
     before = 0 if convolution.bias is None else convolution.bias.detach()
     with torch.no_grad():

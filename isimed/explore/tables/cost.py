@@ -60,7 +60,8 @@ def _measured(checkpoint: Checkpoint, now: int) -> float:
     device = next(checkpoint.encoder.parameters()).device
     rate = 0.0
     with torch.inference_mode():
-        noise = torch.rand(TIMED, 1, *[checkpoint.card.crop_size] * 3, device=device)
+        own = torch.Generator(device)  # another thread may be drawing weights from torch's one
+        noise = torch.rand(TIMED, 1, *[checkpoint.card.crop_size] * 3, device=device, generator=own)
         checkpoint.backbone(noise[:2])
         for _ in range(TIMES):
             started = time.monotonic()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.prepared.cache import is_prepared
@@ -50,3 +51,11 @@ def test_a_network_is_timed_once(cohort: Cohort) -> None:
     rate = cost.crops_a_second(checkpoint)
     assert 0 < rate < 1e6
     assert cost.crops_a_second(checkpoint) == rate
+
+
+def test_timing_a_network_draws_nothing_from_the_generator_that_weights_are_drawn_from(cohort: Cohort) -> None:
+    checkpoint = checkpoint_for("untrained", cohort)
+    _ = checkpoint.encoder  # read, and so drawn, now
+    before = torch.random.get_rng_state()
+    cost.crops_a_second(checkpoint)
+    assert torch.equal(torch.random.get_rng_state(), before)
