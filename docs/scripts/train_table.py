@@ -97,6 +97,9 @@ OPTIONS_FLAIR = {
     row: {"method": "isimed"} | changes
     for row, changes in seeded({"default": {}} | DIFFERS | {"pairs-across": {"pairs": "across"}}).items()
 }
+WHOLE = {"whole": {"method": "isimed-bt-whole"}}  # Barlow Twins beside distances of whole crops: beside `isimed-bt`
+WHOLE_CT = {row: SHORTER | changes for row, changes in seeded(WHOLE).items()}
+WHOLE_FLAIR = seeded(WHOLE)
 OWN_SETTINGS = seeded(  # as their papers have them, as far as the options go, at 64 crops a step
     {
         "dino-own": {"method": "dino", "learning_rate": 1.25e-4, "weight_decay": 0.04, "teacher_momentum": 0.996},
@@ -104,8 +107,14 @@ OWN_SETTINGS = seeded(  # as their papers have them, as far as the options go, a
     }
 )
 GROUPS = {
-    "headneck-ct": {"methods": METHODS, "ablations": ABLATIONS, "options": OPTIONS_CT, "own-settings": OWN_SETTINGS},
-    "brain-flair": {"methods": METHODS, "cross": CROSS, "options": OPTIONS_FLAIR},
+    "headneck-ct": {
+        "methods": METHODS,
+        "ablations": ABLATIONS,
+        "options": OPTIONS_CT,
+        "whole": WHOLE_CT,
+        "own-settings": OWN_SETTINGS,
+    },
+    "brain-flair": {"methods": METHODS, "cross": CROSS, "options": OPTIONS_FLAIR, "whole": WHOLE_FLAIR},
 }
 ABLATED = ["distance", "position", "landmarks", "probe", "collapse"]
 TASKS = {
@@ -113,6 +122,7 @@ TASKS = {
     "ablations": ABLATED,
     "cross": ABLATED,
     "options": ABLATED,
+    "whole": ABLATED,
     "own-settings": ABLATED,
 }
 

@@ -101,6 +101,7 @@ class Batches(Steps):
         config, volumes, rank, world: as for `Steps`.
         source: where crops are cut.
         views: full-size views of each crop.
+        whole_views: the first of them, without coarse dropout and shuffle.
         local_views: views of half a crop's edge beside them.
     """
 
@@ -113,11 +114,12 @@ class Batches(Steps):
         rank: int = 0,
         world: int = 1,
         views: int = 1,
+        whole_views: int = 0,
         local_views: int = 0,
     ) -> None:
         super().__init__(config, volumes, source.device, rank=rank, world=world)
         self.source = source
-        self.full_views, self.local_views = views, local_views
+        self.full_views, self.whole_views, self.local_views = views, whole_views, local_views
 
     def draw(self, step: int) -> Batch:
         """This process's crops of a step."""
@@ -156,7 +158,8 @@ class Batches(Steps):
                 crops = change_spacing(crops, config.crop_size, config.spacing_change, dice)
             if view >= self.full_views:
                 crops = local_view(crops, dice)
-            views.append(make_view(crops, config, dice, coarse=self.full_views > 1))
+            coarse = self.full_views > 1 and view >= self.whole_views
+            views.append(make_view(crops, config, dice, coarse=coarse))
         return views
 
     def ask(self, network: Any, views: Sequence[Tensor]) -> list[dict[str, Tensor]]:

@@ -73,7 +73,8 @@ def crop_batches(
 
     views, local_views = row.full_views(config), row.local_views(config)
     source = crop_source(volumes, device)
-    return Batches(config, volumes, source, rank=rank, world=world, views=views, local_views=local_views)
+    counts = {"views": views, "whole_views": row.whole_views, "local_views": local_views}
+    return Batches(config, volumes, source, rank=rank, world=world, **counts)
 
 
 def dense_encoder(row: "Method", config: TrainConfig, volumes: Sequence["Prepared"]) -> "Encoder":
@@ -104,6 +105,7 @@ class Method:
         loss: makes of a step's outputs named terms, of which ``loss`` is minimised; or that one alone.
         description: one sentence for the form and ``--help``.
         views: full-size views of each crop.
+        whole_views: the first of them, which coarse dropout and shuffle leave whole.
         options: those of the config's options that count for this method and not for every one.
         teacher: the head that a momentum teacher answers with.
         network: makes the network that is trained on these volumes.
@@ -115,6 +117,7 @@ class Method:
     loss: Loss
     description: str
     views: int = 1
+    whole_views: int = 0
     options: Collection[str] = ()
     teacher: str | None = None
     network: Callable[["Method", TrainConfig, Sequence["Prepared"]], "Encoder"] = crop_encoder
@@ -166,6 +169,7 @@ def method(
     *,
     heads: Mapping[str, int],
     views: int = 1,
+    whole_views: int = 0,
     options: Collection[str] = (),
     teacher: str | None = None,
     description: str = "",
@@ -176,6 +180,7 @@ def method(
         heads: name -> size of each linear head on the 1024 numbers of an embedding. A head called ``distance`` makes
             the code, whose L2 distances search and maps take for mm.
         views: full-size views of each crop; from two on they are made with coarse dropout and shuffle.
+        whole_views: the first of them, which coarse dropout and shuffle leave whole.
         options: names of options of `TrainConfig` that the loss reads and that the form shall show.
         teacher: the head that a momentum teacher answers with, where there is to be one.
         description: for the form; by default the first line of the loss's docstring.
@@ -198,7 +203,15 @@ def method(
 
     def decorate(loss: Loss) -> Method:
         said = description or (loss.__doc__ or "").strip().partition("\n")[0] or "A method of your own."
-        return Method(heads=heads, loss=loss, description=said, views=views, options=tuple(options), teacher=teacher)
+        return Method(
+            heads=heads,
+            loss=loss,
+            description=said,
+            views=views,
+            whole_views=whole_views,
+            options=tuple(options),
+            teacher=teacher,
+        )
 
     return decorate
 
@@ -251,6 +264,11 @@ def _isimed(outputs: Outputs, config: TrainConfig) -> Terms:
 def _isimed_bt(outputs: Outputs, config: TrainConfig) -> Terms:
     terms = _distance_terms(outputs.of(DISTANCE_HEAD), outputs, config)
     return _with_barlow_twins(terms, outputs.of(BARLOW_TWINS_HEAD), config)
+
+
+def _isimed_bt_whole(outputs: Outputs, config: TrainConfig) -> Terms:
+    whole, _ = outputs.of(DISTANCE_HEAD)
+    return _with_barlow_twins(_distance_terms([whole], outputs, config), outputs.of(BARLOW_TWINS_HEAD), config)
 
 
 def _isimed_bt_shared(outputs: Outputs, config: TrainConfig) -> Terms:
@@ -316,6 +334,14 @@ METHODS: dict[str, Method] = {
         views=2,
         options=(*DISTANCE, *TWO_VIEWS, "barlow_twins_weight", "off_diagonal"),
         description="The same as isimed, and Barlow Twins on a second head, which keeps more dimensions alive.",
+    ),
+    "isimed-bt-whole": Method(
+        heads={DISTANCE_HEAD: CODE_SIZE, BARLOW_TWINS_HEAD: 2048},
+        loss=_isimed_bt_whole,
+        views=2,
+        whole_views=1,
+        options=(*DISTANCE, *TWO_VIEWS, "barlow_twins_weight", "off_diagonal"),
+        description="As isimed-bt, but distances are learned from whole crops: only the other view has parts hidden.",
     ),
     "isimed-bt-shared": Method(
         heads={DISTANCE_HEAD: CODE_SIZE},

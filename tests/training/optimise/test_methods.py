@@ -117,7 +117,7 @@ def test_every_method_takes_a_step(method: str, cohort: Cohort) -> None:
     assert all(torch.isfinite(torch.tensor(value)) for value in step.terms.values())
     heads = METHODS[method].heads
     assert (DISTANCE_HEAD in heads) == (
-        method in ("isimed", "isimed-bt", "isimed-bt-shared", "regression", "isimed-dense")
+        method in ("isimed", "isimed-bt", "isimed-bt-whole", "isimed-bt-shared", "regression", "isimed-dense")
     )
     moved = [name for name, weight in trainer.encoder.named_parameters() if not torch.equal(weight, before[name])]
     assert {name.split(".")[1] for name in moved if name.startswith("heads.")} == set(heads)
