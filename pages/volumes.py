@@ -23,6 +23,8 @@ st.subheader(plain(cohort.name))
 report, what, thumbnails, split, cache, edit = st.tabs(
     ["Quality", WHAT, "Pictures", "Split", "Prepared volumes", "Change or delete"], key=PARTS, on_change="rerun"
 )
+with report:  # what is open at first is drawn first
+    quality.show_quality(cohort)
 with split:
     panels.show_split(cohort)
 with cache:
@@ -30,9 +32,8 @@ with cache:
 with edit:
     edit_panel.show_edit(cohort)
 with what:
-    show_what_it_is(cohort)
-with report:
-    quality.show_quality(cohort)
+    if what.open:  # drawn when looked at
+        show_what_it_is(cohort)
 with thumbnails:
-    if thumbnails.open:  # drawn when looked at
+    if thumbnails.open:
         quality.show_thumbnails(cohort)

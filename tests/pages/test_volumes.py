@@ -20,6 +20,7 @@ from isimed.explore.one_scan import describe
 from isimed.explore.one_scan.fit import Fit
 from isimed.explore.one_scan.where import Description
 from isimed.ui import background
+from isimed.ui.volumes.what_it_is import PARTS, WHAT
 from tests.data.make import blob, write_dicom, write_nifti
 from tests.small import write_cohort
 
@@ -173,6 +174,8 @@ def test_cache_is_deleted(app: AppTest) -> None:
 
 def test_every_scan_is_looked_at_behind_the_page_and_one_that_fits_nothing_says_so(app: AppTest) -> None:
     cohort = Cohort.load("small")
+    app.session_state[PARTS] = WHAT
+    app.run()
     if work := background.of(f"where-all-{cohort.fingerprint}"):
         assert work.finished.wait(10)
     app.run()

@@ -106,7 +106,7 @@ def _show_report(report: QualityReport) -> None:
     else:
         st.success("No problems found.", icon=":material/check_circle:")
     st.dataframe(pd.DataFrame(report.table()), hide_index=True, width="stretch")
-    st.download_button("Report as JSON", report.to_json(), f"{report.cohort}-check.json", "application/json")
+    st.download_button("Report as JSON", report.to_json, f"{report.cohort}-check.json", on_click="ignore")
 
 
 @st.fragment
