@@ -68,6 +68,10 @@ SUMMARY = {
     "anomaly.healthy_distance_auc": "tumour without labels, AUC",
     "collapse.rankme": "RankMe",
 }
+SEEDED = {
+    "-options": "What our defaults do",
+    "-whole": "Barlow Twins beside distances of whole crops",
+}
 SLOT = re.compile(r"\{\{([^|}]+)\|([^|}]+)\|([^}]+)\}\}")
 
 
@@ -99,6 +103,12 @@ def document() -> str:
         f"{ABLATIONS.format(cohort=result.cohort.name)}\n{summary(result)}"
         for name, result in results.items()
         if name.endswith("-ablations")
+    ]
+    parts += [
+        by_seed(result, title)
+        for name, result in results.items()
+        for ending, title in SEEDED.items()
+        if name.endswith(ending)
     ]
     parts += [*dense_tables.tables(), *open_questions.tables()]
     parts += [TRAININGS, *costs(sorted((DOCS / "results" / "trainings").glob("*/*.json"))), ""]
@@ -182,6 +192,23 @@ def cross_validation(folds: list[Result]) -> str:
     return "\n".join([title, "", text, "", *summarised(cells), ""])
 
 
+def by_seed(result: Result, title: str) -> str:
+    """A row of several seeds a line: the mean of its trainings, and the least and largest of them."""
+    rows: dict[str, list[Groups]] = {}
+    for name, groups in result.checkpoints.items():
+        rows.setdefault(name.removeprefix(f"{result.cohort.name}-").partition("-seed-")[0], []).append(groups)
+    rows[column_label("untrained")] = [result.controls["untrained"]]
+    cells = {
+        name: [spread(groups, figure, "seeds" if len(groups) > 1 else "seed") for figure in SUMMARY]
+        for name, groups in rows.items()
+    }
+    text = (
+        f"{result.who}, {drawn(result)}; cost and options of each training are below. Mean of the seeds, and the least "
+        "and largest of them: what differs by less than these says nothing."
+    )
+    return "\n".join([f"## {title}, on {result.cohort.name}", "", text, "", *summarised(cells), ""])
+
+
 def drawn(result: Result) -> str:
     return f"protocol {result.protocol}, seed {result.seed}, {result.crops} crops a volume"
 
@@ -192,12 +219,12 @@ def one(groups: Groups, figure: str) -> Measured | None:
     return groups.get(group, {}).get(metric)
 
 
-def spread(found: list[Groups], figure: str) -> str:
+def spread(found: list[Groups], figure: str, each: str = "folds") -> str:
     values = [measured.value for groups in found if (measured := one(groups, figure))]
     if not values:
         return ""
     mean, low, high = (number(value) for value in (sum(values) / len(values), min(values), max(values)))
-    return f"{mean} ({low} – {high}, {len(values)} folds)"
+    return f"{mean} ({low} – {high}, {len(values)} {each})"
 
 
 def summarised(cells: dict[str, list[str]]) -> list[str]:

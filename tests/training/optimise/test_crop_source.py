@@ -11,6 +11,7 @@ from isimed.data.prepared.preprocess import Preparation, Prepared
 from isimed.training.optimise.batches import Batches
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.optimise.crop_source import DeviceCrops, MappedCrops
+from isimed.training.optimise.methods import METHODS
 
 CPU = torch.device("cpu")
 
@@ -43,6 +44,17 @@ def test_processes_share_a_step_and_every_volume_comes_once_an_epoch(volumes: li
     assert sorted(alone.chosen(0)) == [0, 1, 2]
     assert not torch.equal(alone.draw(0).crops, alone.draw(1).crops)
     assert torch.equal(alone.draw(0).crops, batch.crops)
+
+
+def test_a_whole_view_shows_all_of_its_crop_and_only_the_other_has_parts_hidden(volumes: list[Prepared]) -> None:
+    config = TrainConfig(cohort="any", crops_per_volume=4, volumes_per_step=3, noise=0.0, coarse_dropout=1.0)
+    batches = Batches(
+        config, volumes, MappedCrops(volumes, CPU), views=2, whole_views=METHODS["isimed-bt-whole"].whole_views
+    )
+    batch = batches.draw(0)
+    whole, other = batches.views(batch, 0)
+    assert torch.equal(whole, batch.crops)
+    assert not torch.equal(other, batch.crops)
 
 
 def test_no_step_has_more_volumes_than_asked_for(volumes: list[Prepared]) -> None:
