@@ -2,12 +2,16 @@
 
 import os
 import shutil
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from isimed.data.cohorts.cohort import Cohort
+from tests.eventually import LONG
 from tests.small import write_cohort
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -18,6 +22,13 @@ CHROMIUM_ARGS = [
     "--disable-quic",
     "--no-first-run",
 ]
+
+# A busy machine is no failure, and a run can be repeated; ISIMED_FUZZ asks for examples that no run had before.
+settings.register_profile(
+    "isimed", deadline=None, suppress_health_check=list(HealthCheck), derandomize="ISIMED_FUZZ" not in os.environ,
+    database=None,
+)  # fmt: skip
+settings.load_profile("isimed")
 
 
 def chromium_path() -> str | None:
@@ -33,19 +44,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("cluster")
 
 
-def pytest_sessionfinish() -> None:
-    """Wait for work that pages left behind: torch aborts a process that ends while a thread imports it."""
-    for thread in threading.enumerate():
-        if thread.name.startswith("isimed: "):
-            thread.join(60)
-
-
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty ISIMED_HOME for every test."""
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty ISIMED_HOME for every test, into which no work of a page of the test before writes."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("ISIMED_HOME", str(folder))
-    return folder
+    yield folder
+    if pages := sys.modules.get("isimed.ui.background"):
+        for work in pages._works().values():
+            work.stop.set()
+        pages.forget("")
+    for thread in threading.enumerate():  # also since torch aborts a process that ends while a thread imports it
+        if thread.name.startswith("isimed: "):
+            thread.join(LONG)
 
 
 @pytest.fixture(scope="session")

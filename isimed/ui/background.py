@@ -20,6 +20,7 @@ KEPT = 12
 LEAST_SHARE, LEAST_SECONDS = 0.02, 3.0  # of a work that is done before the rest can be told
 PATIENCE = 1.5  # seconds until a progress bar is worth the flicker
 log = logging.getLogger(__name__)
+_guard = threading.Lock()  # sessions begin and forget works at the same moment
 
 
 class Stopped(Exception):
@@ -88,15 +89,16 @@ def result(key: str, job: Callable[[Progress, Say], T], *, patience: float = PAT
 
 def start(key: str, job: Callable[[Progress, Say], Any]) -> Work:
     """Begin a job in a thread of the server, unless it was begun before."""
-    works = _works()
-    work = works.get(key)
-    if work is None:
-        works[key] = work = Work()
-        threading.Thread(target=_run, args=(work, job), daemon=True, name=f"isimed: {key[:40]}").start()
-    works.move_to_end(key)
-    while len(works) > KEPT and next(iter(works.values())).finished.is_set():
-        works.popitem(last=False)
-    return work
+    with _guard:
+        works = _works()
+        work = works.get(key)
+        if work is None:
+            works[key] = work = Work()
+            threading.Thread(target=_run, args=(work, job), daemon=True, name=f"isimed: {key[:40]}").start()
+        works.move_to_end(key)
+        while len(works) > KEPT and next(iter(works.values())).finished.is_set():
+            works.popitem(last=False)
+        return work
 
 
 def of(key: str) -> Work | None:
@@ -106,8 +108,9 @@ def of(key: str) -> Work | None:
 
 def forget(beginning: str) -> None:
     """Drop the works whose key begins so: what they came from has changed."""
-    for key in [key for key in _works() if key.startswith(beginning)]:
-        _works().pop(key, None)
+    with _guard:
+        for key in [key for key in _works() if key.startswith(beginning)]:
+            del _works()[key]
 
 
 def _run(work: Work, job: Callable) -> None:

@@ -23,6 +23,7 @@ from isimed.ui.annotations import on_disk
 from isimed.ui.evaluate import evaluation_job
 from tests.dense import NAME, write_dense
 from tests.evaluation.network import write_scattered
+from tests.eventually import LONG
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 
@@ -107,7 +108,7 @@ def test_the_form_trains_one_to_a_checkpoint_that_opens(cohort: Cohort) -> None:
     page.button[0].click().run()
     assert not page.exception
     run = Run.all()[0]
-    assert jobs.wait(run, "finished", seconds=120).step == 1
+    assert jobs.wait(run, "finished", seconds=LONG).step == 1
     assert set(run.metrics()[0]["terms"]) == {"distance", "same_place", "loss"}
     assert run.metrics()[-1]["validation"]["rmse_mm"] > 0
     trained = load_checkpoint(run.id)

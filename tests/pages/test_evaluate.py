@@ -15,6 +15,7 @@ from isimed.evaluation.reporting import labels
 from isimed.evaluation.results.numbers import with_interval
 from isimed.evaluation.results.result import Comparison, Measured, Result
 from isimed.ui.evaluate import evaluation_job
+from tests.eventually import LONG
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "evaluate.py"
 
@@ -104,7 +105,7 @@ def test_a_measurement_that_fails_says_why_until_it_is_begun_again(cohort: Cohor
         raise InputError("Every patient was seen.")
 
     job = evaluation_job.start(cohort, "evaluate", refused)
-    assert job.finished.wait(10)
+    assert job.finished.wait(LONG)
     assert job.error == "Every patient was seen."
     assert evaluation_job.running(cohort, "evaluate") is job
     assert evaluation_job.start(cohort, "evaluate", refused) is not job
@@ -123,11 +124,11 @@ def test_a_measurement_can_be_stopped_and_leaves_no_result(cohort: Cohort) -> No
         raise AssertionError("it was not stopped")
 
     job = evaluation_job.start(cohort, "compare", endless)
-    assert begun.wait(10)
+    assert begun.wait(LONG)
     assert job.text == "distance · 3 patients, about a minute."
     assert evaluation_job.start(cohort, "compare", endless) is job  # one at a time
     job.stop.set()
-    assert job.finished.wait(10)
+    assert job.finished.wait(LONG)
     assert job.error.startswith("Stopped")
     assert evaluation_job.latest(cohort, "compare", Comparison) is None
 

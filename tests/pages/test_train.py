@@ -21,6 +21,7 @@ from isimed.training.runs.status import Status
 from isimed.ui.train import panels
 from isimed.ui.train.curves import PANELS, curves, series
 from isimed.ui.train.panels import NEW, RUNS
+from tests.eventually import LONG
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "train.py"
 
@@ -134,7 +135,7 @@ def mine(outputs, config):
     page.number_input(key="train.crops_per_volume").set_value(2).run()
     page.button[0].click().run()
     assert not page.exception
-    done = jobs.wait(Run.all()[0], "finished", seconds=120)
+    done = jobs.wait(Run.all()[0], "finished", seconds=LONG)
     assert done.step == 1
 
 

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from isimed.ui import background, described, state
 from isimed.ui.annotations import on_disk
 from isimed.ui.slice_viewer import Behaviour
 from isimed.ui.viewer import box, chosen_crops, clicked, matches, search, without_network
+from tests.eventually import LONG, until
 from tests.small import write_cohort
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "viewer.py"
@@ -214,7 +214,7 @@ def test_the_shown_scans_are_fitted_behind_the_page_and_then_looked_up(
     fitted, go_on = [], threading.Event()
 
     def fit(source: Prepared, target: Prepared, start: field.Map) -> field.Field:
-        go_on.wait(30)
+        go_on.wait(LONG)
         fitted.append(1)
         nodes = np.stack(np.meshgrid(*[[0.0, 300.0]] * 3, indexing="ij"), axis=-1).astype(np.float32) - 150
         return field.Field(np.diag([300.0, 300.0, 300.0, 1.0]), nodes)
@@ -226,12 +226,8 @@ def test_the_shown_scans_are_fitted_behind_the_page_and_then_looked_up(
     assert not page.exception
     assert any("A closer look" in bar.text for bar in page.get("progress"))
     go_on.set()
-    for _ in range(100):
-        if fitted and not list(page.run().get("progress")):
-            break
-        time.sleep(0.1)
+    until(lambda: fitted and not list(page.run().get("progress")))
     assert not page.exception
-    assert fitted
 
 
 def test_a_scan_that_no_network_fits_is_told_before_the_first_click_and_the_user_may_go_on(
@@ -263,7 +259,7 @@ def test_the_planes_of_a_new_scan_stand_there_while_it_is_compared_with_networks
     register(write_cohort(tmp_path / "source"))
     background.forget("where-")  # another test's scan looks like this one
     go_on, shown = threading.Event(), []
-    monkeypatch.setattr(described, "describe", lambda *_: go_on.wait(30) and Description(()))
+    monkeypatch.setattr(described, "describe", lambda *_: go_on.wait(LONG) and Description(()))
     monkeypatch.setattr(clicked, "slice_viewer", lambda volume, **more: shown.append((volume.shape, more["behaviour"])))
     page = AppTest.from_file(str(PAGE), default_timeout=60).run()
     go_on.set()
@@ -294,11 +290,7 @@ def test_a_scan_that_no_network_knows_is_found_by_registration_and_the_organ_is_
     said = Description((misfit,), kind="CT", registered=(registered.volume,))
     monkeypatch.setattr(described, "of_scan", lambda *about, **more: said)
     page = AppTest.from_file(str(PAGE), default_timeout=60).run()
-    for _ in range(100):
-        if any("Liver" in element.value for element in page.caption):
-            break
-        time.sleep(0.1)
-        page.run()
+    until(lambda: any("Liver" in element.value for element in page.run().caption))
     assert not page.exception
     assert any(element.value.startswith("**Liver (1 of 1 labelled patient)**") for element in page.caption)
     assert any("Found by registration, rough: no network" in element.value for element in page.caption)

@@ -22,6 +22,7 @@ from isimed.explore.one_scan.where import Description
 from isimed.ui import background
 from isimed.ui.volumes.what_it_is import PARTS, WHAT
 from tests.data.make import blob, write_dicom, write_nifti
+from tests.eventually import LONG
 from tests.small import write_cohort
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "volumes.py")
@@ -63,7 +64,7 @@ def test_the_list_stands_there_while_volumes_are_measured_and_the_report_follows
     measure = report.facts_of
 
     def slow(cohort: Cohort, entry: Entry, budget: MemoryBudget) -> tuple[Facts, dict]:
-        assert entry.id == "P0" or go_on.wait(30)
+        assert entry.id == "P0" or go_on.wait(LONG)
         return measure(cohort, entry, budget)
 
     monkeypatch.setattr(report, "facts_of", slow)
@@ -78,7 +79,7 @@ def test_the_list_stands_there_while_volumes_are_measured_and_the_report_follows
     assert not app.get("download_button")
     go_on.set()
     key = next(key for key in background._works() if key.startswith("report-many"))
-    assert background.of(key).finished.wait(30)
+    assert background.of(key).finished.wait(LONG)
     app.run()
     listed = next(table.value for table in app.dataframe if "spacing mm" in table.value.columns)
     assert set(listed["state"]) <= {"good", "error", "warning", "notice"}
@@ -177,7 +178,7 @@ def test_every_scan_is_looked_at_behind_the_page_and_one_that_fits_nothing_says_
     app.session_state[PARTS] = WHAT
     app.run()
     if work := background.of(f"where-all-{cohort.fingerprint}"):
-        assert work.finished.wait(10)
+        assert work.finished.wait(LONG)
     app.run()
     assert not app.exception
     table = next(element.value for element in app.dataframe if "which network fits" in element.value)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scancel", "squeue")
-UP_WITHIN_S = 30
+UP_WITHIN_S = 90
 
 CONF = """
 ClusterName=test

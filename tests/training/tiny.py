@@ -4,6 +4,9 @@ from typing import Any
 
 from isimed.data.cohorts.cohort import Cohort
 from isimed.training.optimise.config import TrainConfig
+from isimed.training.runs import jobs
+from isimed.training.runs.folder import Run
+from tests.eventually import until
 
 
 def tiny(cohort: Cohort, **changes: Any) -> TrainConfig:
@@ -19,3 +22,14 @@ def tiny(cohort: Cohort, **changes: Any) -> TrainConfig:
         "threads": 1,
     }
     return TrainConfig(**(options | changes))
+
+
+def until_step(run: Run, step: int) -> None:
+    """Wait until a run that is at work has made a step."""
+
+    def made() -> bool:
+        now = jobs.status(run)
+        assert now.active or now.step >= step, (now, run.log_tail())
+        return now.step >= step
+
+    until(made, otherwise=lambda: (jobs.status(run), run.log_tail()))

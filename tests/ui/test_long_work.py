@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from isimed.ui import background
+from tests.eventually import LONG
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,7 @@ def said(app: AppTest) -> str:
 
 
 def opened(seconds: float) -> AppTest:
-    return AppTest.from_function(page, args=(seconds,)).run()
+    return AppTest.from_function(page, args=(seconds,), default_timeout=60).run()
 
 
 def test_half_a_minute_begins_at_once() -> None:
@@ -48,6 +49,6 @@ def test_what_takes_longer_says_how_long_and_waits_for_its_button(seconds: float
 
 def test_work_that_is_under_way_is_not_asked_for_again() -> None:
     end = threading.Event()
-    background.start("it", lambda progress, say: end.wait(10))
+    background.start("it", lambda progress, say: end.wait(LONG))
     assert said(opened(4000)) == "begun"
     end.set()

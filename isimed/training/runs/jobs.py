@@ -36,7 +36,7 @@ _children: list[subprocess.Popen] = []
 
 
 def status(run: Run) -> Status:
-    """What a run last said; a run whose process or SLURM job is gone is called dead.
+    """What a run last said; a run whose process or SLURM job is gone is called dead, one that begins anew starting.
 
     Asks SLURM where one works on the run, which may take seconds.
     """
@@ -47,13 +47,23 @@ def status(run: Run) -> Status:
     if answer and answer.waits:
         reason = f" ({answer.reason})" if answer.reason else ""
         said.state, said.message = "queued", f"SLURM job {run.job['slurm_job']} waits{reason}."
-    elif answer and not answer.alive:
-        said.state = "dead"
-        said.message = f"SLURM job {run.job['slurm_job']} ended ({answer.state}): resume goes on."
-    elif not answer and not _seems_at_work(run, said):
-        said.state = "dead"
-        said.message = "The process ended without a word (killed, or out of memory): resume goes on."
+    elif answer and answer.alive and answer.began > said.updated:  # queued again: those words are the former life's
+        said.state, said.message = "starting", ""
+    elif not (answer.alive if answer else _seems_at_work(run, said)):
+        said = run.read_status()  # its last word may have come while SLURM or the system was asked
+        if said.active:
+            said.state, said.message = _ended(run, answer)
     return said
+
+
+def _ended(run: Run, answer: slurm.Answer | None) -> tuple[str, str]:
+    """State and message of a run that ended without a word of its own."""
+    if answer is None:
+        return "dead", "The process ended without a word (killed, or out of memory): resume goes on."
+    job = run.job.get("slurm_job")
+    if answer.cancelled:
+        return "stopped", f"SLURM job {job} was cancelled."
+    return "dead", f"SLURM job {job} ended ({answer.state}): resume goes on."
 
 
 def process(run: Run) -> psutil.Process | None:
@@ -237,10 +247,9 @@ def _stop_quietly(run: Run) -> None:
 
 def _call_stopped(run: Run) -> None:
     """A worker that ended before it could say so (still importing, or killed) is stopped, as was asked for."""
-    now = status(run)
-    if not at_work(run) and now.state in ("dead", "starting"):
-        now.state, now.message = "stopped", ""
-        run.write_status(now)
+    if not at_work(run) and (said := run.read_status()).active:
+        said.state, said.message = "stopped", ""
+        run.write_status(said)
 
 
 def _kill_group(worker: psutil.Process) -> None:

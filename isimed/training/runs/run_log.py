@@ -24,7 +24,8 @@ class RunLog:
 
     def __init__(self, run: Run, report: Report | None, *, writes: bool) -> None:
         self.run, self.report, self.writes = run, report, writes
-        self.status = Status(state="starting")
+        before = run.read_status()  # where a resumed run stands until its checkpoint is read
+        self.status = Status(step=before.step, total_steps=before.total_steps, epoch=before.epoch)
         self._metrics: Any = None
         self._events: Any = None
 

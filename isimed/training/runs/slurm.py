@@ -30,10 +30,11 @@ OFTEN_ENOUGH = 1_000_000  # how often a job may run out of time and be queued ag
 
 @dataclass(frozen=True)
 class Answer:
-    """What SLURM says of a job: its word for the state, and why it waits."""
+    """What SLURM says of a job: its word for the state, why it waits, and when it began (seconds since 1970)."""
 
     state: str
     reason: str = ""
+    began: float = 0.0
 
     @property
     def waits(self) -> bool:
@@ -42,6 +43,10 @@ class Answer:
     @property
     def alive(self) -> bool:
         return self.waits or self.state in WORKS
+
+    @property
+    def cancelled(self) -> bool:
+        return self.state.startswith("CANCELLED")
 
 
 @dataclass(frozen=True)
@@ -136,15 +141,18 @@ def ask(job: str, *, fresh: bool = False) -> Answer | None:
 
 @functools.lru_cache(maxsize=64)
 def _ask(job: str, _: int) -> Answer | None:
-    command = ["squeue", "--jobs", job, "--states", "all", "--noheader", "--format", "%T %r"]
+    command = ["squeue", "--jobs", job, "--states", "all", "--noheader", "--format", "%T %S %r"]
+    times = {"SLURM_TIME_FORMAT": "%s"}  # seconds since 1970, in whatever zone the cluster lies
     try:
-        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=20, check=False)
+        done = subprocess.run(
+            command, env=os.environ | times, capture_output=True, text=True, encoding="utf-8", timeout=20, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     if done.returncode:
         return Answer("GONE") if "Invalid job id" in done.stderr else None
-    state, *reason = done.stdout.split(maxsplit=1) or ["GONE"]
-    return Answer(state, "".join(reason).strip().removeprefix("None"))
+    state, began, reason = [*done.stdout.strip().split(maxsplit=2), "", "", ""][:3]
+    return Answer(state or "GONE", reason.removeprefix("None"), float(began) if began.isdigit() else 0.0)
 
 
 def cancel(job: str, *, wait_s: float) -> None:

@@ -84,7 +84,7 @@ def execute(run: Run, *, report: Report | None = None) -> Status:
                 if first:
                     run.write_job(psutil.Process(), **_machine(device))
                 log.say(state="preparing", device=f"{device}: {why}")
-                stop.at_last = lambda: log.say(state="stopped", message="Stopped before the first step.")
+                stop.at_last = lambda: log.say(state="stopped", message="Stopped while it prepared.")
                 queue = turn(
                     device_key(device),
                     run.id,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isimed.core.errors import InputError
@@ -143,7 +143,7 @@ def test_a_pipe_or_device_in_place_of_a_scan_is_refused_at_once(tmp_path: Path) 
             read_volume(tmp_path / name)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(
     key=st.sampled_from(["data file", "datafile", "Data File", "data  file", " DATAFILE ", "ElementDataFile"]),
     sign=st.sampled_from([":", ": ", "=", " = ", ":\t"]),
@@ -173,7 +173,7 @@ def test_whatever_a_header_says_its_files_lie_in_its_folder(
         assert file.resolve().is_relative_to(folder.resolve())
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(
     sizes=st.lists(st.sampled_from([0, 1, 20, 24, 16, 2**16, 2**31 - 1, 2**40, -5]), min_size=1, max_size=5),
     encoding=st.sampled_from(["raw", "gzip", "ascii", "bzip2"]),

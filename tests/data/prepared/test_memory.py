@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from isimed.data.prepared.memory import WORKING_COPIES, MemoryBudget, working_bytes
+from tests.eventually import LONG
 
 
 def test_compressed_files_count_with_what_they_unpack_to(tmp_path: Path) -> None:
@@ -30,12 +31,12 @@ def test_what_does_not_fit_beside_the_others_waits(size: int, beside: bool) -> N
     def work() -> None:
         with budget.room_for(size):
             entered.set()
-            leave.wait(5)
+            leave.wait(LONG)
 
     thread = threading.Thread(target=work, daemon=True)
     with budget.room_for(60):
         thread.start()
-        assert entered.wait(0.2 if not beside else 5) == beside
-    assert entered.wait(5)
+        assert entered.wait(LONG if beside else 0.2) == beside
+    assert entered.wait(LONG)
     leave.set()
-    thread.join(5)
+    thread.join(LONG)

@@ -30,7 +30,7 @@ spacings = st.floats(0.5, 6.0)
 angles = st.floats(-0.4, 0.4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     spacing=st.tuples(spacings, spacings, spacings), turn=st.tuples(angles, angles, angles), to_mm=st.floats(1.0, 5.0)
 )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -17,7 +18,8 @@ from isimed.training.optimise.allocator import ALLOCATOR_SETTINGS
 from isimed.training.runs import jobs
 from isimed.training.runs.folder import Run
 from isimed.training.runs.status import Status
-from tests.training.tiny import tiny
+from tests.eventually import LONG
+from tests.training.tiny import tiny, until_step
 
 SERVER = """
 import sys, time
@@ -27,7 +29,6 @@ jobs.start(Run(sys.argv[1]))
 print("started", flush=True)
 time.sleep(600)
 """
-LONG = 180
 
 
 @pytest.fixture(autouse=True)
@@ -35,13 +36,14 @@ def nothing_left() -> Iterator[None]:
     yield
     for run in Run.all():
         if jobs.process(run):
-            jobs.stop(run, wait_s=0)
+            with suppress(InputError):  # it ended in between
+                jobs.stop(run, wait_s=0)
 
 
 @pytest.mark.slow
 def test_two_runs_of_a_server_that_is_killed(cohort: Cohort) -> None:
     """The whole life: queue, server gone, stop in time, next one starts, killed is dead, resume finishes."""
-    first, second = Run.create(tiny(cohort, epochs=500)), Run.create(tiny(cohort, epochs=1))
+    first, second = Run.create(tiny(cohort, epochs=5000)), Run.create(tiny(cohort, epochs=1))
     server = subprocess.Popen([sys.executable, "-c", SERVER, str(first.folder)], stdout=subprocess.PIPE)
     assert server.stdout.readline() == b"started\n"
     os.kill(server.pid, signal.SIGKILL)
@@ -55,8 +57,7 @@ def test_two_runs_of_a_server_that_is_killed(cohort: Cohort) -> None:
 
     jobs.start(second)
     assert jobs.wait(second, "queued", seconds=LONG).message == f"Waits for {first.id}."
-    while jobs.status(first).step < 1:
-        time.sleep(0.1)
+    until_step(first, 1)
     began = time.monotonic()
     jobs.stop(first)
     assert time.monotonic() - began < 25
@@ -73,7 +74,7 @@ def test_two_runs_of_a_server_that_is_killed(cohort: Cohort) -> None:
     process = jobs.process(first)
     assert process is not None
     process.send_signal(signal.SIGKILL)
-    psutil.wait_procs([process], timeout=10)
+    psutil.wait_procs([process], timeout=LONG)
     dead = jobs.status(first)
     assert dead.state == "dead"
     assert dead.resumable

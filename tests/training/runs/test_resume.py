@@ -18,9 +18,11 @@ from isimed.models.checkpoint import load_checkpoint
 from isimed.training.optimise import loop
 from isimed.training.optimise.methods import find_method
 from isimed.training.runs import jobs, worker
+from isimed.training.runs.device_queue import Cancelled
 from isimed.training.runs.folder import Run, read_config
 from isimed.training.runs.resume import PROGRESS, restore
 from isimed.training.runs.run_log import describe
+from isimed.training.runs.status import Status
 from isimed.training.runs.worker import execute
 from tests.training.tiny import tiny
 
@@ -161,6 +163,23 @@ def test_full_disk_and_memory_are_one_sentence(
         execute(run)
     assert jobs.status(run).state == "failed"
     assert "resume goes on" in jobs.status(run).message
+
+
+def test_a_resumed_run_says_where_it_stands_while_it_prepares(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.create(tiny(cohort))
+    run.write_status(Status(state="stopped", step=3, total_steps=4, epoch=1))
+    seen: list[Status] = []
+
+    def asked_to_stop(*_: Any, **__: Any) -> None:
+        seen.append(jobs.status(run))
+        raise Cancelled
+
+    monkeypatch.setattr(worker, "prepare_cohort", asked_to_stop)
+    execute(run)
+    seen.append(jobs.status(run))
+    assert [(said.state, said.step, said.total_steps, said.epoch) for said in seen] == [
+        ("preparing", 3, 4, 1), ("stopped", 3, 4, 1),
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

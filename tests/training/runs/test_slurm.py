@@ -1,12 +1,14 @@
 """SLURM as the second place to work: a real one of one node, with room for one training, so that the next one waits."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,11 @@ from isimed.models.checkpoint import load_checkpoint
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.runs import jobs, slurm
 from isimed.training.runs.folder import Run
+from isimed.training.runs.status import Status
+from tests.eventually import LONG, until
 from tests.training.one_node_slurm import one_node_slurm
-from tests.training.tiny import tiny
+from tests.training.tiny import tiny, until_step
 
-LONG = 240
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -52,20 +55,9 @@ def told(*command: str) -> str:
     return done.stdout
 
 
-def until_step(run: Run, step: int) -> None:
-    deadline = time.monotonic() + LONG
-    while jobs.status(run).step < step:
-        assert jobs.status(run).active, (jobs.status(run), run.log_tail())
-        assert time.monotonic() < deadline, (jobs.status(run), run.log_tail())
-        time.sleep(0.2)
-
-
 def until_gone(run: Run) -> None:
     """Until SLURM has cleared up after a job; its worker has saved and ended before."""
-    deadline = time.monotonic() + LONG
-    while jobs.at_work(run):
-        assert time.monotonic() < deadline, jobs.status(run)
-        time.sleep(0.2)
+    until(lambda: not jobs.at_work(run), otherwise=lambda: jobs.status(run))
 
 
 def test_a_dense_network_is_trained_by_a_job(cohort: Cohort, cluster: None) -> None:
@@ -77,7 +69,7 @@ def test_a_dense_network_is_trained_by_a_job(cohort: Cohort, cluster: None) -> N
 
 def test_the_whole_life_in_slurm(cohort: Cohort, cluster: None) -> None:
     """Queued, running, found by others, stopped in time, out of time and back in the queue, killed is dead, resumed."""
-    first, second = jobs.submit(on_slurm(cohort, epochs=500)), jobs.submit(on_slurm(cohort, epochs=1))
+    first, second = jobs.submit(on_slurm(cohort, epochs=5000)), jobs.submit(on_slurm(cohort, epochs=1))
     jobs.wait(first, "running", seconds=LONG)
     waiting = jobs.status(second)
     assert waiting.state == "queued"
@@ -106,17 +98,17 @@ def test_the_whole_life_in_slurm(cohort: Cohort, cluster: None) -> None:
     job = first.job["slurm_job"]
     until_step(first, stopped.step + 2)
     told("scancel", "--signal=USR2", job)  # what SLURM sends before the time is over
-    queued = jobs.wait(first, "queued", seconds=30)
-    assert "waits" in queued.message
+    assert "waits" in jobs.wait(first, "queued", seconds=LONG).message
     assert first.job["slurm_job"] == job
     told("scontrol", "update", f"jobid={job}", "StartTime=now")  # SLURM lets those that come back wait for minutes
-    jobs.wait(first, "running", seconds=LONG)
-    until_step(first, queued.step + 1)  # one that only the new process can have made
+    back = jobs.wait(first, "running", seconds=LONG)  # the new process says so: until then the run is starting
+    assert back.step >= stopped.step
+    until_step(first, back.step + 1)
 
     process = jobs.process(first)  # the node is this machine
     assert process is not None
     process.kill()
-    dead = jobs.wait(first, seconds=30)
+    dead = jobs.wait(first, seconds=LONG)
     assert dead.state == "dead"
     assert "FAILED" in dead.message
     assert dead.resumable
@@ -162,6 +154,51 @@ def test_an_array_embeds_one_table_and_a_lost_job_is_redone(cohort: Cohort, clus
     told(*array)
     assert {file.stem for file in folder.glob("*.parquet")} == {"P0", "P1", "P2"}
     assert kept.stat().st_mtime_ns == before
+
+
+def in_a_job(cohort: Cohort, folder: Path, monkeypatch: pytest.MonkeyPatch, *, squeue: str) -> Run:
+    """A run that said half a minute ago that it works in job 7, of which squeue tells what a line of shell does."""
+    run = Run.create(on_slurm(cohort))
+    run.add_to_job(slurm_job="7")
+    program = folder / "bin" / "squeue"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{squeue.format(status=run.folder / 'status.json')}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(slurm, "ASK_EVERY_S", 1e-6)
+    said = Status(state="running", step=5, total_steps=9, updated=time.time() - 30)
+    (run.folder / "status.json").write_text(json.dumps(asdict(said)))
+    return run
+
+
+@pytest.mark.parametrize(
+    ("squeue", "state", "message"),
+    [
+        ("echo RUNNING $(date +%s) None", "starting", ""),  # in its second life, which has not spoken yet
+        ("echo RUNNING $(($(date +%s) - 60)) None", "running", ""),
+        ("echo PENDING N/A BeginTime", "queued", "SLURM job 7 waits (BeginTime)."),
+        ("echo COMPLETING $(($(date +%s) - 60)) None", "running", ""),
+        ("echo CANCELLED $(($(date +%s) - 60)) None", "stopped", "SLURM job 7 was cancelled."),
+        ("echo OUT_OF_MEMORY $(($(date +%s) - 60)) OutOfMemory", "dead", "SLURM job 7 ended (OUT_OF_MEMORY): "),
+        ("echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1", "dead", "SLURM job 7 ended (GONE): "),
+        ("echo 'no controller' >&2; exit 1", "running", ""),
+    ],
+)
+def test_what_slurm_says_of_a_job_is_the_state_of_its_run(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, squeue: str, state: str, message: str
+) -> None:
+    said = jobs.status(in_a_job(cohort, tmp_path, monkeypatch, squeue=squeue))
+    assert (said.state, said.step) == (state, 5)
+    assert said.message.startswith(message)
+    assert bool(message) == bool(said.message)
+
+
+def test_the_last_word_of_a_run_counts_where_it_comes_while_slurm_is_asked(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = """sed -i 's/"running"/"finished"/' '{status}' && echo COMPLETED 1 None"""
+    run = in_a_job(cohort, tmp_path, monkeypatch, squeue=ends)
+    assert jobs.status(run).state == "finished"
 
 
 def test_no_slurm_is_said(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:

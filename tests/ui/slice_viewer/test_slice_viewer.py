@@ -238,7 +238,7 @@ def _script():
 
 
 def test_it_mounts_in_a_script_without_a_server():
-    app = AppTest.from_function(_script).run()
+    app = AppTest.from_function(_script, default_timeout=60).run()
     assert not app.exception
 
 
