@@ -4,7 +4,7 @@ Told by the words in names (`names`), the ways of public data sets (`conventions
 the voxels: a few whole numbers are a label map.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -111,8 +111,22 @@ def _patients(images: Sequence[Named]) -> dict[Path, tuple[str, tuple[str, ...]]
     for one in images:
         lead = one.folders[len(common) :]
         name = stem(one.path)
-        found[one.path] = one.patient or _of_folders(lead) or _whose(name) or name, lead
-    return found
+        found[one.path] = one.patient or _of_folders(lead) or _whose(name), lead
+    by_name = [one for one in images if not (one.patient or _of_folders(found[one.path][1]))]
+    return found | {path: (patient, found[path][1]) for path, patient in _begun_by_sequences(by_name).items()}
+
+
+def _begun_by_sequences(images: Sequence[Named]) -> dict[Path, str]:
+    """Scans of one patient whose names differ in the sequence that they begin with, as ``T1_7`` and ``T2_7`` do."""
+    alike: dict[tuple[str, ...], list[Named]] = defaultdict(list)
+    for one in images:
+        alike[(*one.folders, one.modality, bare(stem(one.path)))].append(one)
+    return {
+        one.path: key[-1]
+        for key, several in alike.items()
+        if key[-1] and len({_whose(stem(one.path)) for one in several}) == len({one.sequence for one in several}) > 1
+        for one in several
+    }
 
 
 def _of_folders(lead: Sequence[str]) -> str:
@@ -146,4 +160,4 @@ def _doubts(images: Sequence[Named], patients: dict[Path, tuple[str, tuple[str, 
 
 def _whose(name: str) -> str:
     """The file's name without the sequence and session at its end, where something is left that can be an id."""
-    return name if bare(name).isdigit() else up_to_own(name) or name
+    return up_to_own(name) or name
