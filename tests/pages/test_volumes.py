@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from isimed.data.cohorts.cohort import Cohort, Entry, cohort_names, register
-from isimed.data.cohorts.splits import read_split
+from isimed.data.cohorts.splits import read_split, split_path
 from isimed.data.formats.volume import Volume
 from isimed.data.prepared.cache import prepare_cohort
 from isimed.data.prepared.memory import MemoryBudget
@@ -162,6 +162,19 @@ def test_split_is_drawn_and_saved(app: AppTest) -> None:
     press(app, "Save the split")
     assert not app.exception
     assert sorted(read_split(Cohort.load("small")).values()) == ["test", "train", "validation"]
+
+
+def test_a_damaged_split_is_said_and_another_can_be_saved(app: AppTest) -> None:
+    cohort = Cohort.load("small")
+    split_path(cohort).parent.mkdir(parents=True)
+    split_path(cohort).write_text('{"train": ')
+    app.run()
+    assert not app.exception
+    assert "splits/small.json" in app.error[0].value.replace("\\", "")
+    assert "draw and save another" in app.error[0].value
+    press(app, "Draw")
+    press(app, "Save the split")
+    assert sorted(read_split(cohort).values()) == ["test", "train", "validation"]
 
 
 def test_cache_is_deleted(app: AppTest) -> None:

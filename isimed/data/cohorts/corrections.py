@@ -39,7 +39,7 @@ class Corrections:
         Raises:
             InputError: a rule that is none, fits no file, or gives a label map no image.
         """
-        if self.modality and self.modality.upper().split()[0] not in MODALITIES:
+        if self.modality and not {*MODALITIES}.intersection(self.modality.upper().split()[:1]):
             raise InputError(f"--modality {self.modality} is not known: give one of {', '.join(MODALITIES)}.")
         if self.region and self.region not in REGIONS:
             raise InputError(f"--region {self.region} is not known: give one of {', '.join(REGIONS)}.")

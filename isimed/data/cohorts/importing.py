@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def plan_import(
         InputError: nothing there can be used.
     """
     path = _given(path)
-    if isinstance(channel, str) and channel.isdigit():
+    if isinstance(channel, str) and channel.isdecimal():
         channel = int(channel)
     root = _unpacked(path)
     try:
@@ -203,8 +204,9 @@ def _unpacked(path: Path) -> Path:
     folder = paths.home() / "unpacked"
     folder.mkdir(parents=True, exist_ok=True)
     for older in folder.iterdir():  # of plans that nobody confirmed or discarded
-        if time.time() - older.stat().st_mtime > FORGOTTEN_S:
-            shutil.rmtree(older, ignore_errors=True)
+        with suppress(OSError):  # another session discards its plan just now
+            if time.time() - older.stat().st_mtime > FORGOTTEN_S:
+                shutil.rmtree(older, ignore_errors=True)
     target = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=folder))
     try:
         for archive in inside:

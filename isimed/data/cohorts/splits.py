@@ -1,6 +1,5 @@
 """Which patients train, choose and test: by patient, so that nobody crosses, and never between names that are alike."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import write_json
 from isimed.data.cohorts.cohort import Cohort
-from isimed.data.cohorts.json_files import read_json
+from isimed.data.cohorts.json_files import read_json, read_object
 from isimed.data.cohorts.suspicions import together
 
 PARTS = ("train", "validation", "test")
@@ -45,12 +44,14 @@ def read_parts(path: str | Path, parts: Sequence[str]) -> dict[str, list[str]]:
 
 
 def read_split(cohort: Cohort) -> dict[str, str]:
-    """Patient -> part; patients that no split names yet train."""
-    try:
-        stored = json.loads(split_path(cohort).read_bytes())
-        known = {subject: part for part in PARTS for subject in stored.get(part, [])}
-    except (OSError, ValueError, AttributeError):
-        known = {}
+    """Patient -> part; patients that no split names yet train.
+
+    Raises:
+        InputError: there is a file of a split, and it cannot be read as one.
+    """
+    path = split_path(cohort)
+    found = read_parts(path, [part for part in PARTS if part in read_object(path)] or PARTS) if path.exists() else {}
+    known = {subject: part for part, subjects in found.items() for subject in subjects}
     return {subject: known.get(subject, "train") for subject in cohort.subjects}
 
 

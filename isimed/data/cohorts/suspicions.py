@@ -76,7 +76,7 @@ def together(subjects: Sequence[str]) -> dict[str, str]:
 def modalities(cohort: Cohort) -> dict[str, int]:
     """Modality -> volumes, where the manifest says one for each; ``MRI T1`` and ``MRI FLAIR`` are both MRI."""
     stated = [entry.modality or cohort.modality for entry in cohort.volumes]
-    return dict(Counter(name.upper().split()[0] for name in stated if name and name != "unknown"))
+    return dict(Counter(name.upper().split()[0] for name in stated if name.strip() not in ("", "unknown")))
 
 
 def out_of_frame(centres_mm: Mapping[str, ArrayLike], sizes_mm: Mapping[str, ArrayLike]) -> dict[str, float]:

@@ -29,7 +29,10 @@ SENT_AGAIN = 0.2  # share of the places that may have a second slice, to be call
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One slice: where it is stored and where it lies (L P S mm, as in DICOM); ``marks`` are its values of `APART`."""
+    """One slice: where it is stored and where it lies (L P S mm, as in DICOM).
+
+    ``thickness`` is mm, 0 where it is not said; ``marks`` are its values of `APART`.
+    """
 
     path: Path
     index: int

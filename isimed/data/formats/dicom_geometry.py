@@ -138,7 +138,7 @@ def _frame(
         row=row,
         column=column,
         spacing=(columns_apart, rows_apart),
-        thickness=float(measures.get("SliceThickness") or 0) or 1.0,
+        thickness=thickness if 0 < (thickness := float(measures.get("SliceThickness") or 0)) < np.inf else 0.0,
         size=(number(header, "Columns", 0), number(header, "Rows", 0)),
         marks=marks,
         scales_differ=scales_differ,
@@ -163,8 +163,10 @@ def make_stack(frames: list[Frame], *, where: str, channel: int | None) -> tuple
     positions = np.array([frame.position @ normal for frame in frames])
     places = np.array([frame.position for frame in frames])
     if len(frames) == 1:
-        step, targets = normal * frames[0].thickness, None
-        notes.append(Note("A single slice: its thickness was taken as the spacing.", "spacing"))
+        thick = frames[0].thickness
+        step, targets = normal * (thick or 1.0), None
+        said = "its thickness was taken as the spacing" if thick else "its thickness is not said, and was taken as 1 mm"
+        notes.append(Note(f"A single slice: {said}.", "spacing"))
     else:
         targets = _targets(positions, where, notes)
         count = len(frames) if targets is None else len(targets)

@@ -76,6 +76,8 @@ def read_itk(path: Path, channel: int | None = None) -> Raw:
         notes.append(Note(NO_ORIENTATION, "orientation"))
     if not header.has_spacing:
         notes.append(Note("The header gives no size of a voxel: read as 1 mm.", "spacing"))
+    if header.doubtful_unit:
+        notes.append(Note(f"The header gives lengths in {header.doubtful_unit}: read as mm.", "spacing"))
     affine = in_mm(itk_affine(image), *header.unit, notes)
     return Raw(sitk.GetArrayFromImage(image).T, affine, tuple(notes))
 

@@ -16,7 +16,12 @@ META_SUFFIXES = (".mha", ".mhd")
 FIELD = re.compile(r"([^:=]+)[:=]\s*(.*)")
 LONGEST = 4 * 2**20
 MOST_FILES = 100_000
-TO_MM = {"mm": 1.0, "millimeter": 1.0, "m": 1000.0, "cm": 10.0, "um": 0.001, "µm": 0.001, "micron": 0.001}
+TO_MM = {
+    **dict.fromkeys(("mm", "millimeter", "millimetre"), 1.0),
+    **dict.fromkeys(("cm", "centimeter", "centimetre"), 10.0),
+    **dict.fromkeys(("m", "meter", "metre"), 1000.0),
+    **dict.fromkeys(("um", "µm", "μm", "micron", "micrometer", "micrometre"), 0.001),
+}
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,21 @@ class TextHeader:
     @property
     def unit(self) -> tuple[str, float]:
         """The unit of lengths and what makes it mm, ("mm", 1.0) where none is given or it is not known."""
-        units = re.findall(r'"([^"]*)"', self.fields.get("spaceunits", ""))
-        name = units[0].strip().lower() if units and len({*units}) == 1 else "mm"
-        return (name, TO_MM[name]) if name in TO_MM else ("mm", 1.0)
+        named = self._units
+        return (named[0], TO_MM[named[0]]) if len(named) == 1 and named[0] in TO_MM else ("mm", 1.0)
+
+    @property
+    def doubtful_unit(self) -> str:
+        """The units of lengths where they differ or one is not known, which cannot be made mm; or empty."""
+        return ", ".join(self._units) if len(self._units) > 1 or not {*self._units} <= TO_MM.keys() else ""
+
+    @property
+    def _units(self) -> list[str]:
+        """The units of lengths that a header gives, each once: of its space, or those among its axes' units."""
+        own = "spaceunits" in self.fields
+        said = re.findall(r'"([^"]*)"', self.fields.get("spaceunits" if own else "units", ""))
+        names = [name if name in TO_MM else name.removesuffix("s") for name in (one.strip().lower() for one in said)]
+        return list(dict.fromkeys(name for name in names if name in TO_MM or (own and name)))
 
 
 def read_text_header(path: Path) -> TextHeader:

@@ -1,13 +1,14 @@
 """Where a checkpoint may come from: a folder, or an address that the user names. Nothing is asked for by itself."""
 
 import http.client
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import url2pathname
 
 from isimed.core.errors import InputError
@@ -35,14 +36,14 @@ def check_address(address: str) -> None:
 
     >>> check_address("https://hub.example/lab/net/resolve/main")
     """
-    parts = urlsplit(address)
+    parts = _parts(address)
     if not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
         raise InputError(f"{address} is not safe: give an address that begins with https://, or a folder.")
 
 
 def is_address(source: str) -> bool:
     """Whether a source is on the network: what has a scheme of more than one letter is (``C:`` is a drive)."""
-    return len(urlsplit(source).scheme) > 1 and not source.startswith("file:")
+    return len(_parts(source).scheme) > 1 and not source.startswith("file:")
 
 
 def joined(source: str, *names: str) -> str:
@@ -71,8 +72,8 @@ def opened(place: str) -> Iterator[tuple[IO[bytes], int | None]]:
                 length = answer.headers.get("Content-Length", "")
                 yield answer, int(length) if length.isdigit() else None
         else:
-            with Path(place).open("rb") as file:
-                yield file, Path(place).stat().st_size
+            with _opened_here(place) as file:
+                yield file, os.fstat(file.fileno()).st_size
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in (404, 410):
@@ -81,5 +82,20 @@ def opened(place: str) -> Iterator[tuple[IO[bytes], int | None]]:
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or error
         raise InputError(f"{place} cannot be fetched ({reason}): check the address and the network.") from None
-    except (NotADirectoryError, IsADirectoryError):
+
+
+def _opened_here(place: str) -> IO[bytes]:
+    try:
+        return Path(place).open("rb")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise FileNotFoundError(place) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{place[:200]} cannot be read ({why}): check the path and its permissions.") from None
+
+
+def _parts(source: str) -> SplitResult:
+    try:
+        return urlsplit(source)
+    except ValueError as error:
+        raise InputError(f"{source} is neither a folder nor an address ({error}): check it.") from None

@@ -8,6 +8,7 @@ import streamlit as st
 
 from isimed.core import paths
 from isimed.core.errors import InputError
+from isimed.core.text import plain
 from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
 from isimed.data.cohorts.splits import PARTS, draw_split, read_split, write_split
 from isimed.data.prepared.cache import cache_size
@@ -63,7 +64,11 @@ def show_split(cohort: Cohort) -> None:
     if draw_column.button("Draw", icon=":material/shuffle:", help="At random, by patient."):
         st.session_state[key] = draw_split(cohort, validation=validation, test=test, seed=int(seed))
         st.session_state[f"{key}-version"] = st.session_state.get(f"{key}-version", 0) + 1
-    parts = st.session_state.get(key) or read_split(cohort)
+    try:
+        parts = st.session_state.get(key) or read_split(cohort)
+    except InputError as error:
+        st.error(plain(f"{error} Or draw and save another."))
+        parts = dict.fromkeys(cohort.subjects, "train")
     counts = pd.Series([entry.subject for entry in cohort.volumes]).value_counts()
     table = pd.DataFrame({"patient": list(parts), "volumes": [counts[s] for s in parts], "part": list(parts.values())})
     edited = st.data_editor(

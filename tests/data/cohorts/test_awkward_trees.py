@@ -66,6 +66,7 @@ def test_what_plans_unpacked_and_nobody_confirmed_goes_after_two_days(tmp_path: 
     assert first.root.is_dir()
     long_ago = first.root.stat().st_mtime - importing.FORGOTTEN_S - 60
     os.utime(first.root, (long_ago, long_ago))
+    (first.root.parent / "going").symlink_to(tmp_path / "gone")  # as one that another session deletes meanwhile
     plan_import(given)
     assert not first.root.exists()
     assert second.root.is_dir()

@@ -79,6 +79,7 @@ def test_patients_are_named_by_rule(tmp_path: Path, rule: str, whose: set[str]) 
         (Corrections(patient_from="(["), "no regular expression"),
         (Corrections(patient_from="zzz"), "finds no patient in"),
         (Corrections(modality="xray"), "--modality xray is not known: give one of CT"),
+        (Corrections(modality=" "), "is not known: give one of CT"),
         (Corrections(region="left toe"), "--region left toe is not known"),
         (Corrections(roles=["*.nii.gz"]), "is no rule"),
         (Corrections(roles=["*.nii.gz=label"]), "is no rule"),

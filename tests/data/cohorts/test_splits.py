@@ -28,6 +28,22 @@ def test_split_is_kept_and_read_back(cohort: Cohort) -> None:
     assert sum(len(stored[part]) for part in ("train", "validation", "test")) == len(cohort.subjects)
 
 
+def test_a_stored_split_without_a_part_is_read_and_others_train(cohort: Cohort) -> None:
+    split_path(cohort).parent.mkdir(parents=True)
+    split_path(cohort).write_text('{"train": [], "validation": ["S1"]}')
+    assert read_split(cohort) == {"S0": "train", "S1": "validation", "S2": "train"}
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "{}", '{"train": "S0", "test": []}', '{"train": ["S0"], "test": ["S0"]}', '{"test": [1]}']
+)
+def test_a_damaged_split_is_never_taken_for_everybody_trains(cohort: Cohort, content: str) -> None:
+    split_path(cohort).parent.mkdir(parents=True)
+    split_path(cohort).write_text(content)
+    with pytest.raises(InputError, match=r"splits/small\.json"):
+        read_split(cohort)
+
+
 def test_split_refuses_nonsense(cohort: Cohort) -> None:
     with pytest.raises(InputError, match="too few"):
         draw_split(cohort, validation=0.5, test=0.5)

@@ -12,6 +12,7 @@ from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
+from isimed.data.formats.dicom_geometry import frames_of, make_stack
 from isimed.data.formats.dispatch import format_of
 from isimed.data.formats.volume import read_volume
 from isimed.data.quality.report import check_cohort
@@ -304,3 +305,15 @@ def test_every_slice_counts_whichever_way_a_series_is_named(tmp_path: Path) -> N
         cohort = Cohort.model_validate({"name": "c", "volumes": [{"subject": "a", "image": image, "series": series}]})
         cohort._root = tmp_path
         assert sorted(cohort.files(cohort.volumes[0])) == sorted(files)
+
+
+@pytest.mark.parametrize(
+    ("thickness", "mm", "said"), [(4, 4, "its thickness"), (None, 1, "not said"), (-3, 1, "not said")]
+)
+def test_how_thick_a_single_slice_is_taken_is_said(tmp_path: Path, thickness: int | None, mm: int, said: str) -> None:
+    """All but one slice of a series may turn out to be that slice again."""
+    (file,) = write_dicom(tmp_path, blob()[:, :, :1], each=lambda _, data: setattr(data, "SliceThickness", thickness))
+    stack, notes = make_stack(frames_of(file) * 2, where="here", channel=None)
+    assert np.linalg.norm(stack.affine[:3, 2]) == pytest.approx(mm)
+    assert [note.kind for note in notes] == ["duplicate slices", "spacing"]
+    assert said in notes[1]

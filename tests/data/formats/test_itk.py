@@ -202,32 +202,39 @@ def test_a_changed_raw_file_is_noticed_and_a_copy_is_whole(folder: Path, home: P
 
 
 SPACE, AXES = "space: left-posterior-superior\n", "space directions: (2,0,0) (0,2,0) (0,0,3)\n"
+ORIGIN = "space origin: (1,2,3)\n"
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "said", "mm"),
     [
-        ({}, []),
-        ({SPACE: "space: LPS\n"}, []),
-        ({SPACE: "space dimension: 3\n"}, ["orientation"]),
-        ({SPACE: "", AXES: "spacings: 2 2 3\n", "space origin: (1,2,3)\n": ""}, ["orientation"]),
-        ({SPACE: "", AXES: "", "space origin: (1,2,3)\n": ""}, ["orientation", "spacing"]),
-        ({SPACE: SPACE + 'space units: "cm" "cm" "cm"\n'}, ["spacing"]),
-        ({SPACE: SPACE + 'space units: "mm" "mm" "mm"\n'}, []),
-        ({SPACE: SPACE + 'space units: "parsec" "mm" "mm"\n'}, []),
+        ({}, [], (2, 2, 3)),
+        ({SPACE: "space: LPS\n"}, [], (2, 2, 3)),
+        ({SPACE: "space dimension: 3\n"}, ["orientation"], (2, 2, 3)),
+        ({SPACE: "", AXES: "spacings: 2 2 3\n", ORIGIN: ""}, ["orientation"], (2, 2, 3)),
+        ({SPACE: "", AXES: "", ORIGIN: ""}, ["orientation", "spacing"], (1, 1, 1)),
+        ({SPACE: SPACE + 'space units: "cm" "cm" "cm"\n'}, ["spacing"], (20, 20, 30)),
+        ({SPACE: SPACE + 'space units: "Centimeters" "Centimeters" "Centimeters"\n'}, ["spacing"], (20, 20, 30)),
+        ({SPACE: SPACE + 'space units: "mm" "mm" "mm"\n'}, [], (2, 2, 3)),
+        ({SPACE: SPACE + 'space units: "" "" ""\n'}, [], (2, 2, 3)),
+        ({SPACE: SPACE + 'space units: "parsec" "mm" "mm"\n'}, ["spacing"], (2, 2, 3)),
+        ({SPACE: SPACE + 'space units: "inch" "inch" "inch"\n'}, ["spacing"], (2, 2, 3)),
+        ({SPACE: SPACE + 'space units: "cm" "cm" "mm"\n'}, ["spacing"], (2, 2, 3)),
+        ({SPACE: "", AXES: 'spacings: 2 2 3\nunits: "cm" "cm" "cm"\n', ORIGIN: ""}, ["orientation", "spacing"],
+         (20, 20, 30)),
+        ({SPACE: "", AXES: 'spacings: 2 2 3\nunits: "mm" "mm" "s"\n', ORIGIN: ""}, ["orientation"], (2, 2, 3)),
     ],
-)
-def test_what_a_nrrd_leaves_out_is_said(folder: Path, changes: dict[str, str], said: list[str]) -> None:
+)  # fmt: skip
+def test_what_a_nrrd_leaves_out_is_said(
+    folder: Path, changes: dict[str, str], said: list[str], mm: tuple[int, int, int]
+) -> None:
     text = NRRD
     for old, new in changes.items():
         text = text.replace(old, new)
     (folder / "a.nhdr").write_text(text + "data file: own.raw\n")
     found = read_volume(folder / "a.nhdr")
     assert [note.kind for note in found.notes] == said
-    expected = {"cm": (20, 20, 30)}.get(
-        text.partition('units: "')[2][:2], (1, 1, 1) if "spacing" in said else (2, 2, 3)
-    )
-    np.testing.assert_allclose(found.spacing, expected)
+    np.testing.assert_allclose(found.spacing, mm)
 
 
 def test_vectors_lists_and_channels_choose_one_volume(tmp_path: Path) -> None:

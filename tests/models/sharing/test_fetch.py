@@ -94,6 +94,31 @@ def test_a_folder_is_named_itself_or_by_what_holds_it(offered: Path, home: Path,
     assert look_up("thorax", offered.as_uri()).card.name == "thorax"
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("https://[abc", "neither a folder nor an address"),
+        ("ftp://hub.example/lab", "is not safe"),
+        ("a\0b", "cannot be read"),
+        ("x" * 400, "cannot be read"),
+    ],
+)
+def test_a_source_that_is_none_is_one_sentence(source: str, said: str, home: Path) -> None:
+    with pytest.raises(InputError, match=said) as error:
+        get_checkpoint("thorax", source)
+    assert len(str(error.value)) < 400
+    assert not files_of(home)
+
+
+def test_a_checkpoint_that_may_not_be_read_is_one_sentence(offered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(InputError, match=r"checkpoint\.json cannot be read \(Permission denied\): check the path"):
+        look_up("thorax", str(offered))
+
+
 @pytest.mark.parametrize("spoiled", ["checkpoint.json", "weights.safetensors"])
 def test_what_was_changed_on_its_way_is_refused_and_leaves_nothing(
     address: str, offered: Path, home: Path, spoiled: str
