@@ -178,6 +178,13 @@ def test_details_have_a_file_of_their_own(cohort: Cohort, capsys: pytest.Capture
     assert main([*asked, "--json", files[0], "--details", str(tmp_path / "no" / "where.json")]) == 2
 
 
+def test_a_list_of_no_runs_says_so_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs"]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "There are no runs yet: `isimed train COHORT` makes one.\n"
+
+
 def command(arguments: list[str], **environment: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "isimed", *arguments],

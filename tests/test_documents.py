@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY
 from tests.small import write_cohort
 from tests.test_help import PARSERS
 
-PAGES = ("README.md", "docs/python.md", "docs/files.md")
+PAGES = ("README.md", "docs/python.md", "docs/files.md", "docs/training.md")
 BLOCKS = [
     pytest.param(block, id=f"{page} {number}")
     for page in PAGES

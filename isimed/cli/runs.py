@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from isimed.cli.terminal.output import say
 from isimed.cli.terminal.parser import JSON_HELP, Commands, Options
 from isimed.core.errors import InputError
 
@@ -37,6 +38,8 @@ def run(options: Options) -> None:
         if options.json:
             print(json.dumps([{"run": run.id, **vars(status)} for run, status in listed], default=str))
             return
+        if not listed:
+            say("There are no runs yet: `isimed train COHORT` makes one.")
         for run, status in listed:
             figures = ", ".join(f"{name} {value:.3g}" for name, value in status.best.items())
             print(f"{run.id}  {status.state}  step {status.step}/{status.total_steps}  {figures}  {status.message}")

@@ -78,13 +78,15 @@ def distance_loss(codes: Tensor, centres_mm: Tensor, pairs: tuple[Tensor, Tensor
         penalty: ``l2``, ``huber`` (linear beyond 100 mm) or ``smooth-l1`` (linear beyond 10 mm).
 
     Returns:
-        A scalar near one at the start of a training; ``l2`` is in units of (100 mm)².
+        A scalar near one at the start of a training; ``l2`` is in units of (100 mm)². 0 where there are no pairs.
 
     >>> centres_mm = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 250.0]])
     >>> codes = torch.tensor([[0.0], [50.0]])  # 200 mm too near
     >>> distance_loss(codes, centres_mm, pairs_within(torch.tensor([0, 0])))
     tensor(4.)
     """
+    if not len(pairs[0]):  # as where a method of one's own chooses among them: their mean would be no number
+        return 0.0 * codes.sum()
     latent = pairwise_distances(codes / LOSS_UNIT_MM, pairs)
     physical = pairwise_distances(centres_mm / LOSS_UNIT_MM, pairs)
     return PENALTIES[penalty](latent, physical)

@@ -69,6 +69,14 @@ def test_pairs() -> None:
     torch.testing.assert_close(pairwise_distances(points, pairs_across(groups)), expected)
 
 
+def test_a_step_without_pairs_changes_nothing() -> None:
+    codes = torch.ones(3, 2, requires_grad=True)
+    loss = distance_loss(codes, torch.zeros(3, 3), pairs_within(torch.tensor([0, 1, 2])))
+    loss.backward()
+    assert loss == 0
+    assert (codes.grad == 0).all()
+
+
 def test_pairs_within_belong_together_wherever_a_volumes_crops_stand() -> None:
     first, second = pairs_within(torch.tensor([2, 0, 2, 1, 0]))
     assert list(zip(first.tolist(), second.tolist(), strict=True)) == [(0, 2), (1, 4)]
