@@ -13,15 +13,14 @@ absent places that are told, on the right side, and of present ones that are ref
 """
 
 import argparse
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.lib.told import tell
 from benchmarks.studies.part import add_patients, listed_patients
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.formats.volume import Volume
@@ -186,8 +185,7 @@ def main() -> None:
     parser.add_argument("--json", required=True)
     options = parser.parse_args()
     found = figures(rows_of(*prepared(options)))
-    Path(options.json).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(found, indent=1))
+    tell(found, options.json)
 
 
 if __name__ == "__main__":

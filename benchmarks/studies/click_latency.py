@@ -8,14 +8,14 @@ the browser sent to the server while slices were scrolled by the wheel; 0 means 
 """
 
 import argparse
-import json
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Page, WebSocket, sync_playwright
+
+from benchmarks.lib.told import tell
 
 SHOWN = {  # what must change: selector, and which property of it
     "strip": (".strip img", "src"),
@@ -136,10 +136,7 @@ def main() -> None:
             result[f"{name}_a_click"] = round((counts[name] - before[name]) / options.clicks)
         result["wheel_frames"] = wheel(page, counts)
         browser.close()
-    text = json.dumps(result, indent=1)
-    print(text)
-    if options.json:
-        Path(options.json).write_text(text + "\n", encoding="utf-8")
+    tell(result, options.json)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,13 @@ starts there, and of an affine registration of the voxels. 95 % intervals over t
 """
 
 import argparse
-import json
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.lib.told import tell
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.demo.warp import load_warps, true_point
 from isimed.data.prepared.cache import prepare_cohort
@@ -62,9 +61,7 @@ def main() -> None:
                 rows[name].append(np.linalg.norm(mm - true, axis=1))
             subject += [there.subject] * len(clicked)
     result = figures({name: np.concatenate(parts) for name, parts in rows.items()}, np.array(subject))
-    text = json.dumps(result, indent=1)
-    Path(options.json).write_text(text + "\n", encoding="utf-8")
-    print(text)
+    tell(result, options.json)
 
 
 def best_affine(points: NDArray, true: NDArray) -> NDArray[np.float64]:

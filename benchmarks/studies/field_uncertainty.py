@@ -16,9 +16,7 @@ a calibrated ± would be worth.
 """
 
 import argparse
-import json
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata, spearmanr
 from tqdm import tqdm
 
+from benchmarks.lib.told import tell
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.demo.warp import load_warps, true_point
 from isimed.data.prepared.cache import prepare_cohort
@@ -49,9 +48,7 @@ def main() -> None:
     parser.add_argument("--json", required=True)
     options = parser.parse_args()
     rows = measured(Cohort.load(options.cohort), options.checkpoint, options.patients)
-    text = json.dumps(figures(rows), indent=1)
-    Path(options.json).write_text(text + "\n", encoding="utf-8")
-    print(text)
+    tell(figures(rows), options.json)
 
 
 def measured(cohort: Cohort, network: str, patients: int) -> list[dict[str, Any]]:

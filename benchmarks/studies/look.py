@@ -11,8 +11,6 @@ to the embedding alone paired. Beside it: the look of an untrained network, and 
 """
 
 import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from benchmarks.lib.told import tell
 from benchmarks.studies.part import add_patients, measured_patients
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.prepared.crops import cut_crops
@@ -57,9 +56,7 @@ def main() -> None:
     result = {"checkpoint": checkpoint.name, "patients": len(context.subjects)} | compared(
         context, checkpoint, features
     )
-    text = json.dumps(result, indent=1)
-    Path(options.json).write_text(text + "\n", encoding="utf-8")
-    print(text)
+    tell(result, options.json)
 
 
 def features_of(context: Context, checkpoint: Checkpoint, sample: str) -> dict[str, NDArray]:

@@ -8,13 +8,12 @@ the untrained network. 95 % intervals over patients.
 """
 
 import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.lib.told import tell
 from benchmarks.studies.part import add_patients, measured_patients
 from isimed.data.cohorts.cohort import Cohort
 from isimed.evaluation.context.context import Context
@@ -36,9 +35,7 @@ def main() -> None:
     trained = checkpoint_for(options.checkpoint, cohort)
     networks = (trained, checkpoint_for(UNTRAINED, cohort, like=trained))
     result = {"patients": len(context.subjects), "networks": {n.name: measured(context, n) for n in networks}}
-    text = json.dumps(result, indent=1)
-    Path(options.json).write_text(text + "\n", encoding="utf-8")
-    print(text)
+    tell(result, options.json)
 
 
 def measured(context: Context, checkpoint: Checkpoint) -> dict[str, Any]:

@@ -8,14 +8,13 @@ scans at the same centroid, beside that between two people. 95 % intervals over 
 """
 
 import argparse
-import json
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.lib.told import tell
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.prepared.cache import prepare_cohort
 from isimed.evaluation.sampling.organ_places import organ_places
@@ -61,9 +60,7 @@ def main() -> None:
                 row["code"] = float(np.linalg.norm(codes[0] - codes[1]))
             rows.append(row)
     result = {"people": twice, "scans": len(entries)} | figures(rows)
-    text = json.dumps(result, indent=1)
-    Path(options.json).write_text(text + "\n", encoding="utf-8")
-    print(text)
+    tell(result, options.json)
 
 
 def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:

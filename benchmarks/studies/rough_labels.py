@@ -6,13 +6,12 @@ Held-out patients of a split that have organs: each is labelled by all the other
 """
 
 import argparse
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.lib.told import tell
 from benchmarks.studies.part import add_patients, listed_patients
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.prepared.cache import prepared
@@ -57,8 +56,7 @@ def main() -> None:
         return prepared(cohort, cohort.entry(name), checkpoint.card.preparation)
 
     found = dice_of(table, volumes, cohort.organs)
-    Path(options.json).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(found, indent=1))
+    tell(found, options.json)
 
 
 if __name__ == "__main__":

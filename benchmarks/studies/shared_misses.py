@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.lib.told import tell
 from isimed.evaluation.statistics.bootstrap import bootstrap
 from isimed.evaluation.tasks.fields import FAR_OFF_MM, TASK
 
@@ -42,9 +43,7 @@ def main() -> None:
         for control in ways
         if network not in TASK.controls and control in TASK.controls
     ]
-    text = json.dumps(found, indent=1)
-    Path(options.json).write_text(text + "\n", encoding="utf-8")
-    print(text)
+    tell(found, options.json)
 
 
 def shared(network: Way, registration: Way) -> dict[str, Any]:

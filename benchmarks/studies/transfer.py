@@ -15,11 +15,9 @@ its known warps instead.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +25,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from benchmarks.lib.told import tell
 from benchmarks.studies.part import add_patients, listed_patients
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.demo.warp import load_warps, true_point
@@ -91,12 +90,9 @@ def main() -> None:
         "cohort": cohort.name, "checkpoint": checkpoint.name, "subjects": subjects, "places": len(queries),
         "methods": {name: figures(queries, cases) for name, cases in found.items()},
     }  # fmt: skip
-    text = json.dumps(result, indent=1)
-    if options.json:
-        Path(options.json).write_text(text + "\n", encoding="utf-8")
     for name, one in result["methods"].items():
         say(f"{name:24} median {one['median_mm']:5.1f} mm, {1000 * one['seconds_a_query']:7.1f} ms, {one['organs_mm']}")
-    print(text)
+    tell(result, options.json)
 
 
 def choose(cohort: Cohort, entries: list, volumes: list[Prepared], rng: np.random.Generator, options) -> list[Query]:
