@@ -205,6 +205,15 @@ def test_a_name_that_the_terminal_cannot_show_is_replaced(tmp_path: Path) -> Non
     assert b"??: 2 volumes of 2 patients" in out
 
 
+def test_json_keeps_a_name_that_the_terminal_cannot_show(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "山田.nii.gz")
+    environment = {"ISIMED_HOME": str(tmp_path / "home"), "PYTHONIOENCODING": "ascii"}
+    out, error = command(
+        ["import", str(tmp_path), "--name", "検査", "--dry-run", "--json"], **environment
+    ).communicate()
+    assert [file["patient"] for file in json.loads(out)["files"]] == ["山田"], error.decode()
+
+
 def test_a_reader_that_closes_the_pipe_ends_the_command_without_a_word(tmp_path: Path) -> None:
     ran = command(["train", "--help"], ISIMED_HOME=str(tmp_path), PYTHONUNBUFFERED="1")
     assert ran.stdout is not None

@@ -69,6 +69,14 @@ def test_quiet_prints_the_result_alone_and_bars_are_for_terminals(
     assert capfd.readouterr().err == ""
 
 
+def test_a_quiet_training_prints_its_result_alone(cohort: Cohort, capfd: pytest.CaptureFixture[str]) -> None:
+    tiny = ["--epochs", "1", "--volumes-per-step", "1", "--crops-per-volume", "2", "--spacing-mm", "5"]
+    assert main(["train", str(cohort.root), *tiny, "--validation", "0.3", "-q"]) == 0
+    out, error = capfd.readouterr()
+    assert json.loads(out)["state"] == "finished"
+    assert error == ""
+
+
 def test_quiet_and_verbose_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "mine", "-q", "-v"]) == 2
     assert "not allowed with" in capsys.readouterr().err

@@ -1,11 +1,10 @@
 """Checkpoints: which are here, fetched from where the user says, described for others."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isimed.cli.terminal.output import bar
+from isimed.cli.terminal.output import bar, print_json
 from isimed.cli.terminal.parser import JSON_HELP, Commands, Options
 from isimed.core.errors import InputError
 from isimed.models.sharing.elsewhere import FORMS
@@ -61,7 +60,7 @@ def _list(*, as_json: bool) -> None:
         folder = find_checkpoint(name)
         found.append(_about(read_card(folder), (folder / WEIGHTS).stat().st_size) | {"folder": str(folder)})
     if as_json:
-        print(json.dumps(found, ensure_ascii=False))
+        print_json(found)
         return
     for one in found:
         shows = f"{one['modality']} {one['region']}".strip()
@@ -84,7 +83,7 @@ def _get(options: Options) -> None:
         with bar("B", f"Fetching {options.name}") as progress:
             folder = get_checkpoint(options.name, options.source, sha256=options.sha256, progress=progress)
     if options.json:
-        print(json.dumps(about | {"folder": folder and str(folder), "sha256": offer.sums}, ensure_ascii=False))
+        print_json(about | {"folder": folder, "sha256": offer.sums})
     elif folder:
         print(folder)
 
@@ -95,7 +94,10 @@ def _export(options: Options) -> None:
     if not options.to:
         raise InputError("checkpoints export needs --to PATH: the file or folder to write.")
     written = export(options.name, options.to, form=options.form)
-    print(json.dumps({"written": str(written), "form": options.form}) if options.json else written)
+    if options.json:
+        print_json({"written": written, "form": options.form})
+    else:
+        print(written)
 
 
 def _card(options: Options) -> None:
@@ -105,7 +107,7 @@ def _card(options: Options) -> None:
 
     file: Path = write_card(find_checkpoint(options.name))
     if options.json:
-        print(json.dumps({"card": str(file), "sums": str(file.with_name(SUMS))}))
+        print_json({"card": file, "sums": file.with_name(SUMS)})
     else:
         print(f"{file}, and {SUMS} beside it")
 

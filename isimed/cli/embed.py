@@ -35,7 +35,9 @@ def run(options: Options) -> None:
     part = f", part {rank + 1} of {world}" if world > 1 else ""
     entries = share(cohort.subset(cohort.subjects[: options.limit]))
     if not entries:
-        print(f"nothing to embed{part}: fewer volumes than parts")
+        say(f"Nothing to embed{part}: fewer volumes than parts.")
+        if options.json:
+            print_json({"crops": 0, "volumes": []})
         return
     with bar("crop", f"Embedding with {checkpoint.name}{part}") as progress:
         table = embed_cohort(cohort, checkpoint, step_mm=options.step_mm, entries=entries, progress=progress, say=say)

@@ -1,8 +1,6 @@
 """A folder, zip or DICOM tree becomes a cohort."""
 
-import json
-
-from isimed.cli.terminal.output import bar, print_lines
+from isimed.cli.terminal.output import bar, print_json, print_lines
 from isimed.cli.terminal.parser import Commands, Options
 
 
@@ -59,7 +57,7 @@ def run(options: Options) -> None:
         with bar("scan", "Registering") as progress:
             register_to_mean(Cohort.load(manifest), progress=progress)
     if options.json:
-        print(json.dumps(plan.to_json() | {"manifest": str(manifest or "")}, indent=1, ensure_ascii=False))
+        print_json(plan.to_json() | {"manifest": str(manifest or "")}, indent=1)
         return
     print_lines(plan.lines())
     if manifest is None:

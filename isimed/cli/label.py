@@ -1,5 +1,6 @@
 """A rough label map of one scan, carried over from a labelled cohort."""
 
+import gzip
 from pathlib import Path
 
 from isimed.cli.terminal.output import bar, print_json, say, writable
@@ -27,6 +28,7 @@ def run(options: Options) -> None:
     import numpy as np
 
     from isimed.core.errors import InputError
+    from isimed.core.files import write_file
     from isimed.data.cohorts.cohort import Cohort
     from isimed.explore.one_scan.label import label_scan
 
@@ -38,7 +40,8 @@ def run(options: Options) -> None:
     with bar("step", "Labelling") as progress:
         said = label_scan(options.scan, reference, checkpoint=options.checkpoint, progress=progress)
     labels, reference = said.labels, said.reference
-    nib.Nifti1Image(labels.voxels, labels.affine).to_filename(out)
+    content = nib.Nifti1Image(labels.voxels, labels.affine).to_bytes()
+    write_file(out, gzip.compress(content, mtime=0) if out.suffix == ".gz" else content)
     found = [int(label) for label in np.unique(labels.voxels) if label]
     say("ROUGH labels by transfer: the shapes are those of other patients; not a segmentation.")
     millilitres = {label: float((labels.voxels == label).sum() * np.prod(labels.spacing) / 1000) for label in found}

@@ -1,9 +1,8 @@
 """Trainings: listed, stopped, resumed, exported."""
 
-import json
 from pathlib import Path
 
-from isimed.cli.terminal.output import say
+from isimed.cli.terminal.output import print_json, say
 from isimed.cli.terminal.parser import JSON_HELP, Commands, Options
 from isimed.core.errors import InputError
 
@@ -36,7 +35,7 @@ def run(options: Options) -> None:
     if options.action == "list":
         listed = [(run, jobs.status(run)) for run in Run.all()]
         if options.json:
-            print(json.dumps([{"run": run.id, **vars(status)} for run, status in listed], default=str))
+            print_json([{"run": run.id, **vars(status)} for run, status in listed])
             return
         if not listed:
             say("There are no runs yet: `isimed train COHORT` makes one.")
@@ -53,9 +52,15 @@ def run(options: Options) -> None:
             raise InputError("runs export needs --to FOLDER: where the checkpoint goes.")
         folder = Path(options.to).absolute()
         made = export_checkpoint(options.id, folder, description=options.about, provenance=options.provenance)
-        print(json.dumps({"checkpoint": str(made)}) if options.json else made)
+        if options.json:
+            print_json({"checkpoint": made})
+        else:
+            print(made)
         return
     run = Run.find(options.id)
     (jobs.stop if options.action == "stop" else jobs.resume)(run)
     state = jobs.status(run).state
-    print(json.dumps({"run": run.id, "state": state}) if options.json else f"{run.id}: {state}")
+    if options.json:
+        print_json({"run": run.id, "state": state})
+    else:
+        print(f"{run.id}: {state}")

@@ -1,11 +1,9 @@
 """Pretraining."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from isimed.cli.terminal.output import bar
+from isimed.cli.terminal.output import bar, print_json, say
 from isimed.cli.terminal.parser import Commands, Options, Parser
 from isimed.core.errors import InputError
 from isimed.training.optimise.config import Option, TrainConfig, options
@@ -33,27 +31,27 @@ def run(options: Options) -> None:
 
     config = _config(options)
     for warning in preflight(config).warnings:
-        print(f"isimed: {warning}", file=sys.stderr)
+        say(f"isimed: {warning}")
     if config.on == "slurm":
         run = jobs.submit(config)
-        print(json.dumps({"run": run.id, "state": jobs.status(run).state, "slurm_job": run.job["slurm_job"]}))
+        print_json({"run": run.id, "state": jobs.status(run).state, "slurm_job": run.job["slurm_job"]})
         return
     run = create_together(config)
     alone_or_first = launched()[0] == 0
     if alone_or_first:
-        print(f"run {run.id} in {run.folder}", file=sys.stderr)
+        say(f"run {run.id} in {run.folder}")
     with bar("step", config.method) as progress:
 
         def report(line: dict[str, Any]) -> None:
             if validation := line.get("validation"):
                 figures = ", ".join(f"{name} {value:.3g}" for name, value in validation.items())
-                print(f"\nepoch {line['epoch']}: held-out patients: {figures}", file=sys.stderr)
+                say(f"epoch {line['epoch']}: held-out patients: {figures}")
             else:
                 progress(line["number"], line["total_steps"])
 
         status = execute(run, report=report)
     if alone_or_first:
-        print(json.dumps({"run": run.id, "state": status.state, "step": status.step, "best": status.best}))
+        print_json({"run": run.id, "state": status.state, "step": status.step, "best": status.best})
 
 
 def _config(options: Options) -> TrainConfig:

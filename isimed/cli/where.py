@@ -1,8 +1,6 @@
 """What one scan is, which network fits it, and what lies at a place of it."""
 
-import json
-
-from isimed.cli.terminal.output import bar
+from isimed.cli.terminal.output import bar, print_json
 from isimed.cli.terminal.parser import JSON_HELP, Commands, Options, finite
 
 
@@ -27,4 +25,7 @@ def run(options: Options) -> None:
     reference = Cohort.load(options.reference) if options.reference else None
     with bar("crop", "Embedding") as progress:
         said = where(options.scan, mm=options.mm, checkpoint=options.checkpoint, reference=reference, progress=progress)
-    print(json.dumps(said.to_json(), ensure_ascii=False) if options.json else "\n".join(said.lines()))
+    if options.json:
+        print_json(said.to_json())
+    else:
+        print("\n".join(said.lines()))

@@ -70,9 +70,17 @@ def print_lines(lines: Iterable[str]) -> None:
     print("\n".join("".join(letter if letter.isprintable() else "\ufffd" for letter in line) for line in lines))
 
 
-def print_json(value: object) -> None:
-    """Print a value for scripts, on one line; what JSON does not know becomes text."""
-    print(json.dumps(value, ensure_ascii=False, default=str))
+def print_json(value: object, *, indent: int | None = None) -> None:
+    """Print a value for scripts, by default on one line; what JSON does not know becomes text.
+
+    A letter that the terminal or the file has no character for is escaped, where text would have a replacement for it.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=indent, default=str)
+    print(text)
 
 
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isimed.core.errors import InputError
+from isimed.core.files import refusals_in_words
 from isimed.data.cohorts.cohort import LABELS
 from isimed.data.cohorts.layouts.names import stem
 from isimed.data.cohorts.layouts.outlines import kinds_of
@@ -91,4 +92,5 @@ def _write(item: Planned, volume: dict[str, Any], numbers: dict[str, int], targe
         lay(whole, sizes, numbers.get(names[number], 1), inside)
     if not sizes:
         raise InputError(f"{item.path} outlines no voxel of {item.volume}: check that they belong together.")
-    nib.Nifti1Image(whole, affine).to_filename(target)
+    with refusals_in_words(target):
+        nib.Nifti1Image(whole, affine).to_filename(target)
