@@ -1,17 +1,23 @@
 """The command line: what it prints, and one clear line with exit status 2 for whatever is wrong."""
 
 import csv
+import errno
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from isimed.__main__ import main
 from isimed.cli.terminal.output import print_csv
+from isimed.core import files
 from isimed.data.cohorts.cohort import Cohort, register
+from isimed.data.formats.volume import Volume, read_volume
+from isimed.explore.one_scan import label
+from isimed.explore.one_scan.label import Labelled
 from isimed.explore.tables.embed import embed_cohort
 from isimed.models.checkpoint import load_checkpoint
 from isimed.training.runs.folder import Run
@@ -176,6 +182,33 @@ def test_details_have_a_file_of_their_own(cohort: Cohort, capsys: pytest.Capture
     assert set(both) == set(figures)
     capsys.readouterr()
     assert main([*asked, "--json", files[0], "--details", str(tmp_path / "no" / "where.json")]) == 2
+
+
+@pytest.mark.parametrize("name", ["rough.nii", "rough.nii.gz"])
+def test_a_label_map_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    voxels = np.zeros((4, 5, 6), np.uint8)
+    voxels[1:3, 2, 3] = 7
+    made = Labelled(
+        Volume(voxels, np.diag([10.0, 10, 10, 1])), Cohort(name="trunks", organs={7: "liver"}, volumes=[]), None
+    )
+    monkeypatch.setattr(label, "label_scan", lambda *_, **__: made)
+    out = tmp_path / name
+    assert main(["label", "scan.nii.gz", "--out", str(out)]) == 0
+    assert "7  liver  2.0 ml" in capsys.readouterr().out
+    written = read_volume(out)
+    np.testing.assert_array_equal(written.voxels, voxels)
+    np.testing.assert_array_equal(written.affine, made.labels.affine)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = out.read_bytes()
+    monkeypatch.setattr(files.os, "fsync", full)
+    assert main(["label", "scan.nii.gz", "--out", str(out)]) == 2
+    assert capsys.readouterr().err.endswith("(No space left on device): free space, or choose another place.\n")
+    assert out.read_bytes() == before
 
 
 def test_a_list_of_no_runs_says_so_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
