@@ -38,7 +38,7 @@ def register_to_mean(cohort: Cohort, *, progress: Progress | None = None) -> Pat
         The manifest, changed; files that it named before are left as they are.
 
     Raises:
-        InputError: there is one scan alone, or the disk is full.
+        InputError: there is one scan alone, one cannot be laid on the others, or the disk is full.
     """
     if len(cohort.volumes) < 2:
         raise InputError(f"{cohort.name} holds one scan: a mean needs two, so import it without --register-to-mean.")
@@ -49,7 +49,11 @@ def register_to_mean(cohort: Cohort, *, progress: Progress | None = None) -> Pat
     mean = _frame_of(scans)
     for turn in range(ROUNDS):
         for number, scan in enumerate(scans):
-            moves[number] = rigid_transform(mean, scan)
+            try:
+                moves[number] = rigid_transform(mean, scan)
+            except RuntimeError:  # nothing in it, or nothing of it where the others lie
+                name = cohort.volumes[number].id
+                raise InputError(f"{name} cannot be laid on the others: look at it, and leave it out.") from None
             report(turn * len(scans) + number + 1, total)
         mean = _mean(mean, scans, moves)
     manifest = read_object(cohort.root / "dataset.json")

@@ -13,6 +13,8 @@ from scipy.spatial.transform import Rotation
 from isimed.__main__ import main
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.corrections import Corrections
+from isimed.data.cohorts.importing import import_cohort
 from isimed.data.cohorts.mean_frame import FRAME, register_to_mean
 
 MOVES = {"A": (0, [0, 0, 0]), "B": (12, [15, -10, 8]), "C": (-10, [-12, 6, 20])}
@@ -67,3 +69,14 @@ def test_one_scan_has_no_mean(scattered: Path, tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text(json.dumps(alone))
     with pytest.raises(InputError, match="without --register-to-mean"):
         register_to_mean(Cohort.load(tmp_path / "dataset.json"))
+
+
+def test_an_empty_scan_that_cannot_be_registered_is_named(scattered: Path) -> None:
+    empty = scattered / "B" / "scan.nii.gz"
+    image = nib.load(empty)
+    nib.Nifti1Image(np.zeros(image.shape, np.int16), image.affine).to_filename(empty)  # type: ignore[attr-defined]
+    manifest = import_cohort(scattered, name="bodies", corrections=Corrections(modality="MRI"))
+    before = manifest.read_bytes()
+    with pytest.raises(InputError, match=r"^B_scan cannot be laid on the others"):
+        register_to_mean(Cohort.load(manifest))
+    assert manifest.read_bytes() == before

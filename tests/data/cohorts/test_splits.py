@@ -75,6 +75,27 @@ def test_upload_may_not_leave_its_folder() -> None:
         store_uploads([upload("../evil.nii", b"x")])
 
 
+def test_uploads_of_one_name_are_all_kept(tmp_path: Path) -> None:
+    """A browser sends names without their folders."""
+    contents = [write_nifti(tmp_path / f"{n}.nii.gz", blob(seed=n)).read_bytes() for n in range(3)]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("in.nii.gz", contents[2])
+    zips = [upload("scan.zip", packed.getvalue())] * 2
+    folder = store_uploads([upload("ct.nii.gz", contents[0]), upload("ct.nii.gz", contents[1]), *zips])
+    stored = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    assert stored == {
+        "ct.nii.gz": contents[0], "2/ct.nii.gz": contents[1],
+        "scan/in.nii.gz": contents[2], "2/scan/in.nii.gz": contents[2],
+    }  # fmt: skip
+
+
+def test_an_upload_that_fails_leaves_nothing(home: Path) -> None:
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        store_uploads([upload("good.nii.gz", b"x"), upload("bad.zip", b"no zip")])
+    assert not list((home / "uploads").iterdir())
+
+
 def fake(subjects: list[str], **more: object) -> Cohort:
     volumes = [{"subject": name, "image": f"{number}.nii"} for number, name in enumerate(subjects)]
     return Cohort.model_validate({"name": "fake", "volumes": volumes, **more})
