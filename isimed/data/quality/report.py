@@ -122,9 +122,13 @@ def check_cohort(
 
 
 def kept_report(cohort: Cohort) -> QualityReport | None:
-    """The report of exactly these files and this manifest, if it was made before."""
-    kept = _kept(cohort)
-    return QualityReport.model_validate_json(kept.read_bytes()) if kept is not None and kept.is_file() else None
+    """The report of exactly these files and this manifest, if it was made before and can be read."""
+    if (kept := _kept(cohort)) is None:
+        return None
+    try:
+        return QualityReport.model_validate_json(kept.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def table_row(facts: Facts, state: str) -> dict[str, str | float]:

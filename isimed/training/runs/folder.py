@@ -92,9 +92,10 @@ class Run:
     def job(self) -> dict[str, Any]:
         """Which process works or worked on this run, where, and from which code and data."""
         try:
-            return json.loads((self.folder / "job.json").read_bytes())
+            said = json.loads((self.folder / "job.json").read_bytes())
         except (OSError, ValueError):
             return {}
+        return said if isinstance(said, dict) else {}
 
     def write_job(self, process: psutil.Process, **about: Any) -> None:
         """Say that a process works on this run; a process is its pid and its start time."""
@@ -108,7 +109,7 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """Every complete line of ``metrics.jsonl``."""
         try:
-            lines = (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+            lines = (self.folder / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return []
         found = []
@@ -122,7 +123,7 @@ class Run:
     def options_text(self) -> str:
         """``config.yaml`` as it stands."""
         try:
-            return (self.folder / "config.yaml").read_text(encoding="utf-8")
+            return (self.folder / "config.yaml").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
 

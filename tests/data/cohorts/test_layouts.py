@@ -115,7 +115,7 @@ def test_decathlon(tmp_path: Path, cases: list[Case], channels: int) -> None:
             write_nifti(root / f"imagesTr/{name}.nii.gz", np.stack([voxels * 0, voxels], axis=-1), loaded.affine)
         put(tumour, root / f"labelsTr/{name}.nii.gz")
         listed.append({"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"})
-    modality = {"0": "CT"} if channels == 1 else {"0": "T1w", "1": "CT"}
+    modality = {"0": "CT"} if channels == 1 else {"1": "CT", "0": "T1w"}  # in any order
     about = {"name": "Test", "modality": modality, "labels": {"0": "background", "1": "tumour"}, "training": listed}
     (root / "dataset.json").write_text(json.dumps(about))
     cohort = same(import_cohort(root, channel="CT"), cases, [name for name, _, _ in cases])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from isimed.core import paths
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.formats.volume import Volume
 from isimed.data.quality.orientation import likely_turned
@@ -66,6 +67,10 @@ def test_good_cohort_has_no_problems(tmp_path: Path, arrays: dict[str, np.ndarra
     assert 0.15 < one.body_fraction < 0.4
     assert json.loads(report.to_json())["volumes"][0]["spacing_mm"] == [6, 6, 6]
     assert check_cohort(cohort) == report  # read back from what was kept
+    (kept,) = (paths.home() / "quality" / "reports").glob("*.json")
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert check_cohort(cohort) == report  # measured again
+    assert json.loads(kept.read_bytes())
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,17 @@ def test_pairs_across_need_a_common_frame(cohort: Cohort) -> None:
         execute(run)
 
 
+def test_a_run_whose_files_are_damaged_is_listed_all_the_same(cohort: Cohort) -> None:
+    run = Run.create(tiny(cohort))
+    (run.folder / "job.json").write_text("[]")
+    (run.folder / "metrics.jsonl").write_bytes(b'{"number": 1}\n\xff\xfe\n{"number": 2}\n{"numb')
+    (run.folder / "status.json").write_text('{"state": "runn')
+    assert run.metrics() == [{"number": 1}, {"number": 2}]
+    assert jobs.status(run).state == "failed"
+    assert jobs.status(run).resumable
+    assert not jobs.at_work(run)
+
+
 @pytest.mark.parametrize("progress", ["{}", "[]", '{"step": null, "best": {}}', "{"])
 def test_a_state_whose_progress_is_damaged_is_one_sentence(tmp_path: Path, progress: str) -> None:
     (tmp_path / PROGRESS).write_text(progress)

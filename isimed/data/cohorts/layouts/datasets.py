@@ -151,7 +151,8 @@ def _decathlon(manifest: Path, there: set[Path], channel: Channel) -> Claim | No
         )
     if not any(folder / name in there for images, _ in cases for name in images):
         return None  # nnU-Net 1 has the same file, with names that need a channel's number
-    names = [str(value) for value in _mapping(manifest, about, "modality").values()]
+    said = _mapping(manifest, about, "modality")
+    names = [str(said[key]) for key in sorted(said, key=lambda key: (len(key), key))]  # "2" before "10", in any order
     if most := max(len(images) for images, _ in cases) - 1:
         names = names if len(names) > most else [f"channel {number}" for number in range(most + 1)]
     wanted = choice(channel, names, names[0] if names else "image")
