@@ -3,7 +3,6 @@
 import shutil
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from tests.browser.test_embeddings import wait_for_map
+from tests.eventually import until
 from tests.small import write_cohort
 
 NGINX = """
@@ -64,15 +64,19 @@ def behind_proxy(home: Path, streamlit_server, tmp_path_factory: pytest.TempPath
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, app=app))
     proxy = subprocess.Popen(["nginx", "-c", str(folder / "nginx.conf"), "-e", str(folder / "start.log")])
     address = f"http://127.0.0.1:{port}/lab/scans"
-    for _ in range(100):
+
+    def answers() -> bool:
+        assert proxy.poll() is None, (folder / "start.log").read_text()
         try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
-            break
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=5).close()
+            return True
+        except OSError:
+            return False
+
+    until(answers, otherwise=lambda: f"{address} does not answer")
     yield address
     proxy.terminate()
-    proxy.wait(10)
+    proxy.wait(60)
 
 
 @pytest.mark.parametrize("where", ["told", "behind_proxy"])

@@ -16,6 +16,7 @@ from isimed.explore.maps.pca import open_map
 from isimed.explore.tables.store import Table
 from isimed.ui import state
 from isimed.ui.map.map_view import shuffled
+from tests.eventually import until
 from tests.small import write_cohort
 from tests.tables import written_for
 
@@ -129,16 +130,15 @@ def test_the_wheel_scrolls_the_page_and_zooms_with_ctrl(map_page) -> None:
     before, box = of_map(map_page, ranges), of_map(map_page, BOX)
     map_page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     map_page.mouse.wheel(0, 200)
-    map_page.wait_for_timeout(400)
+    map_page.wait_for_function("document.querySelector('[data-testid=stMain]').scrollTop > 0")
+    map_page.wait_for_timeout(400)  # until it has come to rest
     assert of_map(map_page, ranges) == before
-    assert map_page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") > 0
     box = of_map(map_page, BOX)  # it has scrolled
     map_page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     map_page.keyboard.down("Control")
     map_page.mouse.wheel(0, -200)
     map_page.keyboard.up("Control")
-    map_page.wait_for_timeout(400)
-    assert of_map(map_page, ranges) != before
+    until(lambda: of_map(map_page, ranges) != before, seconds=30)
 
 
 def test_a_clicked_point_shows_its_crop(map_page, made) -> None:

@@ -66,6 +66,7 @@ def user(app: str, page) -> Newcomer:
 
 
 def test_say_in_which_scans_the_place_fits(user: Newcomer) -> None:
+    user.page.get_by_text(WORDS).nth(6).wait_for()
     assert user.page.get_by_text(WORDS).count() == 7
     assert user.clicks == 0
 

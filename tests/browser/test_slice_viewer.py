@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from isimed.ui.slice_viewer import encoding
+from tests.eventually import until
 
 APPS = Path(__file__).parent / "apps"
 AXES = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
@@ -97,9 +98,9 @@ def test_the_wheel_changes_slices_without_a_rerun(viewer, app):
     title = canvas(viewer, "axial").get_attribute("aria-label")
     for _ in range(3):
         viewer.mouse.wheel(0, -100)
-    viewer.wait_for_function("document.body && true")
-    viewer.wait_for_timeout(500)
     assert "slice 16 of 30" in title
+    until(lambda: "slice 19 of 30" in canvas(viewer, "axial").get_attribute("aria-label"), seconds=30)
+    viewer.wait_for_timeout(500)  # for a rerun, were there one
     assert "slice 19 of 30" in canvas(viewer, "axial").get_attribute("aria-label")
     assert (runs(viewer), len(viewer.requested)) == (before, sent)
 
@@ -122,15 +123,13 @@ def test_a_double_click_resets_and_leaves_the_place(viewer):
 def test_the_switch_mirrors_picture_letters_and_picking_together(viewer):
     inside, mirrored = (29, 36, 21), (10, 36, 21)  # in the bright block, and its mirror image in the body
     show_voxel(viewer, (35, 10, 21))
-    viewer.wait_for_timeout(200)
-    assert grey(viewer, "axial", inside) > 240
+    until(lambda: grey(viewer, "axial", inside) > 240, seconds=30)
     assert grey(viewer, "axial", mirrored) < 60
     viewer.get_by_role("button", name="Radiological").click()
-    viewer.wait_for_timeout(200)
-    assert viewer.get_by_role("button", name="Neurological").is_visible()
+    viewer.get_by_role("button", name="Neurological").wait_for()
+    until(lambda: grey(viewer, "axial", inside, radiological=False) > 240, seconds=30)
     assert "neurological" in canvas(viewer, "axial").get_attribute("aria-label")
     assert "neurological" in canvas(viewer, "coronal", 1).get_attribute("aria-label")  # the other viewer follows
-    assert grey(viewer, "axial", inside, radiological=False) > 240
     assert grey(viewer, "axial", mirrored, radiological=False) < 60
     click(viewer, "axial", inside, radiological=False)
     viewer.get_by_text(re.compile(r"^voxel \(29, 36, 21\)")).wait_for()
@@ -219,7 +218,7 @@ def test_a_finger_chooses_a_voxel_and_turns_slices(touched):
     page.get_by_text(re.compile(r"^voxel \(33, 7, 15\)")).wait_for()
     before = runs(page)
     fingers(*([(200, 200 - 6 * step)] for step in range(9)))
-    assert "slice 20 of 30" in canvas(page, "axial").get_attribute("aria-label")
+    until(lambda: "slice 20 of 30" in canvas(page, "axial").get_attribute("aria-label"), seconds=30)
     assert runs(page) == before
 
 
@@ -281,11 +280,9 @@ def test_a_dragged_distance_reaches_python_in_mm_and_is_drawn_on_its_slice_alone
     other.press("ArrowUp")
     drawn_above = """(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]
         .some((v, n, all) => n % 4 === 0 && v === 255 && all[n + 1] === 158 && all[n + 2] === 216)"""
-    viewer.wait_for_timeout(150)
-    assert not other.evaluate(drawn_above)
+    until(lambda: not other.evaluate(drawn_above), seconds=30)
     other.press("ArrowDown")
-    viewer.wait_for_timeout(150)
-    assert other.evaluate(drawn_above)
+    until(lambda: other.evaluate(drawn_above), seconds=30)
 
 
 def test_keys_alone_measure_a_circle(viewer):
@@ -311,28 +308,23 @@ def test_the_question_mark_shows_the_keys_and_escape_gives_the_focus_back(viewer
 def test_a_slab_shows_the_brightest_through_it_and_says_how_thick_it_is(viewer):
     beside = (29, 36, 17)  # two slices below the bright block
     show_voxel(viewer, beside)
-    viewer.wait_for_timeout(150)
-    assert grey(viewer, "axial", beside) < 60
+    until(lambda: grey(viewer, "axial", beside) < 60, seconds=30)
     viewer.get_by_label("Slab").first.select_option("MIP 20 mm")
-    viewer.wait_for_timeout(150)
-    assert grey(viewer, "axial", beside) > 240
+    until(lambda: grey(viewer, "axial", beside) > 240, seconds=30)
     assert "MIP of 20 mm" in canvas(viewer, "axial").get_attribute("aria-label")
     canvas(viewer, "axial").press("m")
-    viewer.wait_for_timeout(150)
+    until(lambda: grey(viewer, "axial", beside) < 60, seconds=30)
     assert "MinIP of 20 mm" in canvas(viewer, "axial").get_attribute("aria-label")
-    assert grey(viewer, "axial", beside) < 60
 
 
 def test_one_plane_takes_the_whole_screen_and_gives_it_back(viewer):
     wide = canvas(viewer, "axial").bounding_box()["width"]
     canvas(viewer, "axial").press("f")
     viewer.wait_for_function("document.fullscreenElement !== null")
-    viewer.wait_for_timeout(300)
-    assert canvas(viewer, "axial").bounding_box()["width"] == 1440 > wide
+    until(lambda: canvas(viewer, "axial").bounding_box()["width"] == 1440 > wide, seconds=30)
     canvas(viewer, "axial").press("f")
     viewer.wait_for_function("document.fullscreenElement === null")
-    viewer.wait_for_timeout(300)
-    assert canvas(viewer, "axial").bounding_box()["width"] == pytest.approx(wide, abs=1)
+    until(lambda: canvas(viewer, "axial").bounding_box()["width"] == pytest.approx(wide, abs=1), seconds=30)
 
 
 def test_pictures_of_one_plane_and_of_all_are_saved_here(viewer, tmp_path, foreign_hosts):

@@ -1,18 +1,20 @@
 """A training from the page, in a real browser: form, start, live curve, stop, resume, use; and one to its end."""
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import register
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.runs import jobs
 from isimed.training.runs.folder import Run
 from isimed.training.runs.status import Status
+from tests.eventually import until
 from tests.small import write_cohort
 
 PATIENCE_MS = 180_000
@@ -38,25 +40,19 @@ def seed_run(tmp_path: Path, home: Path) -> Iterator[Run]:
     yield run
     for one in Run.all():
         if jobs.process(one):
-            jobs.stop(one, wait_s=5)
+            with suppress(InputError):  # it ended in between
+                jobs.stop(one, wait_s=5)
 
 
 def badge(page, state: str) -> None:
     page.locator("main, .stMain").get_by_text(state, exact=True).first.wait_for(timeout=PATIENCE_MS)
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def kill_server(address: str) -> None:
     port = address.rpartition(":")[2]
     (server,) = [child for child in psutil.Process().children() if port in child.cmdline()]
     server.kill()
-    server.wait(10)
+    server.wait(60)
 
 
 def start_like(page, *, epochs: int) -> None:
@@ -89,13 +85,13 @@ def test_from_the_form_to_a_used_checkpoint(seed_run: Run, home: Path, streamlit
     page.goto(f"{address}/train")
     badge(page, "running")  # found again, and still at work
     at_work = jobs.status(long).step
-    wait_until(lambda: jobs.status(long).step > at_work, seconds=60)
+    until(lambda: jobs.status(long).step > at_work)
     page.get_by_role("button", name="Stop", exact=True).click()
     badge(page, "stopped")
     stopped_at = jobs.status(long).step
     assert 0 < stopped_at < 1200
 
-    wait_until(lambda: jobs.process(long) is None)
+    until(lambda: jobs.process(long) is None)
 
     page.reload()  # closing and opening the browser changes nothing
     badge(page, "stopped")

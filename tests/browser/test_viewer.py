@@ -12,6 +12,7 @@ from isimed.data.cohorts.cohort import Cohort, register
 from isimed.explore.one_scan.choose import fitting_checkpoints
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from isimed.ui.annotations.exporting import as_fcsv
+from tests.eventually import until
 from tests.small import write_cohort
 
 SOURCES = "(pictures) => pictures.map((picture) => picture.src).join()"
@@ -96,13 +97,17 @@ def test_back_goes_to_the_place_before_and_then_to_the_page_before(app, page):
 def test_linked_patients_scroll_along_without_a_rerun(viewer):
     asked = len(viewer.requested)
     first, other = viewer.locator("canvas[data-plane=axial]").first, viewer.locator("canvas[data-plane=axial]").nth(1)
-    before = other.get_attribute("aria-label")
+
+    def slice_of(canvas) -> int:
+        return int(re.search(r"slice (\d+)", canvas.get_attribute("aria-label")).group(1))
+
+    before = slice_of(other)
     first.hover()
     for _ in range(3):
         viewer.mouse.wheel(0, -100)
-    viewer.wait_for_timeout(500)
-    numbers = [int(re.search(r"slice (\d+)", label).group(1)) for label in (before, other.get_attribute("aria-label"))]
-    assert numbers[1] == numbers[0] + 3
+    until(lambda: slice_of(other) == before + 3, seconds=30, otherwise=lambda: (slice_of(other), before))
+    viewer.wait_for_timeout(500)  # nothing moves it further, and nothing is asked for
+    assert slice_of(other) == before + 3
     assert len(viewer.requested) == asked
 
 
@@ -227,8 +232,7 @@ def test_a_window_chosen_for_one_patient_is_shown_for_the_linked_ones(viewer):
     viewer.wait_for_timeout(500)
     before = other.evaluate("(canvas) => canvas.toDataURL()")
     viewer.locator("canvas[data-plane=axial]").first.press("3")
-    viewer.wait_for_timeout(400)
-    assert other.evaluate("(canvas) => canvas.toDataURL()") != before
+    until(lambda: other.evaluate("(canvas) => canvas.toDataURL()") != before, seconds=30)
 
 
 def test_linked_patients_zoom_along_and_come_back_together(viewer):
@@ -239,11 +243,9 @@ def test_linked_patients_zoom_along_and_come_back_together(viewer):
     first = viewer.locator("canvas[data-plane=axial]").first
     for _ in range(4):
         first.press("+")
-    viewer.wait_for_timeout(300)
-    assert other.evaluate(look) != before
+    until(lambda: other.evaluate(look) != before, seconds=30)
     first.press("0")
-    viewer.wait_for_timeout(300)
-    assert other.evaluate(look) == before
+    until(lambda: other.evaluate(look) == before, seconds=30)
 
 
 def test_linked_patients_are_moved_along_where_they_are_enlarged(viewer):
@@ -259,8 +261,7 @@ def test_linked_patients_are_moved_along_where_they_are_enlarged(viewer):
     viewer.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 3, steps=4)
     viewer.mouse.up()
     viewer.keyboard.up("Shift")
-    viewer.wait_for_timeout(300)
-    assert other.evaluate(look) != before
+    until(lambda: other.evaluate(look) != before, seconds=30)
     assert viewer.url == there  # the place stays where it was clicked
     first.press("0")
 

@@ -156,8 +156,20 @@ def _ask(job: str, _: int) -> Answer | None:
 
 
 def cancel(job: str, *, wait_s: float) -> None:
-    """End a job and wait for that: SLURM tells its processes to save and end, and kills them soon (30 s by default)."""
-    subprocess.run(["scancel", job], capture_output=True, timeout=20, check=False)
+    """End a job and wait for that: SLURM tells its processes to save and end, and kills them soon (30 s by default).
+
+    Raises:
+        InputError: SLURM does not do so, as with another user's job.
+    """
+    try:
+        done = subprocess.run(
+            ["scancel", job], capture_output=True, text=True, encoding="utf-8", timeout=20, check=False
+        )
+        said = done.stderr.strip() if done.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    if said and (answer := ask(job, fresh=True)) and answer.alive and answer.state != "COMPLETING":
+        raise InputError(f"SLURM does not end job {job} ({said.splitlines()[-1]}): use scancel where you may.")
     deadline = time.monotonic() + wait_s
     while (answer := ask(job, fresh=True)) and answer.alive and time.monotonic() < deadline:
         time.sleep(0.2)

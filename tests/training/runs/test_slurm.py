@@ -201,6 +201,19 @@ def test_the_last_word_of_a_run_counts_where_it_comes_while_slurm_is_asked(
     assert jobs.status(run).state == "finished"
 
 
+@pytest.mark.parametrize("said", ["echo 'Access denied' >&2; exit 1", "exec no-such-program"])
+def test_a_job_that_slurm_does_not_end_is_said(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    run = in_a_job(cohort, tmp_path, monkeypatch, squeue="echo RUNNING $(($(date +%s) - 60)) None")
+    scancel = tmp_path / "bin" / "scancel"
+    scancel.write_text(f"#!/bin/sh\n{said}\n")
+    scancel.chmod(0o755)
+    with pytest.raises(InputError, match=r"SLURM does not end job 7 \(.*\): use scancel where you may\."):
+        jobs.stop(run)
+    assert jobs.status(run).state == "running"
+
+
 def test_no_slurm_is_said(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert not slurm.available()
