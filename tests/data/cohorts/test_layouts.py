@@ -11,6 +11,8 @@ import pytest
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import LABELS, Cohort, register
 from isimed.data.cohorts.importing import import_cohort
+from isimed.data.cohorts.layouts.claims import choice
+from isimed.data.cohorts.layouts.labels import kind_of_labels
 from isimed.data.formats.volume import read_volume
 from tests.data.make import blob, write_nifti
 
@@ -100,6 +102,14 @@ def test_brats_2023_time_points(tmp_path: Path, cases: list[Case]) -> None:
         put(tumour, root / case / f"{case}-seg.nii.gz")
     cohort = same(import_cohort(root), cases, ["BraTS-GLI-00000", "BraTS-GLI-00000", "BraTS-GLI-00002"])
     assert "BraTS 2023" in cohort.description
+
+
+def test_what_python_calls_a_digit_is_not_always_a_number(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--channel ² is not here"):
+        choice("²", ["CT", "PET", "SUV"], "CT")
+    (tmp_path / "dataset.json").write_text('{"labels": {"²": "liver"}}')
+    with pytest.raises(InputError, match="no whole number"):
+        kind_of_labels(tmp_path / "dataset.json", {"²": "liver"})
 
 
 @pytest.mark.parametrize("channels", [1, 2])

@@ -57,7 +57,7 @@ def choice(channel: Channel, names: Sequence[str], default: str) -> str:
     """
     if channel is None:
         return default
-    if str(channel).isdigit() and int(channel) < len(names):
+    if str(channel).isdecimal() and int(channel) < len(names):
         return names[int(channel)]
     for name in names:
         if name.lower() == str(channel).lower():

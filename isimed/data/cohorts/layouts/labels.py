@@ -29,9 +29,9 @@ def kind_of_labels(manifest: Path, labels: Any) -> tuple[str, dict[str, str]]:
         raise InputError(f"{manifest} gives `labels` (line {line}) as {kind}, not as names and numbers: correct it.")
     regions: dict[str, list[int]] = {}
     for key, value in labels.items():
-        name, numbers = (str(value), [key]) if str(key).isdigit() else (str(key), value)
+        name, numbers = (str(value), [key]) if str(key).isdecimal() else (str(key), value)
         numbers = numbers if isinstance(numbers, list | tuple) else [numbers]
-        if not all(str(number).isdigit() for number in numbers):
+        if not all(str(number).isdecimal() for number in numbers):
             line = line_of(manifest, str(key))
             raise InputError(f"{manifest} gives the label {key!r} (line {line}) no whole number: correct it.")
         regions[name] = [int(number) for number in numbers]
