@@ -4,16 +4,18 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.browser.test_first_minute import open_and_click
 from tests.conftest import REPOSITORY
+from tests.eventually import LONG, until
+from tests.ports import free_port
 
 pytest.importorskip("hatchling")
 pytestmark = pytest.mark.slow
@@ -39,9 +41,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def app(installed: Path, home: Path, tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "isimed", "app", "--server.port", str(port)]
     log = (tmp_path / "app.log").open("wb")
     process = subprocess.Popen(command, cwd=tmp_path, env=environment_of(installed, home), stdout=log, stderr=log)
@@ -49,7 +49,7 @@ def app(installed: Path, home: Path, tmp_path: Path) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=LONG)
         log.close()
 
 
@@ -87,14 +87,12 @@ def test_a_left_out_network_is_named_with_the_way_to_fetch_it(installed: Path, h
 
 
 def wait_for(app: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            assert urllib.request.urlopen(f"http://{app}/_stcore/health", timeout=5).read() == b"ok"
-            return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail("the app did not start")
+    def answers() -> bool:
+        with suppress(OSError):
+            return urllib.request.urlopen(f"http://{app}/_stcore/health", timeout=5).read() == b"ok"
+        return False
+
+    until(answers, otherwise=lambda: "the app did not start")
 
 
 def test_the_installed_app_answers_a_click(app: str, page) -> None:

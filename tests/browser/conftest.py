@@ -5,7 +5,6 @@ Fixtures: those of `tests/conftest.py`, and
 """
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,9 +39,7 @@ def streamlit_server(browser, tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
 
     def start(script: str | Path, env: dict[str, str] | None = None, base: str = "") -> str:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         command = [sys.executable, "-m", "streamlit", "run", str(ROOT / script)]
         options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
         options += ["--server.baseUrlPath", base] if base else []

@@ -1,7 +1,6 @@
 """The app below a path of its host: told to Streamlit, or cut off by a proxy that it knows nothing of."""
 
 import shutil
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -14,6 +13,7 @@ from isimed.data.cohorts.cohort import Cohort, register
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from tests.browser.test_embeddings import wait_for_map
 from tests.eventually import until
+from tests.ports import free_port
 from tests.small import write_cohort
 
 NGINX = """
@@ -57,9 +57,7 @@ def behind_proxy(home: Path, streamlit_server, tmp_path_factory: pytest.TempPath
     if shutil.which("nginx") is None:
         pytest.skip("nginx is not installed (Debian: nginx-light)")
     folder = tmp_path_factory.mktemp("nginx")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     app = streamlit_server("app.py", env={"ISIMED_HOME": str(home)})
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, app=app))
     proxy = subprocess.Popen(["nginx", "-c", str(folder / "nginx.conf"), "-e", str(folder / "start.log")])

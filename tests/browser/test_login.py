@@ -1,7 +1,6 @@
 """With a real OpenID provider on this machine: no page and no voxel before the login, all of them after it."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.ports import free_port
 
 pytest.importorskip("oidc_provider_mock")
 pytest.importorskip("authlib")
@@ -26,12 +26,6 @@ client_id = "isimed"
 client_secret = "from your identity provider"
 server_metadata_url = "http://localhost:{provider}/.well-known/openid-configuration"
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(url: str) -> None:

@@ -5,7 +5,6 @@ import os
 import platform
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scancel", "squeue")
 UP_WITHIN_S = 90
@@ -62,11 +63,7 @@ def one_node_slurm(folder: Path, *, cpus: int) -> Iterator[Path]:
     path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
     if missing := [name for name in NEEDED if not shutil.which(name, path=path)]:
         pytest.skip(f"no {', '.join(missing)} here: apt-get install slurmctld slurmd slurm-client munge")
-    with socket.socket() as one, socket.socket() as other:
-        ports = []
-        for free in (one, other):
-            free.bind(("127.0.0.1", 0))
-            ports.append(free.getsockname()[1])
+    ports = [free_port(), free_port()]
     for name in ("state", "spool"):
         (folder / name).mkdir()
     key, conf = folder / "munge.key", folder / "slurm.conf"
