@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from isimed.ui import state, style
-from isimed.ui.map import map_tools, map_view
+from isimed.ui.map import map_tools, map_view, theme
 
 style.full_width()
 cohort = state.choose_cohort()
@@ -32,8 +32,9 @@ if table is not None and opened is not None:
     else:
         view = map_view.choose_view(cohort, table, fitted)
         umap = map_tools.open_umap_of(table, fitted, points) if view.kind == "umap" else None
-        with st.sidebar.popover("Map settings", icon=":material/tune:", width="stretch"):
+        with st.sidebar.expander("Map settings", icon=":material/tune:"):
             map_tools.settings_panel(table, fitted)
         if view.kind != "umap" or umap is not None:
             show_chosen = partial(map_tools.chosen_panel, cohort, checkpoint, table, points, umap)
             map_view.show_map(cohort, table, fitted, points, umap, view, show_chosen)
+    theme.follow()

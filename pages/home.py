@@ -6,13 +6,13 @@ from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.text import plain
 from isimed.data.cohorts.cohort import cohort_names
-from isimed.ui import state
+from isimed.ui import state, style
 from isimed.ui.handout import tour
 from isimed.ui.pages import page_file
 
 cohort = state.choose_cohort()
 st.title("Where in the body is this?")
-words, picture = st.columns([2, 3], gap="large", vertical_alignment="center")
+words, picture = style.halves((2, 3), of="front", across="center")
 with words:
     st.markdown(
         "A network saw thousands of small cubes cut from scans, and learned without any labels how far apart they lie "

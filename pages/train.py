@@ -4,19 +4,21 @@ import streamlit as st
 
 from isimed.core.text import plain
 from isimed.data.cohorts.cohort import cohort_names
+from isimed.explore.tables.ready_made import bring_embedded
 from isimed.training.runs.folder import Run
-from isimed.ui.state import make_demo_with_progress
+from isimed.ui.errors import of_the_page
+from isimed.ui.state import FIRST
 from isimed.ui.train.form import config_form
 from isimed.ui.train.panels import NEW, PROBLEM, RUN, RUNS, VIEW, run_panel, run_table, start_training, summary
 
 st.title("Train")
 if not cohort_names():
-    make_demo_with_progress()
+    bring_embedded(FIRST)
 runs = Run.all()
 st.session_state.setdefault(VIEW, RUNS if runs else NEW)
 view = st.segmented_control("View", [NEW, RUNS], key=VIEW, label_visibility="collapsed", required=True)
 if problem := st.session_state.pop(PROBLEM, None):
-    st.error(plain(problem))
+    st.error(plain(of_the_page(problem)))
 
 if view == NEW:
     form, side = st.columns([5, 2], gap="large")

@@ -14,6 +14,7 @@ from isimed.core.errors import InputError
 from isimed.core.priority import give_way
 from isimed.core.progress import Progress, Say
 from isimed.core.text import plain
+from isimed.ui.errors import of_the_page
 
 T = TypeVar("T")
 KEPT = 12
@@ -149,7 +150,7 @@ def _show(key: str) -> None:
 def show(key: str, work: Work, text: str, *, again: str = "Try again") -> None:
     """How far a work is, with a button to stop it; or why it ended, with a button to go on. For a fragment."""
     if work.error:
-        st.error(plain(work.error))
+        st.error(plain(of_the_page(work.error)))
         st.button(again, key=f"again-{key}", on_click=forget, args=(key,))
         return
     row = st.container(horizontal=True, vertical_alignment="center")

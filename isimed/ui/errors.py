@@ -1,6 +1,7 @@
 """What a person sees when a page raises."""
 
 import logging
+import re
 
 import streamlit as st
 
@@ -8,6 +9,30 @@ from isimed.core.errors import InputError
 from isimed.core.text import plain
 
 log = logging.getLogger(__name__)
+OPTION = re.compile(r"`[^`]*`|(?<![^\s(])--([a-z][a-z-]+)")  # a command in backticks stays as it is, and a file a--b
+FIELDS = {  # options whose field on a page has another name
+    "channel": "Image or channel",
+    "copy": "Copy the files",
+    "on": "Where to work",
+    "patient-from": "patient, in the table",
+    "region": "body region, in the table",
+    "modality": "modality, in the table",
+    "role": "role, in the table",
+}
+
+
+def of_the_page(text: str) -> str:
+    """A sentence of the library in words of the page: its fields instead of the command line's options.
+
+    >>> of_the_page("m.nii.gz has 4 channels: choose one with --channel 0 to 3.")
+    'm.nii.gz has 4 channels: choose one with “Image or channel” 0 to 3.'
+    """
+
+    def field(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"“{FIELDS.get(name, name.replace('-', ' ').capitalize())}”" if name else found[0]
+
+    return OPTION.sub(field, text)
 
 
 def show_error(error: Exception) -> bool:
@@ -17,7 +42,7 @@ def show_error(error: Exception) -> bool:
         True: the error has been shown (what ``st.App(on_script_error=...)`` wants to know).
     """
     if isinstance(error, InputError):
-        st.error(plain(error), icon=":material/error:")
+        st.error(plain(of_the_page(str(error))), icon=":material/error:")
     else:
         log.error("A page raised %s", type(error).__name__, exc_info=error)
         st.error(

@@ -22,11 +22,21 @@ _ALL = """<style>
 [data-selected=true] p { color: light-dark(currentColor, #8cc4e4); }
 [data-testid=stCaptionContainer] { opacity: 0.75; }
 [data-testid=stImageCaption] { opacity: 1; }
+@media (max-width: 1100px) { /* no column becomes too narrow to be read: what has no room stands below */
+  [data-testid="stMain"] [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]) { flex-wrap: wrap; }
+  [data-testid="stMain"] [data-testid="stColumn"] { min-width: 11rem; }
+  [data-testid="stMain"] [class*="st-key-halves"] > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
+  [data-testid="stMain"] [class*="st-key-halves"] > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {
+    min-width: 100%;
+  }
+}
 </style>"""
 _FULL = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2.6rem 1.5rem 0.5rem; max-width: none; }
 [data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
 [data-testid="stMainBlockContainer"] h5 { font-size: 1.05rem; padding: 0.2rem 0 1.1rem; }
+[data-testid="stMainBlockContainer"] h5 [data-testid="stHeaderActionElements"] { display: none; }
+[data-testid="stPopoverBody"]:not(:has([data-testid="stColumn"])) { max-width: 29rem; } /* not over the navigation */
 [data-testid="stMainBlockContainer"] [data-testid="stPopoverButton"],
 [data-testid="stMainBlockContainer"] [data-testid="stDownloadButton"] button {
   min-height: 2rem; padding-block: 0.1rem;
@@ -38,12 +48,6 @@ _FULL = """<style>
 }
 @media (max-width: 1400px) { /* one line, or the strip of pictures is pushed out of a low window */
   .st-key-said p { font-size: 0.78rem; }
-}
-@media (max-width: 1100px) {
-  .st-key-halves > div > [data-testid="stHorizontalBlock"],
-  .st-key-halves > [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
-  .st-key-halves > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
-  .st-key-halves > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: 100%; }
 }
 </style>"""
 
@@ -61,9 +65,18 @@ def full_width() -> None:
     st.html(_FULL)
 
 
-def halves() -> tuple[DeltaGenerator, ...]:
-    """Two columns, below one another where the window is narrow."""
-    return st.container(key="halves").columns(2, gap="medium")
+def halves(
+    shares: tuple[int, int] = (1, 1), *, of: str = "", across: Literal["top", "center"] = "top"
+) -> tuple[DeltaGenerator, ...]:
+    """Two columns, below one another where the window is narrow.
+
+    Args:
+        shares: how wide each is beside the other.
+        of: tells a page's halves from its other ones.
+        across: what is lower than the other one stands at its top or in its middle.
+    """
+    key = f"halves-{of}" if of else "halves"
+    return st.container(key=key).columns(shares, gap="medium", vertical_alignment=across)
 
 
 def line(text: str, *, help: str | None = None) -> None:

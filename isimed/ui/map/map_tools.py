@@ -26,8 +26,8 @@ from isimed.explore.tables import selection as selections
 from isimed.explore.tables.selection import Selection
 from isimed.explore.tables.store import AXES, Table
 from isimed.models.checkpoint import Checkpoint
-from isimed.ui import background, long_work, state
-from isimed.ui.map import colours, map_files, map_view, plots
+from isimed.ui import background, long_work, state, style
+from isimed.ui.map import colours, map_files, map_view, plots, theme
 from isimed.ui.viewer import chosen_crops
 
 SOURCES = {"code": "the code", "embedding": "the embedding"}
@@ -163,11 +163,11 @@ def kept_panel(table: Table) -> None:
 def axes_panel(points: Points, table: Table, fitted: Map) -> None:
     """PCs against the body's axes: the matrix, the turned axes, the scatter."""
     matched = match_axes(points.r)
-    left, right = st.columns([2, 5], gap="medium")
+    left, right = style.halves((3, 5), of="axes")
     with left:
         st.markdown("**r over all crops**", help="Framed: each PC with one axis, so that the sum of |r| is largest.")
         st.plotly_chart(
-            plots.matrix_figure(points.r, matched, look=map_view.look_now()),
+            plots.matrix_figure(points.r, matched, look=theme.look_now()),
             theme=None,
             key="matrix",
             config={"displayModeBar": False},
@@ -192,12 +192,12 @@ def axes_panel(points: Points, table: Table, fitted: Map) -> None:
         )
         st.markdown("**The same of the true positions**", help=BODY_HELP)
         body = body_correlation(table.position)
-        matrix = plots.matrix_figure(body, match_axes(body), height=150, look=map_view.look_now())
+        matrix = plots.matrix_figure(body, match_axes(body), height=150, look=theme.look_now())
         st.plotly_chart(matrix, theme=None, key="matrix-body", config={"displayModeBar": False})
     some = sample_rows(table.group, 2_000)
     unit = map_view.unit_of(table, fitted)
     figure = plots.axes_figure(
-        points.pcs[:, :3][some], table.position[some], points.r, matched, unit=unit, look=map_view.look_now()
+        points.pcs[:, :3][some], table.position[some], points.r, matched, unit=unit, look=theme.look_now()
     )
     right.plotly_chart(figure, theme=None, key="axes", config=plots.CONFIG)
     right.caption(f"{len(some):,} of {len(table):,} crops drawn; r is over all.")
@@ -238,13 +238,11 @@ def compare_panel(cohort: Cohort, first: Checkpoint, table: Table, fitted: Map, 
         plots.Panel(points.pcs[rows][:, pair], (labels[0], labels[1]), colour, first.name),
         plots.Panel(moved.coordinates[some][:, pair], (labels[0], labels[1]), colour, f"{name}, moved onto it"),
     ]
-    figure = plots.map_figure(
-        panels, names=table.subject[rows], position=table.position[rows], look=map_view.look_now()
-    )
+    figure = plots.map_figure(panels, names=table.subject[rows], position=table.position[rows], look=theme.look_now())
     st.plotly_chart(figure, theme=None, key="compare", config=plots.CONFIG)
     for column, which, label in zip(st.columns(2), (points, other), (first.name, name), strict=True):
         column.markdown(f"**{plain(label)}**: PCs against the body's axes")
-        matrix = plots.matrix_figure(which.r, match_axes(which.r), height=200, look=map_view.look_now())
+        matrix = plots.matrix_figure(which.r, match_axes(which.r), height=200, look=theme.look_now())
         column.plotly_chart(matrix, theme=None, key=f"matrix-{label}", config={"displayModeBar": False})
 
 

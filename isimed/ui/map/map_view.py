@@ -17,7 +17,7 @@ from isimed.explore.maps.umap_layout import UmapParameters
 from isimed.explore.tables.selection import Selection, organ_name
 from isimed.explore.tables.store import AXES, Table
 from isimed.ui import style
-from isimed.ui.map import colours, map_words, plots
+from isimed.ui.map import colours, map_words, plots, theme
 from isimed.ui.map.colours import Colour
 from isimed.ui.map.point_map import point_map
 from isimed.ui.viewer import chosen_crops
@@ -153,7 +153,9 @@ def show_map(
         colour = colour_of(view.colour, cohort, table, points, drawn)
         unit = unit_of(table, fitted)
         labels = (f"PC1{unit}", f"PC2{unit}", f"PC3{unit}")
-        make_figure = partial(plots.cloud_figure, points.pcs[:, :3][drawn], labels, colour, look=look_now(), **about)
+        make_figure = partial(
+            plots.cloud_figure, points.pcs[:, :3][drawn], labels, colour, look=theme.look_now(), **about
+        )
         st.plotly_chart(make_figure(), theme=None, key="map_cloud", config=plots.CONFIG)
     else:
         panels = panels_of(view, drawn, cohort, table, points, umap, unit=unit_of(table, fitted))
@@ -170,11 +172,6 @@ def show_map(
         " ".join(map_words.said_of(view.kind, table, fitted, points, umap, rows=len(view.rows), shown=len(drawn)))
     )
     show_chosen(chosen, make_figure)
-
-
-def look_now() -> plots.Look:
-    """The colours of the theme that the reader chose; a page that asks stops looking again by itself."""
-    return plots.LIGHT if st.context.theme.type == "light" else plots.DARK
 
 
 def _places(

@@ -180,10 +180,10 @@ def axes_figure(
             figure.layout.annotations[3 * pc + axis].font = {"size": 13, "color": "#5cc8e0" if mine else "#9aa5b3"}
     for n, name in enumerate(AXES, start=1):
         low, high = ENDS[name]
-        figure.update_xaxes(title_text=f"{name}, mm ({low} ← → {high})", row=3, col=n)
+        figure.update_xaxes(title_text=f"{name}, mm<br>({low} ← → {high})", row=3, col=n)
         figure.update_yaxes(title_text=f"PC{n}{unit}", row=n, col=1)
     figure.update_layout(**_layout(height, look))
-    return figure.update_layout(margin={"l": 10, "r": 10, "t": 54, "b": 50})  # the buttons stand over the titles
+    return figure.update_layout(margin={"l": 10, "r": 10, "t": 54, "b": 66})  # the buttons stand over the titles
 
 
 def matrix_figure(r: NDArray, matched: NDArray, *, height: int = 260, look: Look = DARK) -> go.Figure:

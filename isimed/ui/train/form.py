@@ -16,6 +16,8 @@ from isimed.training.optimise.config import Option, TrainConfig, options
 from isimed.training.optimise.methods import METHODS, find_method
 from isimed.training.optimise.presets import PRESETS, preset_options
 from isimed.training.runs import slurm
+from isimed.ui import link
+from isimed.ui.errors import of_the_page
 from isimed.ui.state import load_cohort
 
 DRAFT, SPLIT_SEEN, PRESET = "train_draft", "train_split_seen", "train_preset"
@@ -75,7 +77,7 @@ def config_form() -> TrainConfig | str:
     try:
         chosen = find_method(wanted)
     except InputError as error:
-        return str(error)
+        return of_the_page(str(error))
     st.caption(plain(chosen.description))
     for column, groups in zip(st.columns(len(COLUMNS)), COLUMNS, strict=True):
         for group in groups:
@@ -154,7 +156,8 @@ def _method(option: Option) -> str:
 def _cohort() -> None:
     draft, key = st.session_state[DRAFT], _key("cohort")
     names = cohort_names()
-    wanted = draft.get("cohort") or st.session_state.get("cohort")
+    shown = link.wished("cohort", st.session_state.get("cohort"))
+    wanted = draft.get("cohort") or (shown if shown in names else None)
     if wanted and wanted not in names:
         names = [wanted, *names]
     if key not in st.session_state and names:

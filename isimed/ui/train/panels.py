@@ -19,6 +19,7 @@ from isimed.training.runs.estimate import Estimate, estimate, in_words
 from isimed.training.runs.folder import Run
 from isimed.training.runs.preflight import preflight
 from isimed.training.runs.status import Status
+from isimed.ui.errors import of_the_page
 from isimed.ui.state import load_cohort
 from isimed.ui.train.curves import HELP, curves
 from isimed.ui.train.form import fill_form
@@ -41,7 +42,7 @@ def summary(config: TrainConfig | str) -> bool:
         True where it can start.
     """
     if isinstance(config, str):
-        st.error(plain(config), icon=":material/error:")
+        st.error(plain(of_the_page(config)), icon=":material/error:")
         return False
     there = config.on == "slurm"
     try:
@@ -49,7 +50,7 @@ def summary(config: TrainConfig | str) -> bool:
         ready = preflight(config, cohort)
         device, why = _cluster(config) if there else choose_device(config.device)
     except InputError as error:
-        st.error(plain(error), icon=":material/error:")
+        st.error(plain(of_the_page(str(error))), icon=":material/error:")
         return False
     for warning in ready.warnings:
         st.warning(plain(warning), icon=":material/warning:")
@@ -205,7 +206,7 @@ def _state(status: Status, lines: Sequence[dict[str, Any]]) -> None:
     rates = [line["crops_per_second"] for line in lines[-RECENT:] if "crops_per_second" in line]
     rate = f", {statistics.median(rates):.3g} crops a second" if status.active and rates else ""
     left = f", {in_words(status.seconds_left)} left" if status.active and status.seconds_left else ""
-    about = status.message or (f"on {status.device}" if status.device else "")
+    about = of_the_page(status.message) or (f"on {status.device}" if status.device else "")
     st.markdown(f":{COLOURS.get(status.state, 'gray')}-badge[{status.state}] {plain(about)}")
     if status.total_steps:
         text = f"Step {status.step} of {status.total_steps}, epoch {status.epoch + 1}{rate}{left}"
@@ -247,4 +248,4 @@ def _try(action: Callable[[Run], None], run: Run, said: str) -> None:
         action(run)
         st.toast(said)
     except InputError as error:
-        st.toast(plain(error), icon=":material/error:")
+        st.toast(plain(of_the_page(str(error))), icon=":material/error:")

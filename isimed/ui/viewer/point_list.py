@@ -102,13 +102,15 @@ def _show(cohort: Cohort, one: on_disk.Kept) -> None:
     name = plain(thing.name)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{name}** · {plain(volume)} · {plain(more)}", width="stretch")
-        st.button(
-            f"Go to {name}", key=f"go-{one.id}", type="tertiary", on_click=search.set_point, args=(volume, place),
-            disabled=volume not in {entry.id for entry in cohort.volumes},
-        )  # fmt: skip
-        st.button(
-            f"Delete {name}", key=f"forget-{one.id}", type="tertiary", on_click=on_disk.forget, args=(cohort, one.id)
-        )
+        with st.container(horizontal=True, width="content", gap="small"):  # both buttons, or neither, below the words
+            st.button(
+                f"Go to {name}", key=f"go-{one.id}", type="tertiary", on_click=search.set_point, args=(volume, place),
+                disabled=volume not in {entry.id for entry in cohort.volumes},
+            )  # fmt: skip
+            st.button(
+                f"Delete {name}", key=f"forget-{one.id}", type="tertiary",
+                on_click=on_disk.forget, args=(cohort, one.id),
+            )  # fmt: skip
 
 
 def _export(cohort: Cohort, things: Sequence[on_disk.Thing]) -> None:

@@ -12,6 +12,7 @@ from isimed.data.cohorts.editing import bring_back, describe, leave_out, rename,
 from isimed.data.prepared.cache import cache_size, delete_cache
 from isimed.explore.tables.store import rename_tables
 from isimed.training.runs.folder import rename_cohort
+from isimed.ui.errors import of_the_page
 
 SAID, DELETED = "edited", "deleted_cohort"
 MODALITIES = ("CT", "MRI", "PET", "unknown")
@@ -20,7 +21,7 @@ MODALITIES = ("CT", "MRI", "PET", "unknown")
 def show_said() -> None:
     """What the last change did, and the way back from a deletion."""
     if said := st.session_state.pop(SAID, None):
-        (st.error if said[0] else st.success)(plain(said[1]))
+        (st.error if said[0] else st.success)(plain(of_the_page(said[1])))
     if folder := st.session_state.get(DELETED):
         with st.container(horizontal=True, vertical_alignment="center"):
             where = folder.relative_to(paths.home())

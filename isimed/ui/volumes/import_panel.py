@@ -14,7 +14,7 @@ from isimed.data.cohorts.layouts.names import REGIONS
 from isimed.data.cohorts.layouts.recognise import LAYOUTS
 from isimed.data.cohorts.plan import CORRECTABLE, LABELS, ROLES, Plan
 from isimed.data.cohorts.uploads import store_uploads
-from isimed.ui.errors import show_error
+from isimed.ui.errors import of_the_page, show_error
 from isimed.ui.volumes.what_it_is import PARTS, WHAT
 
 MODALITIES = ("CT", "MRI", "PET", "unknown")
@@ -67,8 +67,10 @@ def _look_through(path: str, key: str) -> None:
         if go_column.button("Look through", key=f"{key}-look", icon=":material/search:", width="stretch"):
             _forget()
             shown, progress = bar("Reading headers")
-            plan = plan_import(path, layout=layout, channel=channel or None, progress=progress)
-            shown.empty()
+            try:
+                plan = plan_import(path, layout=layout, channel=channel or None, progress=progress)
+            finally:
+                shown.empty()
             st.session_state[PLAN] = (given, plan)
         planned, plan = st.session_state.get(PLAN, (None, None))
         if plan is not None and planned == given:
@@ -83,7 +85,7 @@ def _confirm(plan: Plan, key: str) -> None:
     plan = plan.corrected(_table(plan, key)) if not plan.manifest else plan
     _counts(plan)
     for notice in plan.notices:
-        st.info(plain(notice), icon=":material/info:")
+        st.info(plain(of_the_page(notice)), icon=":material/info:")
     name_column, copy_column, go_column, no_column = st.columns([3, 2, 1.5, 1.5], vertical_alignment="bottom")
     name = name_column.text_input("Name", key=f"{key}-name", placeholder=_name(plan, key))
     copy = copy_column.toggle("Copy the files", key=f"{key}-copy", disabled=key == "upload", value=key == "upload")
@@ -103,6 +105,7 @@ def _confirm(plan: Plan, key: str) -> None:
 
 def _table(plan: Plan, key: str) -> list[dict[Any, Any]]:
     table = pd.DataFrame(plan.rows())
+    table["why"] = table["why"].map(of_the_page)
     modalities = list(dict.fromkeys([*MODALITIES, *filter(None, table["modality"])]))
     regions = list(dict.fromkeys(["", *REGIONS, *table["region"]]))
     edited = st.data_editor(

@@ -41,11 +41,13 @@ function draw(context, view, grid, { kind, ends, words }) {
   context.strokeStyle = COLOUR;
   context.lineWidth = 1.5;
   context.beginPath();
+  const lowest = view.size[1] - 30; // below it are the letter, the scale and whose scan it is
   let at = b;
   if (kind === "circle") {
     const radius = distanceMm(grid, ends) * view.scale;
     context.arc(a[0], a[1], radius, 0, 2 * Math.PI);
-    at = [a[0], a[1] + radius + 18]; // below it, in the middle
+    const below = a[1] + radius + 18;
+    at = [a[0], below - 6 <= lowest ? below : a[1] - radius]; // in the middle, above it where there is no room below
   } else {
     context.moveTo(...a);
     context.lineTo(...b);
@@ -59,7 +61,7 @@ function draw(context, view, grid, { kind, ends, words }) {
   const wide = context.measureText(words).width;
   const x = kind === "circle" ? at[0] - wide / 2 : at[0] + 8;
   const inside = (value, most) => Math.max(4, Math.min(most, value));
-  text(context, words, inside(x, view.size[0] - wide - 4), Math.max(14, inside(at[1] - 6, view.size[1] - 6)), COLOUR);
+  text(context, words, inside(x, view.size[0] - wide - 4), Math.max(14, inside(at[1] - 6, lowest)), COLOUR);
   context.restore();
 }
 

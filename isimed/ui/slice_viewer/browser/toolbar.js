@@ -149,8 +149,8 @@ export class Toolbar {
       type: "range", min: 0, max: 1, step: 0.05, value: viewer.heatOpacity, "aria-label": `Opacity of ${heat.title}`,
       oninput: () => viewer.look({ heatOpacity: Number(slider.value) }),
     });
-    return element("span", { className: "group heat" }, element("span", { textContent: heat.title }),
-      element("span", { textContent: heat.weak }), ramp, element("span", { textContent: heat.strong }), slider);
+    const scale = element("span", { className: "scale" }, element("span", { textContent: heat.weak }), ramp, element("span", { textContent: heat.strong }));
+    return element("span", { className: "group heat" }, element("span", { textContent: heat.title }), slider, scale);
   }
 
   reset() {
