@@ -48,9 +48,8 @@ how_it_fits = trained_on.say_fit(query)
 unknown = trained_on.is_registered(query, how_it_fits)
 if unknown:
     query = without_network.query_of(query)
-layer = controls.selectbox(
-    "Overlay", layers.choices(cohort), index=layers.first(cohort), key="layer", bind="query-params", help=layers.HELP
-)
+with controls:
+    layer = layers.choose(cohort)
 details = matches.choose_details()
 edge_mm = checkpoint.card.crop_mm
 

@@ -43,6 +43,7 @@ from isimed.ui.described import before_choosing
 FIRST, DEMO, CHEST = "demo-flair", "demo-brain", "demo-ct"
 _shown = threading.Event()
 BY_ITSELF = "checkpoint_by_itself"
+CURSOR, FRESH = "cursor", "fresh_cohort"  # the clicked volume and place; that the viewer did not show this cohort yet
 AFTER_FIRST_VIEW = 5.0  # seconds, about what a browser takes to fetch and draw it
 
 
@@ -53,7 +54,8 @@ def choose_cohort() -> Cohort:
     names = cohort_names()
     wanted = (link.wished("cohort", st.session_state.get("cohort")), FIRST, DEMO, names[0])
     index = next(names.index(name) for name in wanted if name in names)
-    name = st.sidebar.selectbox("Cohort", names, index=index, help="Add cohorts on the Volumes page.")
+    help = "Add cohorts on the Volumes page."
+    name = st.sidebar.selectbox("Cohort", names, index=index, help=help, on_change=_start_fresh)
     st.session_state["cohort"] = name
     link.write(cohort=name)
     cohort = load_cohort(name)
@@ -62,6 +64,12 @@ def choose_cohort() -> Cohort:
     if cohort.credit:
         st.sidebar.caption(f"Scans: {plain(cohort.credit)}.", help=plain(cohort.description))
     return cohort
+
+
+def _start_fresh() -> None:
+    """Another cohort was chosen: its scans may bear the same names, but nothing was clicked or laid over them yet."""
+    st.session_state[CURSOR] = {"volume": "", "mm": None}
+    st.session_state[FRESH] = True
 
 
 def make_demo_with_progress(kind: str) -> None:

@@ -36,7 +36,7 @@ _FULL = """<style>
 [data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
 [data-testid="stMainBlockContainer"] h5 { font-size: 1.05rem; padding: 0.2rem 0 1.1rem; }
 [data-testid="stMainBlockContainer"] h5 [data-testid="stHeaderActionElements"] { display: none; }
-[data-testid="stPopoverBody"]:not(:has([data-testid="stColumn"])) { max-width: 29rem; } /* not over the navigation */
+[data-testid="stPopoverBody"]:not(:has([data-testid="stColumn"])) { max-width: 29rem !important; }
 [data-testid="stMainBlockContainer"] [data-testid="stPopoverButton"],
 [data-testid="stMainBlockContainer"] [data-testid="stDownloadButton"] button {
   min-height: 2rem; padding-block: 0.1rem;

@@ -1,5 +1,6 @@
 """Every page in four sizes of window: no figure is cut off, none lies over another, no button is out of reach."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.small import write_cohort
 
 SIZES = [(1280, 720), (1440, 900), (1920, 1080), (900, 800)]
 PAGES = ["home", "volumes", "viewer", "embeddings", "train", "evaluate", "compare"]
+REAL = ("viewer", "train", "evaluate", "compare")  # where the words of a real cohort are longer
 # Figures and buttons cut by the window or by what holds them (down one can scroll), words cut short, and figures over
 # figures.
 WRONG = """() => {
@@ -39,8 +41,10 @@ WRONG = """() => {
     }
   }
   for (const node of shown) {
-    const words = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
-    const hides = getComputedStyle(node).overflowX !== "visible" && size(node).width > 8;
+    const style = getComputedStyle(node);
+    const words = style.textOverflow === "ellipsis" ? node.innerText
+      : [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+    const hides = style.overflowX !== "visible" && size(node).width > 8;
     if ((words && hides || node.matches("input[role=combobox]")) && node.scrollWidth > node.clientWidth + 1) wrong.push(`words cut: ${named(node)}`);
   }
   const pen = document.createElement("canvas").getContext("2d");
@@ -57,6 +61,9 @@ WRONG = """() => {
   return [...new Set(wrong)];
 }"""  # noqa: E501
 
+SIDEWAYS = """() => [...document.querySelectorAll("[data-testid=stMain] .dvn-scroller")]
+  .filter((node) => node.checkVisibility() && node.scrollWidth > node.clientWidth + 1)
+  .map((node) => `cut: ${node.closest("[data-testid=stDataFrame]").innerText.slice(0, 60)}`)"""
 BELOW = """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")]
   .flatMap((host) => [...(host.shadowRoot ?? host.firstElementChild?.shadowRoot ?? host).querySelectorAll(".picture, .stage, .reset")])
   .filter((node) => node.getBoundingClientRect().bottom > innerHeight).map((node) => `below the window: ${node.className}`)"""  # noqa: E501
@@ -76,16 +83,18 @@ def app(streamlit_server, tmp_path_factory: pytest.TempPathFactory) -> str:
     return streamlit_server("app.py", env={"ISIMED_HOME": str(home)})
 
 
+def show_scroll_bars(page) -> None:
+    """As on most desks: they take their width from the page. Playwright's Chromium hides them."""
+    page.context.new_cdp_session(page).send("Emulation.setScrollbarsHidden", {"hidden": False})
+
+
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_nothing_is_cut_or_covered(app: str, page, size: tuple[int, int], tmp_path: Path) -> None:
     page.set_viewport_size({"width": size[0], "height": size[1]})
+    show_scroll_bars(page)
     found = {}
     for name in PAGES:
-        page.goto(
-            f"{app}/{name}?cohort=demo-flair"
-            if name == "viewer"
-            else f"{app}/{name}?checkpoint=demo-brain&cohort=small"
-        )
+        page.goto(f"{app}/{name}?{'cohort=demo-flair' if name in REAL else 'checkpoint=demo-brain&cohort=small'}")
         page.wait_for_function("() => document.querySelector('[data-testid=stMain]')?.innerText.length > 60")
         if name == "viewer":
             page.locator(".strip .picture").first.wait_for(timeout=120_000)
@@ -99,6 +108,42 @@ def test_nothing_is_cut_or_covered(app: str, page, size: tuple[int, int], tmp_pa
         if name == "viewer" and size[0] > 900:  # all of it is seen at once
             found[name] += page.evaluate(BELOW)
     assert found == {name: [] for name in PAGES}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_figures_of_the_axes_are_seen_whole(app: str, page, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    show_scroll_bars(page)
+    page.goto(f"{app}/embeddings?checkpoint=demo-brain&cohort=small")
+    wait_for_map(page, "map.count > 10")
+    page.get_by_role("radio", name="Against the axes").click()
+    page.locator(".js-plotly-plot").nth(2).wait_for(timeout=60_000)
+    page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
+    page.wait_for_timeout(700)
+    assert page.evaluate(WRONG) + page.evaluate(SIDEWAYS) == []
+    titles = page.locator(".js-plotly-plot").locator(".x7title, .x8title, .x9title").all()
+    boxes = sorted([box for one in titles if (box := one.bounding_box())], key=lambda box: box["x"])
+    assert len(boxes) == 3
+    assert all(a["x"] + a["width"] < b["x"] for a, b in pairwise(boxes))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_what_opens_in_the_viewer_leaves_the_navigation_free(app: str, page, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(f"{app}/viewer?cohort=demo-flair")
+    page.locator(".strip .picture").first.wait_for(timeout=120_000)
+    page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
+    sidebar = page.get_by_test_id("stSidebar").bounding_box()
+    for name in ("Search", "Points", "Crops"):
+        page.get_by_test_id("stPopoverButton").filter(has_text=name).click()
+        body = page.get_by_test_id("stPopoverBody")
+        body.wait_for()
+        page.wait_for_timeout(400)
+        box = body.bounding_box()
+        assert box["x"] >= sidebar["x"] + sidebar["width"], name
+        assert box["x"] + box["width"] <= size[0], name
+        page.keyboard.press("Escape")
+        body.wait_for(state="hidden")
 
 
 def test_a_wide_window_shows_larger_planes_and_more_matches(app: str, page) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import time
 import zipfile
+from urllib.parse import parse_qs, urlparse
 
 import pytest
 from PIL import Image
@@ -24,11 +25,12 @@ def app(streamlit_server, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ISIMED_HOME", str(home))
-        register(write_cohort(tmp_path_factory.mktemp("source") / "small", patients=6, size=14))
-        cohort = Cohort.load("small")
-        fitting = fitting_checkpoints(cohort)  # the untrained network is prepared like the best that fits
-        like = checkpoint_for(fitting[0], cohort) if fitting else None
-        embed_cohort(cohort, checkpoint_for("untrained", cohort, like=like))
+        for name, patients in (("small", 6), ("other", 3)):
+            register(write_cohort(tmp_path_factory.mktemp("source") / name, patients=patients, size=14, name=name))
+            cohort = Cohort.load(name)
+            fitting = fitting_checkpoints(cohort)  # the untrained network is prepared like the best that fits
+            like = checkpoint_for(fitting[0], cohort) if fitting else None
+            embed_cohort(cohort, checkpoint_for("untrained", cohort, like=like))
     return streamlit_server("app.py", env={"ISIMED_HOME": str(home)})
 
 
@@ -281,6 +283,71 @@ def test_crops_chosen_here_are_lit_in_the_map_and_stay_chosen(viewer):
     viewer.get_by_text(re.compile(rf"^{count} chosen crops?$")).wait_for(timeout=120_000)
     viewer.get_by_role("button", name="Open in the viewer").click()
     viewer.get_by_role("button", name=re.compile(rf"Crops \({count}\)")).wait_for(timeout=60_000)
+
+
+def test_both_ends_of_a_likeness_stand_beside_its_ramp(viewer):
+    viewer.get_by_role("combobox", name=re.compile("Overlay")).click()
+    viewer.get_by_role("option", name="Likeness to the click").click()
+    scale = viewer.locator(".heat .scale").first
+    scale.wait_for()
+    boxes = [part.bounding_box() for part in scale.locator("> span").all()]
+    assert len(boxes) == 3
+    middles = [box["y"] + box["height"] / 2 for box in boxes]
+    assert max(middles) - min(middles) < 3
+    assert boxes[0]["x"] < boxes[1]["x"] < boxes[2]["x"]
+
+
+def test_what_is_kept_stands_with_both_its_buttons_in_one_line(viewer):
+    open_points(viewer)
+    viewer.get_by_label("Name of this place").fill("the left one")
+    viewer.get_by_label("Name of this place").press("Enter")
+    viewer.get_by_role("button", name=re.compile("Keep it")).click()
+    delete = viewer.get_by_role("button", name="Delete the left one")
+    delete.wait_for()
+    go = viewer.get_by_role("button", name="Go to the left one")
+    assert go.bounding_box()["y"] == delete.bounding_box()["y"]
+    delete.click()
+    delete.wait_for(state="detached")
+
+
+def test_another_cohort_starts_fresh(app, page, browser):
+    page.set_default_timeout(60_000)
+    page.goto(f"{app}/viewer?cohort=small&checkpoint=untrained&volume=P1&mm=-50.0,-60.0,-50.0")
+    page.locator(".strip .picture").first.wait_for(timeout=180_000)
+    page.locator(".readout .mm").first.wait_for()
+    page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
+    count = kept_count(page)
+    open_points(page)
+    page.get_by_role("button", name=re.compile("Keep it")).click()
+    page.get_by_role("button", name=f"Points ({count + 1})").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name=re.compile(r"Crops \(0\)")).click()
+    page.get_by_role("button", name="Choose the crops in it").click()
+    page.get_by_role("button", name=re.compile(r"Crops \([1-9]\d*\)")).wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("combobox", name=re.compile("Overlay")).click()
+    page.get_by_role("option", name="Likeness to the click").click()
+    page.locator(".heat").first.wait_for()
+    page.locator("canvas[data-plane=axial]").first.press("2")
+    page.wait_for_function("() => /window=/.test(location.search)")
+    page.get_by_role("combobox", name=re.compile("Cohort")).click()
+    page.get_by_role("option", name="other", exact=True).click()
+    page.wait_for_url(re.compile("cohort=other"))
+    page.get_by_role("button", name="Points (0)").wait_for()
+    page.get_by_role("button", name="Crops (0)").wait_for()
+    page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
+    changed = parse_qs(urlparse(page.url).query)
+    assert page.locator(".heat").count() == 0
+    newcomer = browser.new_page()
+    newcomer.set_default_timeout(60_000)
+    newcomer.goto(f"{app}/viewer?cohort=other&checkpoint=untrained")
+    newcomer.locator(".readout .mm").first.wait_for()
+    newcomer.wait_for_function("() => /mm=/.test(location.search)")
+    assert changed == parse_qs(urlparse(newcomer.url).query)  # the very view that a newcomer has
+    newcomer.close()
+    page.get_by_role("combobox", name=re.compile("Cohort")).click()
+    page.get_by_role("option", name="small", exact=True).click()
+    page.get_by_role("button", name=f"Points ({count + 1})").wait_for()  # what belongs to a cohort is there again
 
 
 def test_the_opacity_of_an_overlay_is_seen_without_scrolling(viewer):

@@ -79,7 +79,7 @@ def test_a_link_opens_the_same_view(page: AppTest) -> None:
     page.query_params.update({"cohort": "small", "volume": "P1", "mm": "-10.0,5.0,3.0"})
     page.run()
     assert not page.exception
-    assert page.session_state[search.CURSOR] == {"volume": "P1", "mm": (-10.0, 5.0, 3.0)}
+    assert page.session_state[state.CURSOR] == {"volume": "P1", "mm": (-10.0, 5.0, 3.0)}
     assert "-10.0,5.0,3.0" in page.query_params["mm"]
 
 
@@ -93,7 +93,7 @@ def test_a_link_to_a_place_outside_the_scan_says_so_and_opens_the_start(page: Ap
     page.run()
     assert not page.exception
     assert any("(-400, 5, 3) mm lies outside the scan" in element.value for element in page.warning)
-    assert page.session_state[search.CURSOR]["mm"] != (-400.0, 5.0, 3.0)
+    assert page.session_state[state.CURSOR]["mm"] != (-400.0, 5.0, 3.0)
 
 
 def test_a_click_into_the_air_is_told(page: AppTest) -> None:
@@ -177,7 +177,7 @@ def test_real_brains_open_at_a_place_worth_seeing_with_their_tumour_and_credit()
     assert not page.exception
     start = Cohort.load("demo-flair").start
     assert start is not None
-    assert page.session_state[search.CURSOR] == {"volume": start.volume, "mm": start.mm}
+    assert page.session_state[state.CURSOR] == {"volume": start.volume, "mm": start.mm}
     assert page.selectbox(key="layer").value == "Tumour"
     assert any("CC BY-SA 4.0" in element.value for element in page.caption)
     page.selectbox(key="layer").set_value("Nothing").run()

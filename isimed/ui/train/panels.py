@@ -19,6 +19,7 @@ from isimed.training.runs.estimate import Estimate, estimate, in_words
 from isimed.training.runs.folder import Run
 from isimed.training.runs.preflight import preflight
 from isimed.training.runs.status import Status
+from isimed.ui import style
 from isimed.ui.errors import of_the_page
 from isimed.ui.state import load_cohort
 from isimed.ui.train.curves import HELP, curves
@@ -215,24 +216,23 @@ def _state(status: Status, lines: Sequence[dict[str, Any]]) -> None:
 
 def _buttons(run: Run, status: Status) -> None:
     """What a click does is a callback: a run of the page that looks again may end the one that the click began."""
-    stop, resume, copy, use = st.columns(4)
+    row = style.row()
     saving = (jobs.stop_soon, run, "Saving and stopping; it is gone within 25 seconds.")
     can_stop = status.active and status.state != "stopping"
-    stop.button("Stop", on_click=_try, args=saving, disabled=not can_stop, width="stretch")
+    row.button("Stop", on_click=_try, args=saving, disabled=not can_stop)
     again = (jobs.resume, run, "Going on from the last checkpoint.")
-    resume.button("Resume", on_click=_try, args=again, disabled=not status.resumable, width="stretch")
-    if copy.button("Duplicate with changes", on_click=duplicate, args=(run,), width="stretch"):
+    row.button("Resume", on_click=_try, args=again, disabled=not status.resumable)
+    if row.button("Duplicate with changes", on_click=duplicate, args=(run,)):
         st.rerun()  # all of the page
     ready = (run.best / "checkpoint.json").is_file()
     about = None if ready else "There is a checkpoint after the first validation."
-    use.button(
+    row.button(
         "Use this checkpoint",
         type="primary",
         on_click=_use,
         args=(run,),
         disabled=not ready,
         help=about,
-        width="stretch",
     )
 
 

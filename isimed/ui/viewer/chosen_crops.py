@@ -85,7 +85,7 @@ def show_in_scan(cohort: Cohort, table: Table, chosen: Selection, row: int, edge
     head.markdown(f"**{plain(volume)}**, {_place(table.position[row])} · {len(others)} more chosen crops here{more}")
     centre = table.centre_mm[row]
     if action.button("Open in the viewer", icon=":material/open_in_new:", width="stretch"):
-        st.session_state["cursor"] = {"volume": volume, "mm": tuple(map(float, centre))}
+        st.session_state[state.CURSOR] = {"volume": volume, "mm": tuple(map(float, centre))}
         st.switch_page(page_file("viewer"))
     around = st.session_state.get("map_around", False)
 

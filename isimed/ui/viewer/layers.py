@@ -16,6 +16,7 @@ from isimed.ui.slice_viewer import HeatMap, LabelMap
 
 NOTHING, ORGANS, TUMOUR = "Nothing", "Organs", "Tumour"
 LIKENESS = "Likeness to the click"
+LAYER = "layer"
 EXPLAINED = {
     ORGANS: "The cohort's own labels.",
     TUMOUR: "The cohort's own labels.",
@@ -32,11 +33,14 @@ def choices(cohort: Cohort) -> list[str]:
     return [NOTHING, *organs, *tumour, LIKENESS]
 
 
-def first(cohort: Cohort) -> int:
-    """Which of the choices is shown before one is made."""
-    wanted = (cohort.start.overlay or "").capitalize() if cohort.start else ""
+def choose(cohort: Cohort) -> str:
+    """What lies over the scans; before one is chosen, what the cohort starts with."""
     names = choices(cohort)
-    return names.index(wanted) if wanted in names else 0
+    wanted = (cohort.start.overlay or "").capitalize() if cohort.start else ""
+    index = names.index(wanted) if wanted in names else 0
+    if st.session_state.pop(state.FRESH, False):
+        st.session_state[LAYER], index = names[index], 0
+    return st.selectbox("Overlay", names, index=index, key=LAYER, bind="query-params", help=HELP)
 
 
 def tumour_names(said: str) -> dict[int, str]:

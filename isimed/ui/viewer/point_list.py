@@ -102,7 +102,7 @@ def _show(cohort: Cohort, one: on_disk.Kept) -> None:
     name = plain(thing.name)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{name}** · {plain(volume)} · {plain(more)}", width="stretch")
-        with st.container(horizontal=True, width="content", gap="small"):  # both buttons, or neither, below the words
+        with st.container(horizontal=True, width="content", gap="small"):  # both in one line
             st.button(
                 f"Go to {name}", key=f"go-{one.id}", type="tertiary", on_click=search.set_point, args=(volume, place),
                 disabled=volume not in {entry.id for entry in cohort.volumes},

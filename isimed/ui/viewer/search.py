@@ -22,7 +22,6 @@ from isimed.explore.tables.store import Table
 from isimed.models.card import Card
 from isimed.ui import background, link, state
 
-CURSOR = "cursor"
 FIT = "search_fit"  # the switch, in the session
 FIELDS_PATIENCE = 0.4  # seconds: fields that are kept are read within it
 SHOWN = 20  # the best matches, whose scans are opened anyway
@@ -32,7 +31,7 @@ def choose_point(cohort: Cohort, card: Card) -> tuple[str, Point]:
     """The volume and the point that are looked at: chosen here, on another page, or by a link."""
     ids = [entry.id for entry in cohort.volumes]
     in_link = cursor_from_url(dict(st.query_params))
-    cursor = in_link if link.has_moved("volume", "mm") else st.session_state.get(CURSOR) or in_link
+    cursor = in_link if link.has_moved("volume", "mm") else st.session_state.get(state.CURSOR) or in_link
     start = cohort.start if cohort.start and cohort.start.volume in ids else None
     first = start.volume if start else ids[0]
     volume_id = cursor["volume"] if cursor and cursor["volume"] in ids else first
@@ -62,7 +61,7 @@ def _inside(cohort: Cohort, volume_id: str, mm: Point) -> bool:
 
 def set_point(volume_id: str, mm: ArrayLike) -> None:
     x, y, z = map(float, np.asarray(mm))
-    st.session_state[CURSOR] = {"volume": volume_id, "mm": (x, y, z)}
+    st.session_state[state.CURSOR] = {"volume": volume_id, "mm": (x, y, z)}
 
 
 def cursor_from_url(parameters: dict[str, str]) -> dict | None:
