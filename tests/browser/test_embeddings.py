@@ -15,6 +15,7 @@ from isimed.explore.maps.map_points import open_points
 from isimed.explore.maps.pca import open_map
 from isimed.explore.tables.store import Table
 from isimed.ui import state
+from isimed.ui.map import plots
 from isimed.ui.map.map_view import shuffled
 from tests.eventually import until
 from tests.small import write_cohort
@@ -125,18 +126,18 @@ def test_the_map_is_drawn_in_the_theme_of_the_page_and_again_when_that_changes(m
 
 @pytest.mark.parametrize("panel", ["Against the axes", "PCA in 3D"])
 def test_figures_that_python_colours_follow_the_theme_without_a_click(map_page, panel: str) -> None:
-    ground = "node => Math.min(...getComputedStyle(node).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number))"
     map_page.get_by_role("radio", name=panel).click()
-    figure = map_page.locator(".js-plotly-plot .main-svg").first
+    figure = map_page.locator(".js-plotly-plot").first
     figure.wait_for()
     map_page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
-    for theme, as_shown in (("light", lambda least: least > 200), ("dark", lambda least: least < 60)):
+    for theme, look in (("light", plots.LIGHT), ("dark", plots.DARK)):
         map_page.emulate_media(color_scheme=theme)
         for _ in range(100):
-            if as_shown(figure.evaluate(ground)):
+            ground = figure.evaluate("node => node._fullLayout?.paper_bgcolor")
+            if ground == look.ground:
                 break
             map_page.wait_for_timeout(100)
-        assert as_shown(figure.evaluate(ground)), theme
+        assert ground == look.ground
 
 
 def test_the_wheel_scrolls_the_page_and_zooms_with_ctrl(map_page) -> None:

@@ -32,6 +32,13 @@ def page(cohort: Cohort) -> AppTest:
     return AppTest.from_file(str(PAGE), default_timeout=120)
 
 
+def test_a_newcomer_finds_the_cohort_that_came_along() -> None:
+    page = AppTest.from_file(str(PAGE), default_timeout=120).run()
+    assert not page.exception
+    assert not page.error
+    assert page.selectbox(key="train.cohort").value == "demo-flair"
+
+
 def past_run(**changes: Any) -> Run:
     """A finished run of ten steps."""
     run = Run.create(TrainConfig(**({"cohort": "small", "epochs": 5, "name": "past"} | changes)))

@@ -129,6 +129,16 @@ def test_a_plan_is_discarded(app: AppTest, tmp_path: Path) -> None:
     assert cohort_names() == ["small"]
 
 
+def test_the_page_speaks_of_its_fields_and_not_of_options(app: AppTest, tmp_path: Path) -> None:
+    write_nifti(tmp_path / "mine/scan.nii.gz")
+    look_through(app, tmp_path / "mine")
+    said = [box.value for box in app.info]
+    assert any("“modality, in the table”" in words for words in said)
+    look_through(app, tmp_path / "nowhere")
+    said += [box.value for box in [*app.error, *app.warning]]
+    assert not any("--" in words for words in said)
+
+
 def test_dicom_series_are_rows_of_the_plan(app: AppTest, tmp_path: Path) -> None:
     write_dicom(tmp_path / "scans/a", blob(), PatientID="A")
     write_dicom(tmp_path / "scans/b", blob(seed=1), PatientID="B")
