@@ -370,6 +370,8 @@ def test_a_constant_or_noisy_scan_of_bytes_is_no_label_map(tmp_path: Path) -> No
         (["img1_T1.nii.gz", "img1_T2.nii.gz", "img2_T1.nii.gz"], ["img1", "img2"]),
         (["T1_7.nii.gz", "FLAIR_7.nii.gz", "T1_8.nii.gz", "FLAIR_8.nii.gz"], ["7", "8"]),
         (["T1_7.nii.gz", "T1_8.nii.gz"], ["T1_7", "T1_8"]),
+        (["T1.nii.gz", "T2.nii.gz", "FLAIR.nii.gz"], ["given"]),
+        (["images/T1.nii.gz", "images/T2.nii.gz"], ["patient"]),
         (["site12_3_12_T1.nii.gz", "site12_3_12_T2.nii.gz", "site12_7_12_T1.nii.gz"], ["site12_3_12", "site12_7_12"]),
         (["wrapper/p1/ct.nii.gz"], ["p1"]),
         (["scan1.nii.gz", "scan2.nii.gz"], ["scan1", "scan2"]),
@@ -391,6 +393,11 @@ def test_a_zip_with_a_wrapper_and_many_zips(tmp_path: Path) -> None:
         for file in (tmp_path / "made").rglob("*.nii.gz"):
             archive.write(file, file.relative_to(tmp_path / "made"))
     assert sorted(Cohort.load(import_cohort(tmp_path / "one.zip")).subjects) == ["p1", "p2"]
+    scans(tmp_path / "made", "T1.nii.gz", "T2.nii.gz")
+    with zipfile.ZipFile(tmp_path / "flat.zip", "w") as archive:
+        for name in ("T1.nii.gz", "T2.nii.gz"):
+            archive.write(tmp_path / "made" / name, name)
+    assert Cohort.load(import_cohort(tmp_path / "flat.zip")).subjects == ["patient"]
     assert Cohort.load(import_cohort(tmp_path / "many")).subjects == ["p1", "p2"]
 
 

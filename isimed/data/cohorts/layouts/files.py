@@ -9,11 +9,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.data.cohorts.layouts.claims import Channel, Claim, volumes_of
 from isimed.data.cohorts.layouts.headers import is_label_content
 from isimed.data.cohorts.layouts.named_files import Named, common_folders, in_folder_of_labels, is_label, named
-from isimed.data.cohorts.layouts.names import bare, is_site, region_in, says_what, session_in, stem, up_to_own
+from isimed.data.cohorts.layouts.names import (
+    bare,
+    is_role_folder,
+    is_site,
+    region_in,
+    says_what,
+    session_in,
+    stem,
+    up_to_own,
+)
 from isimed.data.cohorts.layouts.pairing import pair_labels
 from isimed.data.cohorts.plan import IMAGE, SKIPPED, Planned
 
@@ -117,16 +127,25 @@ def _patients(images: Sequence[Named]) -> dict[Path, tuple[str, tuple[str, ...]]
 
 
 def _begun_by_sequences(images: Sequence[Named]) -> dict[Path, str]:
-    """Scans of one patient whose names differ in the sequence that they begin with, as ``T1_7`` and ``T2_7`` do."""
+    """Scans of one patient whose names differ in the sequence that they begin with, as ``T1_7`` and ``T2_7`` do.
+
+    Where they say nothing else, as ``T1`` and ``T2``, the folder is the patient's.
+    """
     alike: dict[tuple[str, ...], list[Named]] = defaultdict(list)
     for one in images:
         alike[(*one.folders, one.modality, bare(stem(one.path)))].append(one)
     return {
-        one.path: key[-1]
+        one.path: key[-1] or _folder_of(one.path)
         for key, several in alike.items()
-        if key[-1] and len({_whose(stem(one.path)) for one in several}) == len({one.sequence for one in several}) > 1
+        if len({_whose(stem(one.path)) for one in several}) == len({one.sequence for one in several}) > 1
         for one in several
     }
+
+
+def _folder_of(path: Path) -> str:
+    """The name of a file's folder, but for one that says nothing of whom or that an import made itself."""
+    unpacked = path.parent.parent == (paths.home() / "unpacked").absolute()
+    return "patient" if unpacked or is_role_folder(path.parent.name) else path.parent.name
 
 
 def _of_folders(lead: Sequence[str]) -> str:
