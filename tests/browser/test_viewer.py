@@ -198,6 +198,28 @@ def test_a_circle_in_the_scan_is_kept_with_its_mean_and_sd(viewer):
     viewer.get_by_text(re.compile(r"mean [\d.]+, SD [\d.]+, \d+ mm²")).last.wait_for()
 
 
+def test_what_is_said_of_a_circle_covers_neither_letter_nor_scale(viewer):
+    viewer.evaluate("""() => {
+      const draw = CanvasRenderingContext2D.prototype.fillText;
+      window.said = [];
+      CanvasRenderingContext2D.prototype.fillText = function (words, x, y, ...more) {
+        window.said.push([words, y, this.canvas.clientHeight]);
+        return draw.call(this, words, x, y, ...more);
+      };
+    }""")
+    viewer.get_by_role("button", name="Circle").click()
+    box = viewer.locator("canvas[data-plane=axial]").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] - 40  # its lower rim is out of sight
+    viewer.mouse.move(x, y)
+    viewer.mouse.down()
+    viewer.mouse.move(x + 45, y, steps=4)
+    viewer.mouse.up()
+    viewer.wait_for_timeout(500)
+    places = viewer.evaluate("() => window.said.filter(([words]) => words.includes('mm²'))")
+    assert places
+    assert all(14 <= y <= height - 30 for _, y, height in places)
+
+
 def test_points_of_slicer_are_imported_for_the_scan_that_is_shown(viewer, tmp_path):
     file = tmp_path / "points.fcsv"
     file.write_text(as_fcsv([("from Slicer", (-50.0, -60.0, -50.0))]))

@@ -14,7 +14,7 @@ from isimed.explore.maps.pca import sample_rows
 from isimed.explore.tables import selection as selections
 from isimed.explore.tables.selection import Selection, organ_name
 from isimed.explore.tables.store import Table
-from isimed.ui import state
+from isimed.ui import state, style
 from isimed.ui.pages import page_file
 from isimed.ui.slice_viewer import (
     Appearance,
@@ -61,7 +61,9 @@ def show_gallery(cohort: Cohort, preparation: Preparation, table: Table, chosen:
         Picture(
             _jpeg(cohort, preparation, str(table.volume[row]), tuple(table.centre_mm[row].tolist()), edge_mm),
             str(table.volume[row]),
-            organ_name(table.organ[row], organs) if table.organ[row] > 0 else _place(table.position[row]),
+            organ_name(table.organ[row], organs)
+            if table.organ[row] > 0
+            else _place(table.position[row]).replace(", ", ",\n"),
         )
         for row in rows
     ]
@@ -103,9 +105,9 @@ def show_in_scan(cohort: Cohort, table: Table, chosen: Selection, row: int, edge
         appearance=Appearance(height=270),
         behaviour=Behaviour(on_click=clicked, reports_clicks=around),
     )
-    switch, size = st.columns([3, 2], vertical_alignment="center")
-    switch.toggle("A click in this scan selects the crops around it", key="map_around", persist_state="session")
-    size.number_input("within a box of, mm", 10, 300, 40, 10, key="map_around_mm", disabled=not around)
+    row = style.row("bottom")
+    row.toggle("A click in this scan selects the crops around it", key="map_around", persist_state="session")
+    row.number_input("within a box of, mm", 10, 300, 40, 10, key="map_around_mm", disabled=not around, width=200)
 
 
 def _place(position: NDArray) -> str:
