@@ -105,9 +105,9 @@ def show_in_scan(cohort: Cohort, table: Table, chosen: Selection, row: int, edge
         appearance=Appearance(height=270),
         behaviour=Behaviour(on_click=clicked, reports_clicks=around),
     )
-    row = style.row("bottom")
-    row.toggle("A click in this scan selects the crops around it", key="map_around", persist_state="session")
-    row.number_input("within a box of, mm", 10, 300, 40, 10, key="map_around_mm", disabled=not around, width=200)
+    around_it = style.row("bottom")
+    around_it.toggle("A click in this scan selects the crops around it", key="map_around", persist_state="session")
+    around_it.number_input("within a box of, mm", 10, 300, 40, 10, key="map_around_mm", disabled=not around, width=200)
 
 
 def _place(position: NDArray) -> str:
