@@ -99,7 +99,7 @@ OPTIONS_FLAIR = {
 }
 WHOLE = {"whole": {"method": "isimed-bt-whole"}}  # Barlow Twins beside distances of whole crops: beside `isimed-bt`
 WHOLE_CT = {row: SHORTER | changes for row, changes in seeded(WHOLE).items()}
-WHOLE_FLAIR = seeded(WHOLE)
+WHOLE_FLAIR = seeded({"default": {"method": "isimed"}} | WHOLE)
 OWN_SETTINGS = seeded(  # as their papers have them, as far as the options go, at 64 crops a step
     {
         "dino-own": {"method": "dino", "learning_rate": 1.25e-4, "weight_decay": 0.04, "teacher_momentum": 0.996},
