@@ -39,8 +39,9 @@ TRAININGS = """## What the trainings cost
 
 Each row is one training of [train_table.py](scripts/train_table.py): the same backbone, crops, steps and split within a
 cohort, one option changed. A step of a method with two views computes twice as many crops as it counts. Validation is
-on the split's validation patients at the end; without a distance head its figures are of the embedding, not in mm. Rows
-on a GPU shared it with up to eight others (alone: [trials](trials.md)).
+on the split's validation patients at the end; without a distance head its figures are of the embedding, not in mm. Terms
+of the loss are means of the last epoch, before λ; not kept of the earlier trainings. Rows on a GPU shared it with up to
+eight others (alone: [trials](trials.md)).
 """
 ABLATIONS = """## Ablations on {cohort}
 
@@ -273,17 +274,21 @@ def rows_of(cohort: str) -> dict[str, Any]:
 
 def costs(files: list[Path]) -> list[str]:
     """A line a training: what was changed, how long it took and where, what validation said last."""
-    header = ["cohort", "row", "options", "views", "steps", "crops", "minutes", "crops/s", "validation", "machine"]
+    header = ["cohort", "row", "options", "views", "steps", "crops", "minutes", "crops/s", "validation"]
+    header += ["terms of the loss", "machine"]
     rows = []
     for file in files:
         found = json.loads(file.read_text(encoding="utf-8"))
         options = ", ".join(f"{name} {value}" for name, value in found["options"].items() if name != "epochs")
         last = found["validation"][-1] if found["validation"] else {}
-        said = ", ".join(f"{name} {value:.3g}" for name, value in last.items() if name != "step")
+        said, terms = (
+            ", ".join(f"{name} {value:.3g}" for name, value in values.items() if name != "step")
+            for values in (last, found.get("terms", {}))
+        )
         machine = f"{found['machine']['device']}, {found['machine']['threads']} thread(s)"
         rate = f"{found['crops'] * found['views'] / found['seconds']:.1f}"
         cells = [file.parent.name, found["row"], f"{found['options']['epochs']} epochs, {options}", found["views"]]
-        cells += [found["steps"], found["crops"], f"{found['seconds'] / 60:.1f}", rate, said, machine]
+        cells += [found["steps"], found["crops"], f"{found['seconds'] / 60:.1f}", rate, said, terms, machine]
         rows.append([str(cell) for cell in cells])
     return markdown(header, rows)
 
