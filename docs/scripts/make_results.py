@@ -200,12 +200,15 @@ def by_seed(result: Result, title: str) -> str:
         rows.setdefault(name.removeprefix(f"{result.cohort.name}-").partition("-seed-")[0], []).append(groups)
     rows[column_label("untrained")] = [result.controls["untrained"]]
     cells = {
-        name: [spread(groups, figure, "seeds" if len(groups) > 1 else "seed") for figure in SUMMARY]
+        name: [
+            spread(groups, figure, "seeds") if len(groups) > 1 else with_interval(one(groups[0], figure))
+            for figure in SUMMARY
+        ]
         for name, groups in rows.items()
     }
     text = (
-        f"{result.who}, {drawn(result)}; cost and options of each training are below. Mean of the seeds, and the least "
-        "and largest of them: what differs by less than these says nothing."
+        f"{result.who}, {drawn(result)}; cost and options of each training are below. Of several seeds "
+        "the mean, and the least and largest: what differs by less says nothing. Of one, its interval over patients."
     )
     return "\n".join([f"## {title}, on {result.cohort.name}", "", text, "", *summarised(cells), ""])
 
