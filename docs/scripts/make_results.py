@@ -37,11 +37,11 @@ on", and what is compared from there) is one of the whole body; it is now fitted
 """
 TRAININGS = """## What the trainings cost
 
-Each row is one training of [train_table.py](scripts/train_table.py): the same backbone, crops, steps and split within a
-cohort, one option changed. A step of a method with two views computes twice as many crops as it counts. Validation is
-on the split's validation patients at the end; without a distance head its figures are of the embedding, not in mm. Terms
-of the loss are means of the last epoch, before λ; not kept of the earlier trainings. Rows on a GPU shared it with up to
-eight others (alone: [trials](trials.md)).
+Each row is one training of [train_table.py](scripts/train_table.py): the same backbone, crops, steps and split within
+a cohort, one option changed. A step of a method with two views computes twice as many crops as it counts. Validation
+is on the split's validation patients at the end; without a distance head its figures are of the embedding, not in mm.
+Terms of the loss are means of the last epoch, before λ; not kept of the earlier trainings. Rows on a GPU shared it
+with up to eight others (alone: [trials](trials.md)).
 """
 ABLATIONS = """## Ablations on {cohort}
 
