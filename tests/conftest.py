@@ -57,6 +57,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     for thread in threading.enumerate():  # also since torch aborts a process that ends while a thread imports it
         if thread.name.startswith("isimed: "):
             thread.join(LONG)
+            thread.name = f"waited for: {thread.name}"  # once: a work that hangs fails one test and not all that follow
+            assert not thread.is_alive(), f"{thread.name} hangs"
 
 
 @pytest.fixture(scope="session")

@@ -7,18 +7,10 @@ import streamlit as st
 
 from isimed.core.errors import InputError
 from isimed.core.text import plain
+from isimed.ui.field_names import field_of
 
 log = logging.getLogger(__name__)
 OPTION = re.compile(r"`[^`]*`|(?<![^\s(])--([a-z][a-z-]+)")  # a command in backticks stays as it is, and a file a--b
-FIELDS = {  # options whose field on a page has another name
-    "channel": "Image or channel",
-    "copy": "Copy the files",
-    "on": "Where to work",
-    "patient-from": "patient, in the table",
-    "region": "body region, in the table",
-    "modality": "modality, in the table",
-    "role": "role, in the table",
-}
 
 
 def of_the_page(text: str) -> str:
@@ -29,8 +21,7 @@ def of_the_page(text: str) -> str:
     """
 
     def field(found: re.Match[str]) -> str:
-        name = found[1]
-        return f"“{FIELDS.get(name, name.replace('-', ' ').capitalize())}”" if name else found[0]
+        return f"“{field_of(found[1].replace('-', '_'))}”" if found[1] else found[0]
 
     return OPTION.sub(field, text)
 

@@ -9,6 +9,7 @@ from isimed.ui.errors import of_the_page
     ("said", "shown"),
     [
         ("lower --learning-rate; the last is kept.", "lower “Learning rate”; the last is kept."),
+        ("change --gpus, --nodes or --hours.", "change “GPUs a node”, “Nodes” or “Time limit, h”."),
         ("CT was taken: choose another --channel.", "CT was taken: choose another “Image or channel”."),
         ("left out: PET (choose with --channel).", "left out: PET (choose with “Image or channel”)."),
         ("--layout bids is not known.", "“Layout” bids is not known."),

@@ -70,7 +70,8 @@ class TextHeader:
         """The units of lengths that a header gives, each once: of its space, or those among its axes' units."""
         own = "spaceunits" in self.fields
         said = re.findall(r'"([^"]*)"', self.fields.get("spaceunits" if own else "units", ""))
-        names = [name if name in TO_MM else name.removesuffix("s") for name in (one.strip().lower() for one in said)]
+        words = (one.strip().lower() for one in said)
+        names = [word.removesuffix("s") if len(word) > 3 else word for word in words]  # "ms" is of time
         return list(dict.fromkeys(name for name in names if name in TO_MM or (own and name)))
 
 

@@ -129,6 +129,8 @@ class Method:
             raise InputError(f"heads have to map names to sizes of at least 1, got {dict(self.heads)}.")
         if self.views < 1 or (self.teacher and self.teacher not in self.heads):
             raise InputError(f"views are 1 or more and the teacher is a head, got {self.views}, {self.teacher}.")
+        if not 0 <= self.whole_views <= self.views:
+            raise InputError(f"whole_views are 0 to {self.views}, of the views, got {self.whole_views}.")
         if unknown := sorted(set(self.options) - set(TrainConfig.model_fields)):
             raise InputError(f"{unknown[0]} is not an option of training: see `python -m isimed train --help`.")
 

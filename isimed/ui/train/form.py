@@ -18,27 +18,12 @@ from isimed.training.optimise.presets import PRESETS, preset_options
 from isimed.training.runs import slurm
 from isimed.ui import link
 from isimed.ui.errors import of_the_page
+from isimed.ui.field_names import field_of
 from isimed.ui.state import load_cohort
 
 DRAFT, SPLIT_SEEN, PRESET = "train_draft", "train_split_seen", "train_preset"
 COLUMNS = (("Data", "Batches"), ("Loss", "Augmentation"), ("Optimiser", "Run"))
 CLUSTER = "Cluster"  # shown where SLURM is
-LABELS = {  # where the option's name does not say it to a person
-    "limit": "Patients, at most",
-    "split": "Split file",
-    "spacing_mm": "Spacing, mm",
-    "mm_per_unit": "Code scale, mm",
-    "clip_norm": "Largest gradient norm",
-    "scaling": "Intensities",
-    "window_low_hu": "Window from, HU",
-    "window_high_hu": "Window to, HU",
-    "percentile_low": "Percentile from, %",
-    "percentile_high": "Percentile to, %",
-    "foreground_above": "Body above",
-    "on": "Where to work",
-    "gpus": "GPUs a node",
-    "hours": "Time limit, h",
-}
 LEFT_EMPTY = {
     "name": "made for you",
     "limit": "all",
@@ -91,7 +76,7 @@ def config_form() -> TrainConfig | str:
         return TrainConfig.model_validate(st.session_state[DRAFT])
     except ValidationError as error:
         first = error.errors()[0]
-        return f"{_words(str(first['loc'][0]))}: {first['msg']}."
+        return f"{field_of(str(first['loc'][0]))}: {first['msg']}."
 
 
 def _take_preset() -> None:
@@ -224,13 +209,9 @@ def _kind(annotation: Any) -> Any:
 
 
 def _label(option: Option) -> str:
-    words = _words(option.name)
+    words = field_of(option.name)
     said = re.findall(r"\w+", words.lower())
     return f"{words}, {option.unit}" if option.unit and option.unit.lower() not in said else words
-
-
-def _words(name: str) -> str:
-    return LABELS.get(name, name.replace("_", " ").capitalize().replace("Barlow twins", "Barlow Twins"))
 
 
 def _key(name: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
-from isimed.data.cohorts.importing import import_cohort
+from isimed.data.cohorts.importing import import_cohort, plan_import
 from isimed.data.cohorts.splits import draw_split, read_parts, read_split, split_path, split_subjects, write_split
 from isimed.data.cohorts.suspicions import refuse_unfit
 from isimed.data.cohorts.uploads import store_uploads
@@ -88,6 +88,12 @@ def test_uploads_of_one_name_are_all_kept(tmp_path: Path) -> None:
         "ct.nii.gz": contents[0], "2/ct.nii.gz": contents[1],
         "scan/in.nii.gz": contents[2], "2/scan/in.nii.gz": contents[2],
     }  # fmt: skip
+
+
+def test_a_patient_is_not_called_after_the_folder_of_an_upload(tmp_path: Path) -> None:
+    content = write_nifti(tmp_path / "scan.nii.gz", blob()).read_bytes()
+    folder = store_uploads([upload("T1.nii.gz", content), upload("T2.nii.gz", content)])
+    assert {item.patient for item in plan_import(folder).items} == {"patient"}
 
 
 def test_an_upload_that_fails_leaves_nothing(home: Path) -> None:

@@ -223,6 +223,7 @@ ORIGIN = "space origin: (1,2,3)\n"
         ({SPACE: "", AXES: 'spacings: 2 2 3\nunits: "cm" "cm" "cm"\n', ORIGIN: ""}, ["orientation", "spacing"],
          (20, 20, 30)),
         ({SPACE: "", AXES: 'spacings: 2 2 3\nunits: "mm" "mm" "s"\n', ORIGIN: ""}, ["orientation"], (2, 2, 3)),
+        ({SPACE: "", AXES: 'spacings: 2 2 3\nunits: "mm" "mm" "ms"\n', ORIGIN: ""}, ["orientation"], (2, 2, 3)),
     ],
 )  # fmt: skip
 def test_what_a_nrrd_leaves_out_is_said(

@@ -91,6 +91,7 @@ def test_a_module_that_breaks_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
         ({"heads": {}}, "sizes of at least 1"),
         ({"heads": {"distance": 0}}, "sizes of at least 1"),
         ({"heads": {"a": 2}, "teacher": "b"}, "the teacher is a head"),
+        ({"heads": {"a": 2}, "views": 2, "whole_views": 3}, "whole_views are 0 to 2"),
         ({"heads": {"a": 2}, "options": ["pennalty"]}, "pennalty is not an option"),
     ],
 )

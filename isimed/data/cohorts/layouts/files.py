@@ -133,19 +133,23 @@ def _begun_by_sequences(images: Sequence[Named]) -> dict[Path, str]:
     """
     alike: dict[tuple[str, ...], list[Named]] = defaultdict(list)
     for one in images:
-        alike[(*one.folders, one.modality, bare(stem(one.path)))].append(one)
+        folders = (folder for folder in one.folders if session_in(folder) != folder)
+        alike[(*folders, one.modality, bare(stem(one.path)))].append(one)
     return {
-        one.path: key[-1] or _folder_of(one.path)
+        one.path: key[-1] or _folder_of(one)
         for key, several in alike.items()
         if len({_whose(stem(one.path)) for one in several}) == len({one.sequence for one in several}) > 1
         for one in several
     }
 
 
-def _folder_of(path: Path) -> str:
-    """The name of a file's folder, but for one that says nothing of whom or that an import made itself."""
-    unpacked = path.parent.parent == (paths.home() / "unpacked").absolute()
-    return "patient" if unpacked or is_role_folder(path.parent.name) else path.parent.name
+def _folder_of(one: Named) -> str:
+    """The lowest folder that can be a patient's: none that says a role or a session, or that isimed made itself."""
+    inside = Path(one.relative).parts[:-1]
+    root = one.path.parents[len(inside)]
+    own = root.parent in [(paths.home() / name).absolute() for name in ("unpacked", "uploads")]
+    folders = reversed(inside if own else (root.name, *inside))
+    return next((name for name in folders if not (is_role_folder(name) or session_in(name) == name)), "patient")
 
 
 def _of_folders(lead: Sequence[str]) -> str:
