@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-LONG = 600.0  # seconds; a guard against hanging, which a busy machine must not reach
+LONG = 300.0
 
 
 def until(holds: Callable[[], Any], *, seconds: float = LONG, otherwise: Callable[[], Any] = lambda: "") -> Any:

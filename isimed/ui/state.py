@@ -53,10 +53,9 @@ def choose_cohort() -> Cohort:
         bring_embedded(FIRST)
     names = cohort_names()
     wanted = (link.wished("cohort", st.session_state.get("cohort")), FIRST, DEMO, names[0])
-    index = next(names.index(name) for name in wanted if name in names)
-    help = "Add cohorts on the Volumes page."
-    name = st.sidebar.selectbox("Cohort", names, index=index, help=help, on_change=_start_fresh)
+    name = next(name for name in wanted if name in names)
     st.session_state["cohort"] = name
+    sidebar_choice("Cohort", names, name, _cohort_chosen, help="Add cohorts on the Volumes page.")
     link.write(cohort=name)
     cohort = load_cohort(name)
     if cohort.synthetic:
@@ -66,8 +65,22 @@ def choose_cohort() -> Cohort:
     return cohort
 
 
-def _start_fresh() -> None:
+def sidebar_choice(
+    label: str, names: list[str], name: str, chosen: Callable[[str], None], *, help: str | None = None
+) -> None:
+    """A list in the sidebar that shows ``name``; what a person chooses instead is told before the page runs.
+
+    Streamlit takes a list whose start changed for another one and forgets what was just chosen in it: the second of
+    two choices in a row would be lost. So the list keeps its key, and its value is set.
+    """
+    key = f"choice-{label}"
+    st.session_state[key] = name
+    st.sidebar.selectbox(label, names, key=key, help=help, on_change=lambda: chosen(st.session_state[key]))
+
+
+def _cohort_chosen(name: str) -> None:
     """Another cohort was chosen: its scans may bear the same names, but nothing was clicked or laid over them yet."""
+    st.session_state["cohort"] = name
     st.session_state[CURSOR] = {"volume": "", "mm": None}
     st.session_state[FRESH] = True
 
@@ -118,13 +131,17 @@ def choose_checkpoint(cohort: Cohort, meanwhile: Callable[[Entry], object] | Non
     if preferred is None:
         before_choosing(cohort, meanwhile)
     names = checkpoint_choices(cohort)
-    index = names.index(preferred) if preferred in names else 0
+    name = preferred if preferred in names else names[0]
     if preferred not in names:
-        st.session_state[BY_ITSELF] = (cohort.name, names[0])
-    name = st.sidebar.selectbox("Checkpoint", names, index=index, help="What the network was trained with.")
+        st.session_state[BY_ITSELF] = (cohort.name, name)
     st.session_state["checkpoint"] = name
+    sidebar_choice("Checkpoint", names, name, _checkpoint_chosen, help="What the network was trained with.")
     link.write(checkpoint=name)
     return checkpoint(cohort, name)
+
+
+def _checkpoint_chosen(name: str) -> None:
+    st.session_state["checkpoint"] = name
 
 
 def checkpoint(cohort: Cohort, name: str) -> Checkpoint:

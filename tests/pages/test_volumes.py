@@ -196,6 +196,16 @@ def test_cache_is_deleted(app: AppTest) -> None:
     assert any("Deleted 3" in element.value for element in app.success)
 
 
+def test_the_second_of_two_choices_in_a_row_counts_as_the_first_does(app: AppTest, tmp_path: Path) -> None:
+    register(write_cohort(tmp_path / "other", name="other"))
+    app.run()
+    for name in ("other", "small", "other"):
+        app.sidebar.selectbox(key="choice-Cohort").select(name).run()
+        assert app.session_state["cohort"] == name
+        assert app.sidebar.selectbox(key="choice-Cohort").value == name
+        assert any(element.value == name for element in app.subheader)
+
+
 def test_every_scan_is_looked_at_behind_the_page_and_one_that_fits_nothing_says_so(app: AppTest) -> None:
     cohort = Cohort.load("small")
     app.session_state[PARTS] = WHAT

@@ -35,9 +35,7 @@ def choose_point(cohort: Cohort, card: Card) -> tuple[str, Point]:
     start = cohort.start if cohort.start and cohort.start.volume in ids else None
     first = start.volume if start else ids[0]
     volume_id = cursor["volume"] if cursor and cursor["volume"] in ids else first
-    volume_id = st.sidebar.selectbox(
-        "Patient", ids, index=ids.index(volume_id), help="The patient whose scan you click."
-    )
+    state.sidebar_choice("Patient", ids, volume_id, _patient_chosen, help="The patient whose scan you click.")
     if cursor and cursor["volume"] == volume_id and cursor["mm"] and _inside(cohort, volume_id, cursor["mm"]):
         point = cursor["mm"]
     elif start and start.volume == volume_id and _inside(cohort, volume_id, start.mm):
@@ -47,6 +45,11 @@ def choose_point(cohort: Cohort, card: Card) -> tuple[str, Point]:
     set_point(volume_id, point)
     link.write(volume=volume_id, mm=",".join(f"{value:.1f}" for value in point))
     return volume_id, point
+
+
+def _patient_chosen(volume_id: str) -> None:
+    """Another patient's scan begins at its own place."""
+    st.session_state[state.CURSOR] = {"volume": volume_id, "mm": None}
 
 
 def _inside(cohort: Cohort, volume_id: str, mm: Point) -> bool:
