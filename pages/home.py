@@ -76,5 +76,5 @@ for kind in wanted:
     except InputError as error:
         st.error(plain(error), icon=":material/error:")
     else:
-        st.session_state["cohort"] = kind
+        state.open_cohort(kind)
         st.rerun()

@@ -55,7 +55,7 @@ def choose_cohort() -> Cohort:
     wanted = (link.wished("cohort", st.session_state.get("cohort")), FIRST, DEMO, names[0])
     name = next(name for name in wanted if name in names)
     st.session_state["cohort"] = name
-    sidebar_choice("Cohort", names, name, _cohort_chosen, help="Add cohorts on the Volumes page.")
+    sidebar_choice("Cohort", names, name, open_cohort, help="Add cohorts on the Volumes page.")
     link.write(cohort=name)
     cohort = load_cohort(name)
     if cohort.synthetic:
@@ -78,11 +78,17 @@ def sidebar_choice(
     st.sidebar.selectbox(label, names, key=key, help=help, on_change=lambda: chosen(st.session_state[key]))
 
 
-def _cohort_chosen(name: str) -> None:
-    """Another cohort was chosen: its scans may bear the same names, but nothing was clicked or laid over them yet."""
-    st.session_state["cohort"] = name
+def start_fresh() -> None:
+    """Another cohort is shown: its scans may bear the same names, but nothing was clicked or laid over them yet."""
     st.session_state[CURSOR] = {"volume": "", "mm": None}
     st.session_state[FRESH] = True
+
+
+def open_cohort(name: str) -> None:
+    """Open a cohort; another one than before starts fresh."""
+    if st.session_state.get("cohort", name) != name:
+        start_fresh()
+    st.session_state["cohort"] = name
 
 
 def make_demo_with_progress(kind: str) -> None:

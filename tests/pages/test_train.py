@@ -18,6 +18,7 @@ from isimed.training.runs import jobs, slurm
 from isimed.training.runs.estimate import BASE_BYTES, estimate, in_words
 from isimed.training.runs.folder import Run
 from isimed.training.runs.status import Status
+from isimed.ui import state
 from isimed.ui.train import panels
 from isimed.ui.train.curves import PANELS, curves, series
 from isimed.ui.train.panels import NEW, RUNS
@@ -217,9 +218,15 @@ def test_runs_are_shown_duplicated_and_used(page: AppTest) -> None:
     buttons = {button.label: button for button in page.button}
     assert buttons["Stop"].disabled
     assert buttons["Resume"].disabled
+    page.session_state["cohort"] = "other"
+    page.session_state[state.CURSOR] = {"volume": "P0", "mm": (9.0, 9.0, 9.0)}  # as its own scan may be called, too
     buttons["Use this checkpoint"].click().run()
     assert page.session_state["checkpoint"] == run.id
     assert page.session_state["cohort"] == "small"
+    assert page.session_state[state.CURSOR]["mm"] is None  # no place of the other cohort
+    page.session_state[state.CURSOR] = clicked = {"volume": "P1", "mm": (1.0, 2.0, 3.0)}
+    next(button for button in page.button if button.label == "Use this checkpoint").click().run()
+    assert page.session_state[state.CURSOR] == clicked  # the same cohort: the place stays
     assert "The other pages use this checkpoint." in texts(page)
     next(button for button in page.button if button.label == "Duplicate with changes").click().run()
     assert not page.exception

@@ -19,7 +19,7 @@ from isimed.data.quality.facts import Facts
 from isimed.explore.one_scan import describe
 from isimed.explore.one_scan.fit import Fit
 from isimed.explore.one_scan.where import Description
-from isimed.ui import background
+from isimed.ui import background, state
 from isimed.ui.volumes.what_it_is import PARTS, WHAT
 from tests.data.make import blob, write_dicom, write_nifti
 from tests.eventually import LONG
@@ -114,8 +114,10 @@ def test_nothing_is_written_before_the_plan_is_confirmed(app: AppTest, tmp_path:
     assert list(shown["patient"][:2]) == ["anna", "bert"]
     assert "convert it to .nii.gz" in shown["why"].iloc[-1]
     assert "2 volumes of 2 patients, 2 label maps, 1 files left out" in text(app)
+    app.session_state[state.CURSOR] = {"volume": "anna", "mm": (9.0, 9.0, 9.0)}
     press(app, "Import")
     assert not app.exception
+    assert app.session_state[state.CURSOR]["mm"] is None  # nothing was clicked in the new cohort
     assert cohort_names() == ["mine", "small"]
     assert "Recognised as plain folder: 2 volumes of 2 patients" in app.success[0].value.replace("\\", "")
     assert [bool(entry.tumour) for entry in Cohort.load("mine").volumes] == [True, True]

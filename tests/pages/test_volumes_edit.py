@@ -11,6 +11,7 @@ from isimed.data.prepared.preprocess import Preparation
 from isimed.explore.tables.store import open_table, tables_of
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.runs.folder import Run
+from isimed.ui import state
 from tests.pages.test_volumes import PAGE, press
 from tests.small import write_cohort
 from tests.tables import written_for
@@ -67,7 +68,9 @@ def test_a_cohort_is_deleted_only_after_a_second_yes_and_can_be_brought_back(app
     press(app, "Delete this cohort…")
     assert sorted(cohort_names()) == ["other", "small"]
     assert any("the scans stay where they are" in element.value for element in app.markdown)
+    app.session_state[state.CURSOR] = {"volume": "P0", "mm": (9.0, 9.0, 9.0)}
     press(app, "Delete small")
+    assert app.session_state[state.CURSOR]["mm"] is None  # no place for the cohort that opens instead
     assert "small is deleted." in said(app)
     assert cohort_names() == ["other"]
     press(app, "Bring it back")

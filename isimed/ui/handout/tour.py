@@ -32,10 +32,10 @@ class Step:
 
 
 STEPS = (
-    Step("**Click any place** in the pictures on the left.", "place"),
-    Step("**Look right**: the same place in four other patients, and below in the rest. Each says how well it fits."),
+    Step("**Click any place** in the three large pictures.", "place"),
+    Step("**Look at the other patients**: the same place in each of them. Each says how well it fits."),
     Step("**Turn the wheel** over a picture: all patients go along, slice by slice."),
-    Step("**Choose Coronal** above the pictures on the right: the same place from the front.", "plane"),
+    Step("**Choose Coronal** above the other patients: the same place from the front.", "plane"),
     Step("**Keep the place**: open *Points*, then *Keep it*. It is there tomorrow, and goes to 3D Slicer.", "points"),
     Step("**Save your result**: one page with the pictures, sides, distances and limits, to print or to send."),
 )

@@ -19,9 +19,8 @@ from isimed.training.runs.estimate import Estimate, estimate, in_words
 from isimed.training.runs.folder import Run
 from isimed.training.runs.preflight import preflight
 from isimed.training.runs.status import Status
-from isimed.ui import style
+from isimed.ui import state, style
 from isimed.ui.errors import of_the_page
-from isimed.ui.state import load_cohort
 from isimed.ui.train.curves import HELP, curves
 from isimed.ui.train.form import fill_form
 
@@ -47,7 +46,7 @@ def summary(config: TrainConfig | str) -> bool:
         return False
     there = config.on == "slurm"
     try:
-        cohort = load_cohort(config.cohort)
+        cohort = state.load_cohort(config.cohort)
         ready = preflight(config, cohort)
         device, why = _cluster(config) if there else choose_device(config.device)
     except InputError as error:
@@ -240,7 +239,7 @@ def _use(run: Run) -> None:
     """The other pages open this checkpoint, on the cohort that it was trained on where that has a name there."""
     st.session_state["checkpoint"], st.session_state[CHANGED] = run.id, True
     if run.config.cohort in cohort_names():
-        st.session_state["cohort"] = run.config.cohort
+        state.open_cohort(run.config.cohort)
 
 
 def _try(action: Callable[[Run], None], run: Run, said: str) -> None:

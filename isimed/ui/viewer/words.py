@@ -1,5 +1,6 @@
 """What a person reads about a match and about the clicked place: one line each, without a tooltip."""
 
+import math
 from collections.abc import Mapping
 
 from isimed.data.cohorts.cohort import Cohort, Entry
@@ -58,7 +59,8 @@ def midline_line(right_mm: float, organ: str = "") -> str:
         organ: the name said beside it.
     """
     if abs(right_mm) >= NEAR_MIDLINE_MM:
-        return f"{abs(right_mm):.0f} mm {SIDES[right_mm > 0]} of the midline"
+        away = math.floor(abs(right_mm) + 0.5 + 1e-6)  # half a millimetre goes up, as in the read-out beside the planes
+        return f"{away} mm {SIDES[right_mm > 0]} of the midline"
     sided = any(side in organ.lower().replace("_", " ").split() for side in SIDES)
     return "near the midline" + (": the side is uncertain" if sided else "")
 

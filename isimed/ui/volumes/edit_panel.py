@@ -12,6 +12,7 @@ from isimed.data.cohorts.editing import bring_back, describe, leave_out, rename,
 from isimed.data.prepared.cache import cache_size, delete_cache
 from isimed.explore.tables.store import rename_tables
 from isimed.training.runs.folder import rename_cohort
+from isimed.ui import state
 from isimed.ui.errors import of_the_page
 
 SAID, DELETED = "edited", "deleted_cohort"
@@ -99,6 +100,7 @@ def _set_aside(cohort: Cohort) -> None:
         st.session_state[DELETED] = set_aside(cohort.root.name)
         st.session_state[SAID] = (False, f"{cohort.name} is deleted.")
         st.session_state.pop("cohort", None)
+        state.start_fresh()
     except InputError as error:
         st.session_state[SAID] = (True, str(error))
 
@@ -124,7 +126,7 @@ def _bring_back(folder: Path) -> None:
     try:
         name = bring_back(folder)
         st.session_state.pop(DELETED)
-        st.session_state["cohort"] = name
+        state.open_cohort(name)
         st.session_state[SAID] = (False, f"{name} is back.")
     except InputError as error:
         st.session_state[SAID] = (True, str(error))

@@ -14,6 +14,7 @@ from isimed.data.cohorts.layouts.names import REGIONS
 from isimed.data.cohorts.layouts.recognise import LAYOUTS
 from isimed.data.cohorts.plan import CORRECTABLE, LABELS, ROLES, Plan
 from isimed.data.cohorts.uploads import store_uploads
+from isimed.ui import state
 from isimed.ui.errors import of_the_page, show_error
 from isimed.ui.volumes.what_it_is import PARTS, WHAT
 
@@ -96,7 +97,7 @@ def _confirm(plan: Plan, key: str) -> None:
         manifest = write_plan(plan, name=name or _name(plan, key), copy=copy or key == "upload")
         _forget()
         cohort = Cohort.load(manifest)
-        st.session_state["cohort"] = cohort.name
+        state.open_cohort(cohort.name)
         st.session_state["imported"] = cohort.description
         st.session_state[PARTS] = WHAT
         st.session_state[IMPORTS] = st.session_state.get(IMPORTS, 0) + 1

@@ -14,6 +14,7 @@ from isimed.ui.slice_viewer import component, encoding, payload
 from isimed.ui.slice_viewer.files import FILES
 from isimed.ui.slice_viewer.overlays import Box, HeatMap, LabelMap
 from isimed.ui.viewer.slices import slice_picture
+from isimed.ui.viewer.words import midline_line
 
 AFFINE = np.array([[2.0, 0, 0, -37], [0, 1.5, 0, -21], [0, 0, 4.0, 11], [0, 0, 0, 1]])
 SHAPE = (40, 50, 30)
@@ -59,6 +60,12 @@ def test_letters_say_where_the_patients_sides_are(geometry):
         ("sagittal", "radiological"): "APSI",
         ("sagittal", "neurological"): "APSI",
     }
+
+
+def test_the_read_out_and_the_line_below_say_one_distance_from_the_midline(geometry):
+    places = [8.4, 8.5, -8.5, 26.49, 26.5, -26.5, -26.499999999999996, 86.3]
+    said = geometry("places.map((x) => g.midlineText([x + 12.5], 12.5))", places=places)
+    assert [words.replace("of midline", "of the midline") for words in said] == list(map(midline_line, places))
 
 
 @pytest.mark.parametrize("convention", ["radiological", "neurological"])

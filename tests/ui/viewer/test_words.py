@@ -45,6 +45,8 @@ def test_a_tie_prefers_an_organ_over_none():
     [
         (-24.3, "left putamen", "24 mm left of the midline"),
         (86.3, "", "86 mm right of the midline"),
+        (-26.5, "", "27 mm left of the midline"),
+        (26.499999999, "", "27 mm right of the midline"),
         (-3.0, "left_thalamus", "near the midline: the side is uncertain"),
         (3.0, "brainstem", "near the midline"),
     ],

@@ -95,8 +95,8 @@ export function mmText(mm) {
 /** How far a place lies from the body's middle, "24 mm left of midline"; "" where the middle is not known. */
 export function midlineText([x], midline) {
   if (midline == null) return "";
-  const away = Math.round(x - midline);
-  return away ? `${Math.abs(away)} mm ${away > 0 ? "right" : "left"} of midline` : "on the midline";
+  const away = Math.floor(Math.abs(x - midline) + 0.5 + 1e-6); // as the line below says it
+  return away ? `${away} mm ${x > midline ? "right" : "left"} of midline` : "on the midline";
 }
 
 /** The centre which keeps the voxel under `point` in place when the zoom changes, and the crosshair in the other

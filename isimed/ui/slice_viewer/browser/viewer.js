@@ -325,8 +325,10 @@ export class Viewer {
     const digits = volume.slope === 1 ? 0 : Math.max(0, 3 - Math.floor(Math.log10(this.window.width)));
     const label = this.labels && at(this.labels.voxels, volume.shape, voxel);
     const organ = label ? this.labels.source.names.find((name) => name.value === label)?.name : "";
+    const place = !this.hover && same(this.data.cursor, voxel) ? this.data.cursor : voxel; // the very place, not its voxel's
+    const mm = toMm(this.grid, place);
     const parts = [["where", this.hover ? "Pointer" : "Crosshair"], ["voxel", voxel.join(", ")],
-      ["mm", `${mmText(toMm(this.grid, voxel))} mm`], ["midline", midlineText(toMm(this.grid, voxel), this.data.midline)], ["value", `${value.toFixed(digits)} ${volume.unit}`.trim()], ["organ", organ]];
+      ["mm", `${mmText(mm)} mm`], ["midline", midlineText(mm, this.data.midline)], ["value", `${value.toFixed(digits)} ${volume.unit}`.trim()], ["organ", organ]];
     this.readout.replaceChildren(...parts.filter(([, words]) => words).map(([className, textContent]) =>
       element("span", { className, textContent })));
   }
