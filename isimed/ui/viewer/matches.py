@@ -140,7 +140,7 @@ def _open(query: Query, volume: str, mm: search.Point) -> None:
     if cohort is query.reference:
         if cohort.root.name not in cohort_names():  # it is looked in where it came along
             bring(cohort.root.name)
-        st.session_state["cohort"] = cohort.root.name
+        state.open_cohort(cohort.root.name)
     search.set_point(entry.id, mm)
 
 
