@@ -1,7 +1,5 @@
 """The geometry and quality report."""
 
-import json
-
 from isimed.cli.terminal.output import bar, print_json, print_lines
 from isimed.cli.terminal.parser import JSON_HELP, Commands, Options
 
@@ -24,7 +22,7 @@ def run(options: Options) -> int:
     with bar("volume", "Checking") as progress:
         report = check_cohort(Cohort.load(options.cohort), progress=progress)
     if options.json:
-        print_json(json.loads(report.to_json()), indent=1)
+        print_json(report.told(), indent=1)
     else:
         print_lines(report.lines())
     return int(report.state == "error" and not options.exit_zero)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 from pydantic import BaseModel
@@ -73,9 +73,13 @@ class QualityReport(BaseModel):
         rows = [table_row(facts, worst.get(facts.id, "good")) for facts in self.volumes]
         return sorted(rows, key=lambda row: ORDER.get(str(row["state"]), 3))
 
+    def told(self) -> dict[str, Any]:
+        """For scripts: ``cohort``, ``modality``, ``state``, ``findings``, ``volumes``."""
+        return {"state": self.state, **self.model_dump(mode="json")}
+
     def to_json(self) -> str:
-        """JSON for scripts: ``cohort``, ``modality``, ``state``, ``findings``, ``volumes``."""
-        return json.dumps({"state": self.state, **self.model_dump(mode="json")}, indent=1, ensure_ascii=False)
+        """The same as JSON."""
+        return json.dumps(self.told(), indent=1, ensure_ascii=False)
 
 
 def check_cohort(
