@@ -87,11 +87,10 @@ def seeded(rows: dict[str, dict[str, Any]], seeds: tuple[int, ...] = SEEDS) -> d
 
 
 DIFFERS: dict[str, dict[str, Any]] = {"noise-none": {"noise": 0.0}, "schedule-exponential": {"schedule": "exponential"}}
-OPTIONS_CT = {  # where the paper's default is another than here; beside `seed-0` to `seed-2`
+PREPARED_AS_IN_THE_PAPER = {"scaling": "percentiles", "foreground_above": 0.0}
+OPTIONS_CT = {  # where the paper's default is another than here
     row: SHORTER | changes
-    for row, changes in seeded(
-        DIFFERS | {"preparation-paper": {"scaling": "percentiles", "foreground_above": 0.0}}
-    ).items()
+    for row, changes in seeded({"default": {}, "preparation-paper": PREPARED_AS_IN_THE_PAPER} | DIFFERS).items()
 }
 OPTIONS_FLAIR = {
     row: {"method": "isimed"} | changes
@@ -100,12 +99,17 @@ OPTIONS_FLAIR = {
 WHOLE = {"whole": {"method": "isimed-bt-whole"}}  # Barlow Twins beside distances of whole crops: beside `isimed-bt`
 WHOLE_CT = {row: SHORTER | changes for row, changes in seeded(WHOLE).items()}
 WHOLE_FLAIR = seeded({"default": {"method": "isimed"}} | WHOLE)
-OWN_SETTINGS = seeded(  # as their papers have them, as far as the options go, at 64 crops a step
-    {
-        "dino-own": {"method": "dino", "learning_rate": 1.25e-4, "weight_decay": 0.04, "teacher_momentum": 0.996},
-        "vicreg-own": {"method": "vicreg", "learning_rate": 3e-4, "weight_decay": 1e-6},
-    }
-)
+OWN_SETTINGS = {  # learning rate, decay and teacher as their papers have them at 64 crops a step; VICReg's is of LARS
+    row: SHORTER | changes
+    for row, changes in seeded(
+        {
+            "dino-own": {"method": "dino", "learning_rate": 1.25e-4, "weight_decay": 0.04, "teacher_momentum": 0.996},
+            "dino-shared": {"method": "dino"},
+            "vicreg-own": {"method": "vicreg", "learning_rate": 3e-4, "weight_decay": 1e-6},
+            "vicreg-shared": {"method": "vicreg"},
+        }
+    ).items()
+}
 GROUPS = {
     "headneck-ct": {
         "methods": METHODS,
