@@ -1,4 +1,4 @@
-"""Write docs/results.md from the JSON files that `python -m isimed evaluate --json` left in docs/results.
+"""Write docs/results.md and a page of all figures a result, from the JSON that `evaluate --json` left in docs/results.
 
     python -m docs.scripts.make_results            # --slim after an evaluation: keeps what the document is made of
 
@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from docs.scripts import dense_tables, open_questions
 from docs.scripts.ablation_plots import plot
+from docs.scripts.train_table import COMMON
 from isimed.evaluation.reporting import labels
 from isimed.evaluation.results.controls import column_label
 from isimed.evaluation.results.numbers import number, with_interval
@@ -25,9 +26,10 @@ from isimed.evaluation.results.result import Groups, Measured, Result
 DOCS = Path(__file__).parents[1]
 HEAD = """# Results
 
-What was measured, whatever came out. Written by `python -m docs.scripts.make_results` from the JSON files in
-[results](results); each of them is what `python -m isimed evaluate … --json` wrote. What each figure means, its formula
-and its baseline: [evaluation](evaluation.md). Trainings, also those that did not help: [trials](trials.md).
+What was measured, whatever came out. Written by `python -m docs.scripts.make_results` from JSON files; each of them is
+what `python -m isimed evaluate … --json` wrote, and has a [page of all its figures](#all-figures). What each figure
+means, its formula and its baseline: [evaluation](evaluation.md). Trainings, also those that did not help:
+[trials](trials.md).
 
 In parentheses: 95 % interval, patients drawn with replacement, all their crops with them.
 These are percentiles of the draws, which isimed no longer shows: for few patients, as the 5 of `brain-flair`, they are
@@ -41,8 +43,11 @@ Each row is one training of [train_table.py](scripts/train_table.py): the same b
 a cohort, one option changed. A step of a method with two views computes twice as many crops as it counts. Validation
 is on the split's validation patients at the end; without a distance head its figures are of the embedding, not in mm.
 Terms of the loss are means of the last epoch, before λ; not kept of the earlier trainings. Rows on a GPU shared it
-with up to eight others (alone: [trials](trials.md)).
+with up to eight others (alone: [trials](trials.md)). What all rows of a cohort share where nothing else is said:
+
+{common}
 """
+FIGURES = "## All figures\n\nFigures by task, with the controls beside them: a page for each file.\n"
 ABLATIONS = """## Ablations on {cohort}
 
 One option of `isimed` (of `isimed-bt` for λ) changed at a time, as many crops for each, fewer than in the table above;
@@ -86,13 +91,20 @@ def main() -> None:
             path.write_text(slim(path), encoding="utf-8")
     for cohort in trained_cohorts():
         plot(rows_of(cohort), picture_of(cohort))
-    (DOCS / "results.md").write_text(document(), encoding="utf-8")
+    for page, text in documents().items():
+        page.write_text(text, encoding="utf-8")
 
 
-def document() -> str:
-    """The text of docs/results.md."""
+def documents() -> dict[Path, str]:
+    """Each page and its text: docs/results.md, and all figures of each file beside it."""
     found = {path.stem: read(path) for path in result_files()}
     results = {name: result for name, result in found.items() if isinstance(result, Result)}
+    figures = {DOCS / "results" / f"{name}.md": section(result, name) for name, result in results.items()}
+    return {DOCS / "results.md": document(found, results)} | figures
+
+
+def document(found: dict[str, Result | list[Result]], results: dict[str, Result]) -> str:
+    """The text of docs/results.md."""
     parts = [HEAD, SLOT.sub(lambda slot: filled(results, *slot.groups()), discussion())]
     parts += [
         f"## The table on {result.cohort.name}\n\n{summary(result)}"
@@ -112,9 +124,10 @@ def document() -> str:
         if name.endswith(ending)
     ]
     parts += [*dense_tables.tables(), *open_questions.tables()]
-    parts += [TRAININGS, *costs(sorted((DOCS / "results" / "trainings").glob("*/*.json"))), ""]
-    parts += [section(result, f"{name}.json") for name, result in results.items()]
-    return "\n".join(parts)
+    parts += [TRAININGS.format(common="\n".join(f"- `{cohort}`: {said(common)}" for cohort, common in COMMON.items()))]
+    parts += [*costs(sorted((DOCS / "results" / "trainings").glob("*/*.json"))), "", FIGURES]
+    parts += [f"- [{name}](results/{name}.md): {contents(result)}" for name, result in results.items()]
+    return "\n".join([*parts, ""])
 
 
 def discussion() -> str:
@@ -197,7 +210,7 @@ def by_seed(result: Result, title: str) -> str:
     """A row of several seeds a line: the mean of its trainings, and the least and largest of them."""
     rows: dict[str, list[Groups]] = {}
     for name, groups in result.checkpoints.items():
-        rows.setdefault(name.removeprefix(f"{result.cohort.name}-").partition("-seed-")[0], []).append(groups)
+        rows.setdefault(row_of(name, result), []).append(groups)
     rows[column_label("untrained")] = [result.controls["untrained"]]
     cells = {
         name: [
@@ -211,6 +224,11 @@ def by_seed(result: Result, title: str) -> str:
         "the mean, and the least and largest: what differs by less says nothing. Of one, its interval over patients."
     )
     return "\n".join([f"## {title}, on {result.cohort.name}", "", text, "", *summarised(cells), ""])
+
+
+def row_of(checkpoint: str, result: Result) -> str:
+    """A checkpoint's row in the table of trainings, whatever its seed."""
+    return checkpoint.removeprefix(f"{result.cohort.name}-").partition("-seed-")[0]
 
 
 def drawn(result: Result) -> str:
@@ -239,15 +257,22 @@ def summarised(cells: dict[str, list[str]]) -> list[str]:
     return markdown(["", *(titles[column] for column in kept)], rows)
 
 
-def section(result: Result, file: str) -> str:
-    """One result: its data, split and protocol, then a table a group of figures."""
+def contents(result: Result) -> str:
+    """What a result is about, in a line."""
+    rows = dict.fromkeys(row_of(name, result) for name in result.checkpoints)
+    return f"{', '.join(rows)} on {result.cohort.name}, protocol {result.protocol}"
+
+
+def section(result: Result, name: str) -> str:
+    """All figures of one result: its data, split and protocol, then a table a group of figures."""
     cohort = result.cohort
     lines = [
-        f"## {', '.join(result.checkpoints)} on {cohort.name}, protocol {result.protocol}",
+        f"# {name}, all figures",
         "",
+        f"{len(result.checkpoints)} checkpoint(s) on {cohort.name}, protocol {result.protocol}: "
         f"{cohort.subjects} patients{' (synthetic)' if result.synthetic else ''}, {result.crops} crops a "
         f"volume, seed {result.seed}, {result.created[:10]}, isimed {result.versions['isimed']}. "
-        f"File: [{file}](results/{file}).",
+        f"File: [{name}.json]({name}.json). What came out: [results](../results.md).",
         "",
         *[f"- {name}: {network}, fingerprint {network.fingerprint}" for name, network in result.cards.items()],
         *[f"- {note}" for note in result.notes],
@@ -257,10 +282,10 @@ def section(result: Result, file: str) -> str:
         header, rows = labels.table(result, group)
         if len(rows) > LONGEST_LIST * 3:
             continue  # every figure under every change: in the JSON
-        lines += [f"### {labels.group_label(group)}", "", *markdown(header, rows), ""]
+        lines += [f"## {labels.group_label(group)}", "", *markdown(header, rows), ""]
     header, rows = labels.likeness_table(result.likeness)
     if rows:
-        lines += ["### How alike the spaces are", "", *markdown(header, rows), ""]
+        lines += ["## How alike the spaces are", "", *markdown(header, rows), ""]
     return "\n".join(lines)
 
 
@@ -277,23 +302,27 @@ def rows_of(cohort: str) -> dict[str, Any]:
 
 def costs(files: list[Path]) -> list[str]:
     """A line a training: what was changed, how long it took and where, what validation said last."""
-    header = ["cohort", "row", "options", "views", "steps", "crops", "minutes", "crops/s", "validation"]
-    header += ["terms of the loss", "machine"]
+    header = ["cohort", "row", "method", "changed", "epochs", "views", "steps", "crops", "minutes", "crops/s"]
+    header += ["validation", "terms of the loss", "machine"]
     rows = []
     for file in files:
         found = json.loads(file.read_text(encoding="utf-8"))
-        options = ", ".join(f"{name} {value}" for name, value in found["options"].items() if name != "epochs")
+        cohort, options, views, machine = file.parent.name, found["options"], found["views"], found["machine"]
+        changed = {name: value for name, value in options.items() if COMMON[cohort].get(name) != value}
         last = found["validation"][-1] if found["validation"] else {}
-        said, terms = (
-            ", ".join(f"{name} {value:.3g}" for name, value in values.items() if name != "step")
-            for values in (last, found.get("terms", {}))
-        )
-        machine = f"{found['machine']['device']}, {found['machine']['threads']} thread(s)"
-        rate = f"{found['crops'] * found['views'] / found['seconds']:.1f}"
-        cells = [file.parent.name, found["row"], f"{found['options']['epochs']} epochs, {options}", found["views"]]
-        cells += [found["steps"], found["crops"], f"{found['seconds'] / 60:.1f}", rate, said, terms, machine]
+        minutes, rate = found["seconds"] / 60, found["crops"] * views / found["seconds"]
+        cells = [cohort, found["row"], options["method"], said(changed), options["epochs"], views, found["steps"]]
+        cells += [found["crops"], f"{minutes:.1f}", f"{rate:.1f}", said(last), said(found.get("terms", {}))]
+        cells += [f"{machine['device']}, {machine['threads']} thread(s)"]
         rows.append([str(cell) for cell in cells])
     return markdown(header, rows)
+
+
+def said(values: dict[str, Any]) -> str:
+    """Names and values of options, terms or figures, but for those that have columns of their own."""
+    apart = ("method", "epochs", "step", "threads", "validate_every")
+    named = [(name, value) for name, value in values.items() if name not in apart]
+    return ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in named)
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> list[str]:
