@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from isimed.core import paths
 from isimed.core.errors import InputError
@@ -98,6 +98,16 @@ class Cohort(BaseModel):
     volumes: list[Entry]
     _root: Path = PrivateAttr(default=Path("."))
 
+    @field_validator("frame")
+    @classmethod
+    def _blank_is_none(cls, frame: str | None) -> str | None:
+        return frame if frame and frame.strip() else None
+
+    @field_validator("organs")
+    @classmethod
+    def _background_is_no_organ(cls, organs: dict[int, str]) -> dict[int, str]:
+        return {label: name for label, name in organs.items() if label > 0}
+
     @classmethod
     def load(cls, name_or_path: str | Path) -> "Cohort":
         """Load by name in ISIMED_HOME, or by the path of a ``dataset.json`` (or of its folder).
@@ -122,6 +132,8 @@ class Cohort(BaseModel):
             twice = next(i for i in ids if ids.count(i) > 1)
             raise InputError(f"{path} lists {twice} twice: every image may stand in a cohort once.")
         cohort._root = path.parent
+        if path.parent.parent == paths.cohorts_dir().resolve():
+            cohort.name = path.parent.name  # by which it was found; a renaming that was killed leaves the old one inside
         return cohort
 
     @property
@@ -224,10 +236,15 @@ def checked_name(name: str) -> str:
 
 
 def register(name_or_path: str | Path, *, name: str | None = None) -> Path:
-    """Make a manifest known by name in ISIMED_HOME (paths made absolute, nothing copied, other keys kept)."""
+    """Make a manifest known by name in ISIMED_HOME (paths made absolute, nothing copied, other keys kept).
+
+    Raises:
+        InputError: it cannot be read, or a cohort from elsewhere has the name.
+    """
     source = find_manifest(name_or_path)
     cohort = Cohort.load(source)
-    if source.parent == (paths.cohorts_dir() / (name or cohort.name)).resolve():
+    name = checked_name(name if name is not None else cohort.name)
+    if source.parent == (paths.cohorts_dir() / name).resolve():
         return source
     manifest = _with_slashes(read_object(source), source.parent)
     for volume, entry in zip(manifest["volumes"], cohort.volumes, strict=True):
@@ -235,8 +252,33 @@ def register(name_or_path: str | Path, *, name: str | None = None) -> Path:
         for key in ("image", *LABELS, "warp"):
             if volume.get(key):
                 volume[key] = str((source.parent / volume[key]).resolve())
-    manifest["name"] = name or cohort.name
+    refuse_other_source(name, source.parent, images=[volume["image"] for volume in manifest["volumes"]])
+    manifest["name"] = name
+    imported = manifest.get("import")
+    manifest["import"] = (imported if isinstance(imported, dict) else {}) | {"path": str(source.parent)}
     return write_manifest(manifest)
+
+
+def refuse_other_source(name: str, source: Path, *, images: Iterable[str] = ()) -> None:
+    """Refuse a name that a cohort from elsewhere has: it would be lost.
+
+    Args:
+        source: what the new one is made of.
+        images: its images; a cohort that holds one of them is the same, made before sources were noted.
+
+    Raises:
+        InputError: there is such a cohort; it says where that is from.
+    """
+    manifest = paths.cohorts_dir() / name / "dataset.json"
+    if not manifest.is_file():
+        return
+    known = read_object(manifest)
+    imported = known.get("import")
+    former = imported.get("path") if isinstance(imported, dict) else None
+    volumes = known.get("volumes")
+    held = {volume.get("image") for volume in (volumes if isinstance(volumes, list) else ()) if isinstance(volume, dict)}
+    if former != str(source) and held.isdisjoint(images):
+        raise InputError(f"There is a cohort {name} already, from {former or 'elsewhere'}: choose another --name.")
 
 
 def write_manifest(manifest: dict, *, folder: Path | None = None) -> Path:

@@ -4,7 +4,7 @@ Only the manifest is changed; a person's scans are never touched where they lie 
 """
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,10 @@ from isimed.core.errors import InputError
 from isimed.core.files import refusals_in_words
 from isimed.data.cohorts.cohort import Cohort, checked_name, cohort_names, find_manifest, write_manifest
 from isimed.data.cohorts.json_files import read_object
+
+PARTS = (("annotations", ""), ("splits", ".json"), ("cohorts", ""))
+"""What moves with a cohort, which itself comes last: killed before, it can be told to move again. Where it is deleted it
+goes first: killed after, what it left behind is there when it is brought back."""
 
 
 def describe(
@@ -68,6 +72,8 @@ def leave_out(name: str, subjects: Collection[str]) -> Path:
 def rename(name: str, new: str) -> Path:
     """Give a cohort another name; its points and its split go with it.
 
+    Killed in between it has the old name or the new one, and doing it again ends it: the folder's name counts.
+
     Returns:
         The manifest under the new name.
 
@@ -93,7 +99,7 @@ def set_aside(name: str) -> Path:
     """
     _registered(name)
     folder = paths.home() / "deleted" / f"{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 1_000_000:06d}"
-    _move(paths.home(), folder, name)
+    _move(paths.home(), folder, name, parts=reversed(PARTS))
     return folder
 
 
@@ -121,8 +127,10 @@ def _registered(name: str) -> None:
         raise InputError(f"There is no cohort {name} in {paths.cohorts_dir()}: choose one of the list.")
 
 
-def _move(source: Path, target: Path, name: str, new: str | None = None) -> None:
-    for folder, ending in (("annotations", ""), ("splits", ".json"), ("cohorts", "")):  # the cohort last
+def _move(
+    source: Path, target: Path, name: str, new: str | None = None, *, parts: Iterable[tuple[str, str]] = PARTS
+) -> None:
+    for folder, ending in parts:
         here, there = source / folder / f"{name}{ending}", target / folder / f"{new or name}{ending}"
         if here.exists():
             with refusals_in_words(there):

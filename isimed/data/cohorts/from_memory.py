@@ -57,7 +57,8 @@ def _scan(item: Item, key: str, name: str) -> tuple[NDArray, NDArray[np.float64]
         if key not in item:
             raise InputError(f"{name} has no {key!r}: say under which key its image lies.")
         image = item[key]
-        subject = str(item.get("subject") or item.get("subject_id") or name)
+        said = (item.get(of) for of in ("subject", "subject_id"))
+        subject = next((str(one) for one in said if one is not None and str(one).strip()), name)  # 0 is a patient too
         affine = getattr(image, "affine", None)
         held = image.data if not isinstance(image, np.ndarray) and hasattr(image, "data") else image
     elif isinstance(item, tuple | list) and len(item) == 2:

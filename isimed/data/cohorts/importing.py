@@ -5,8 +5,9 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.progress import Progress
-from isimed.data.cohorts.cohort import LABELS, checked_name, register, write_manifest
+from isimed.data.cohorts.cohort import LABELS, checked_name, refuse_other_source, register, write_manifest
 from isimed.data.cohorts.corrections import Corrections
 from isimed.data.cohorts.json_files import read_listing, read_object
 from isimed.data.cohorts.layouts.claims import Channel
@@ -65,9 +66,9 @@ def import_cohort(
         InputError: nothing there can be used, or the name is taken.
     """
     path = _given(path)
-    if layout == "auto" and not corrections and (manifest := own_manifest(path)):
-        return register(manifest, name=name)
-    _refuse_other_source(checked_name(name if name is not None else name_from(path)), path)  # before the long work
+    if manifest := _taken_as_it_is(path, layout, corrections, channel, series):
+        return _registered(manifest, name, copy=copy)
+    refuse_other_source(checked_name(name if name is not None else name_from(path)), path)  # before the long work
     plan = plan_import(path, layout=layout, channel=channel, series=series, corrections=corrections, progress=progress)
     try:
         return write_plan(plan, name=name, copy=copy)
@@ -110,7 +111,7 @@ def plan_import(
         guess_modalities(plan)
         for names in alike(dict.fromkeys(item.patient for item in plan.images)):
             plan.notices.append(f"{' and '.join(names)} may be one patient: if so, give them one name.")
-        plan.manifest = own_manifest(path) if layout == "auto" and not corrections else None
+        plan.manifest = _taken_as_it_is(path, layout, corrections, channel, series)
     except BaseException:
         if root != path:
             shutil.rmtree(root, ignore_errors=True)
@@ -125,30 +126,20 @@ def write_plan(plan: Plan, *, name: str | None = None, copy: bool = False) -> Pa
         InputError: the name is taken, or the plan gives a label map no image or a file no patient.
     """
     if plan.manifest:
-        return register(plan.manifest, name=name)
+        return _registered(plan.manifest, name, copy=copy)
     name = checked_name(name if name is not None else name_from(plan.source))
     volumes = plan.volumes()
     if not volumes:
         raise InputError(f"{plan.source}: no file is taken as an image, so there is nothing to import.")
-    _refuse_other_source(name, plan.source)
+    refuse_other_source(name, plan.source)
     folder = paths.cohorts_dir() / name
-    existed = folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    files = Path(tempfile.mkdtemp(prefix="files-", dir=folder))
-    try:
+    with _new_files(folder) as files:
         merge_structures(plan, volumes, files)
         if plan.root != plan.source:
             _move(plan.root, files / "unpacked", volumes)
         elif copy:
             _copy(volumes, files)
-        manifest = write_manifest(_manifest(plan, name, volumes, folder), folder=folder)
-    except BaseException:
-        shutil.rmtree(files if existed else folder, ignore_errors=True)
-        raise
-    for older in folder.glob("files-*"):
-        if older != files or not any(files.iterdir()):
-            shutil.rmtree(older, ignore_errors=True)
-    return manifest
+        return write_manifest(_manifest(plan, name, volumes, folder), folder=folder)
 
 
 def forget_plan(plan: Plan) -> None:
@@ -184,14 +175,48 @@ def _given(path: str | Path) -> Path:
     return path.absolute()
 
 
-def _refuse_other_source(name: str, path: Path) -> None:
-    manifest = paths.cohorts_dir() / name / "dataset.json"
-    if not manifest.is_file():
-        return
-    imported = read_object(manifest).get("import")
-    source = imported.get("path") if isinstance(imported, dict) else None
-    if source != str(path):
-        raise InputError(f"There is a cohort {name} already, from {source or 'elsewhere'}: choose another --name.")
+def _taken_as_it_is(
+    path: Path, layout: str, corrections: Corrections | None, channel: Channel, series: Sequence[str] | None
+) -> Path | None:
+    """isimed's own manifest, where nothing is asked for that would change it.
+
+    Raises:
+        InputError: a channel is asked for, which the manifest says itself.
+    """
+    manifest = own_manifest(path) if layout == "auto" and not corrections and series is None else None
+    if manifest and channel is not None:
+        raise InputError(f"{manifest} says itself which `channel` each volume is: leave --channel out, or correct it.")
+    return manifest
+
+
+def _registered(manifest: Path, name: str | None, *, copy: bool) -> Path:
+    """isimed's own manifest under its name, with copies of its files where they are asked for."""
+    known = register(manifest, name=name)
+    if not copy:
+        return known
+    folder, content = known.parent, read_object(known)
+    for volume in content["volumes"]:
+        volume |= {key: str(folder / volume[key]) for key in ("image", *LABELS) if volume.get(key)}
+    with _new_files(folder) as files:
+        _copy(content["volumes"], files)
+        return write_manifest(content | {"volumes": _below(folder, content["volumes"])}, folder=folder)
+
+
+@contextmanager
+def _new_files(folder: Path) -> Iterator[Path]:
+    """A folder for the files that a cohort's new manifest names; older ones go once that is written."""
+    files = folder / f"files-{uuid.uuid4().hex[:8]}"
+    files.mkdir(parents=True)
+    try:
+        yield files
+    except BaseException:
+        shutil.rmtree(files, ignore_errors=True)
+        with suppress(OSError):  # it holds a manifest, or what another process writes
+            folder.rmdir()
+        raise
+    for older in folder.glob("files-*"):
+        if older != files or not any(files.iterdir()):
+            shutil.rmtree(older, ignore_errors=True)
 
 
 def _unpacked(path: Path) -> Path:
@@ -292,7 +317,7 @@ def _copy(volumes: Sequence[dict[str, Any]], files: Path) -> None:
         for number, volume in enumerate(volumes):
             target = files / f"{number:05d}"
             target.mkdir()
-            if "series" in volume:
+            if volume.get("series"):
                 chosen = next(s for s in scan_folder(Path(volume["image"])).series if s.uid == volume["series"])
                 for index, file in enumerate(chosen.files):
                     shutil.copyfile(file, target / f"{index:05d}.dcm")
@@ -313,14 +338,6 @@ def _copy(volumes: Sequence[dict[str, Any]], files: Path) -> None:
 
 
 def _manifest(plan: Plan, name: str, volumes: Sequence[dict[str, Any]], folder: Path) -> dict[str, Any]:
-    entries = []
-    for volume in volumes:
-        relative = {}
-        for key in ("image", *LABELS):
-            if volume.get(key):
-                file = Path(volume[key])
-                relative[key] = str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
-        entries.append(volume | relative)
     return {
         "name": name,
         "description": plan.description(),
@@ -334,5 +351,15 @@ def _manifest(plan: Plan, name: str, volumes: Sequence[dict[str, Any]], folder: 
             "notices": plan.notices,
             "skipped": [{"file": str(item.path), "reason": item.why} for item in plan.left_out],
         },
-        "volumes": entries,
+        "volumes": _below(folder, volumes),
     }
+
+
+def _below(folder: Path, volumes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The entries with paths relative to their folder, where files lie in it."""
+    entries = []
+    for volume in volumes:
+        files = {key: Path(volume[key]) for key in ("image", *LABELS) if volume.get(key)}
+        inside = {key: file.relative_to(folder) if file.is_relative_to(folder) else file for key, file in files.items()}
+        entries.append(volume | {key: str(file) for key, file in inside.items()})
+    return entries

@@ -20,7 +20,7 @@ from isimed.core.progress import Progress, silent
 from isimed.data.cohorts.cohort import Cohort, Entry, write_manifest
 from isimed.data.cohorts.json_files import read_object
 from isimed.data.formats.reading import LPS_TO_RAS
-from isimed.data.formats.volume import Volume, measured
+from isimed.data.formats.volume import Volume, apply_affine, measured
 
 MEAN_MM = 6.0
 ROUNDS = 2
@@ -60,6 +60,9 @@ def register_to_mean(cohort: Cohort, *, progress: Progress | None = None) -> Pat
     with new_folder(folder / "registered") as new:
         for number, (entry, move) in enumerate(zip(cohort.volumes, moves, strict=True)):
             manifest["volumes"][number] |= _copies(cohort, entry, _ras(move), new, number)
+            manifest["volumes"][number].pop("warp", None)  # which tells of places where they were before
+            if cohort.start and cohort.start.volume == entry.id:
+                manifest["start"]["mm"] = apply_affine(_ras(move), cohort.start.mm).tolist()
             report(ROUNDS * len(scans) + number + 1, total)
     manifest["frame"] = FRAME
     return write_manifest(manifest, folder=folder)

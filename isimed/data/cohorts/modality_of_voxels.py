@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.plan import IMAGE, Plan, Planned
-from isimed.data.formats.volume import read_volume
+from isimed.data.formats.volume import lowest_of, read_volume
 
 CT_AIR_HU = -800
 SAMPLE = 5
@@ -88,12 +88,12 @@ def _seen(item: Planned) -> Seen | None:
         voxels = read_volume(item.path, channel=item.channel, series=item.series).voxels
     except InputError:
         return None
-    return Seen(float(voxels.min()), _is_shifted(voxels[::2, ::2, ::2]))
+    return Seen(lowest_of(voxels), _is_shifted(voxels[::2, ::2, ::2]))
 
 
 def _is_shifted(voxels: NDArray) -> bool:
     """Whether most of what is denser than lung is soft tissue, were 1024 taken away, and the rest is air."""
-    if voxels.min() < 0 or voxels.min() > SHIFT + CT_AIR_HU:
+    if not 0 <= lowest_of(voxels) <= SHIFT + CT_AIR_HU:
         return False
     body, dense = voxels > SHIFT + CT_AIR_HU, voxels[voxels > SHIFT / 2]
     return bool(

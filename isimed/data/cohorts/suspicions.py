@@ -62,8 +62,9 @@ def alike(subjects: Iterable[str]) -> list[tuple[str, ...]]:
     plain = {subject: re.sub(r"[\W_]+", "-", subject.casefold()).strip("-") or subject for subject in subjects}
     known = set(plain.values())
     for subject, name in plain.items():
-        match = re.fullmatch(r"(.+)-[a-z]", name)
-        groups[match[1] if match and match[1] in known else name].append(subject)
+        while (match := re.fullmatch(r"(.+)-[a-z]", name)) and match[1] in known:
+            name = match[1]  # of P7-b-c the patient is P7
+        groups[name].append(subject)
     return [tuple(group) for group in groups.values() if len(group) > 1]
 
 

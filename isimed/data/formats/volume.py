@@ -67,6 +67,17 @@ def measured(voxels: NDArray) -> NDArray[np.bool_]:
     return np.asarray((voxels > -LARGEST) & (voxels < LARGEST))
 
 
+def lowest_of(voxels: NDArray) -> float:
+    """The lowest value that was measured, whatever stands where nothing was; NaN where nothing was at all.
+
+    >>> lowest_of(np.array([np.nan, -1000.0, 40.0, -3e38]))
+    -1000.0
+    """
+    if voxels.dtype.kind != "f":
+        return float(voxels.min())
+    return float(np.min(voxels, where=measured(voxels), initial=np.inf)) if measured(voxels).any() else float("nan")
+
+
 def read_volume(path: str | Path, *, channel: int | None = None, series: str | None = None) -> Volume:
     """Read a scan: NIfTI (.nii, .nii.gz), NRRD, MHA/MHD, or a DICOM series (a file, a folder or a zip of them).
 

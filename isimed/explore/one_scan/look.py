@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.cohorts.modality_of_voxels import CT_AIR_HU
-from isimed.data.formats.volume import Volume
+from isimed.data.formats.volume import Volume, lowest_of
 from isimed.data.prepared.preprocess import Preparation, Prepared, prepare
 from isimed.explore.one_scan.choose import rank
 from isimed.explore.one_scan.fit import Fit, fit_from
@@ -96,7 +96,7 @@ def judge_of(checkpoint: Checkpoint) -> Checkpoint:
 
 def is_ct(scan: Volume) -> bool:
     """Whether a scan has air in Hounsfield units, which no MRI has."""
-    return bool(scan.voxels.min() <= CT_AIR_HU)
+    return lowest_of(scan.voxels) <= CT_AIR_HU
 
 
 def look(scan: Volume, names: Sequence[str], *, cohort: Cohort | None = None) -> list[Look]:

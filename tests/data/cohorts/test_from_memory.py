@@ -40,6 +40,19 @@ def test_items_of_monai_and_torchio_say_whose_they_are(home: Path) -> None:
     np.testing.assert_allclose(first.affine, last.affine)
 
 
+def test_a_patient_called_0_is_one_patient(home: Path) -> None:
+    items = [{"image": torch_like(), "subject": 0}, {"image": torch_like(), "subject": np.int64(0)}]
+    items += [{"image": torch_like(), "subject": None, "subject_id": 0}, {"image": torch_like(), "subject": ""}]
+    assert isimed.cohort_of("zero", items, modality="MRI").subjects == ["0", "scan-0004"]
+
+
+def torch_like():
+    class Image:
+        data, affine = np.ones((1, 4, 5, 6), dtype=np.float32), AFFINE
+
+    return Image()
+
+
 def test_what_is_no_scan_is_one_sentence_and_leaves_nothing(home: Path) -> None:
     for scans, said in (
         ([], "no scans"),

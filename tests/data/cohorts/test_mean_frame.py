@@ -80,3 +80,21 @@ def test_an_empty_scan_that_cannot_be_registered_is_named(scattered: Path) -> No
     with pytest.raises(InputError, match=r"^B_scan cannot be laid on the others"):
         register_to_mean(Cohort.load(manifest))
     assert manifest.read_bytes() == before
+
+
+def test_the_place_that_a_cohort_opens_with_moves_with_its_scan(scattered: Path) -> None:
+    voxel = [18, 14, 20]
+    volumes = [
+        {"subject": name, "image": str(scattered / name / "scan.nii.gz"), "name": name, "warp": f"{name}.npz"}
+        for name in MOVES
+    ]
+    start = nib.affines.apply_affine(nib.load(scattered / "B" / "scan.nii.gz").affine, voxel).tolist()  # type: ignore[attr-defined]
+    manifest = {"name": "bodies", "modality": "MRI", "start": {"volume": "B", "mm": start}, "volumes": volumes}
+    (scattered / "dataset.json").write_text(json.dumps(manifest))
+    assert main(["import", str(scattered), "--register-to-mean"]) == 0
+    cohort = Cohort.load("bodies")
+    assert cohort.start is not None
+    there = cohort.read(cohort.entry("B")).to_mm(voxel)
+    assert np.linalg.norm(there - start) > 5, "it was moved"
+    assert np.allclose(cohort.start.mm, there, atol=1e-3)
+    assert not any(getattr(entry, "warp", None) for entry in cohort.volumes), "a warp tells of where scans were before"

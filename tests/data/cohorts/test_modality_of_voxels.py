@@ -8,7 +8,9 @@ import pytest
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.cohorts.corrections import Corrections
 from isimed.data.cohorts.importing import import_cohort, plan_import
+from isimed.data.formats.volume import read_volume
 from isimed.data.quality.report import check_cohort
+from isimed.explore.one_scan.look import is_ct
 from tests.data.make import blob, write_nifti
 
 CT = blob()
@@ -39,3 +41,13 @@ def test_what_was_given_by_hand_is_not_doubted_and_check_still_warns(tmp_path: P
     assert not plan_import(tmp_path, corrections=Corrections(modality="MRI")).notices
     found = check_cohort(Cohort.load(import_cohort(tmp_path, name="c"))).findings
     assert "Values from -1000 are those of CT" in next(one.message for one in found if one.kind == "modality")
+
+
+def test_ct_with_nothing_measured_around_it_is_still_ct(tmp_path: Path) -> None:
+    voxels = CT.astype(np.float32)
+    voxels[:3], voxels[-3:] = np.nan, -3.4e38
+    write_nifti(tmp_path / "p.nii.gz", voxels)
+    plan = plan_import(tmp_path)
+    assert plan.modality == "CT", plan.notices
+    assert "lowest value -1000" in plan.notices[0]
+    assert is_ct(read_volume(tmp_path / "p.nii.gz"))
