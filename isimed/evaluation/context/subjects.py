@@ -1,7 +1,7 @@
 """Which patients are measured: none that a checkpoint was trained or selected on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Chosen:
         namesakes: patients with the ids of others, of a cohort of another name, on whom a checkpoint was trained or
             selected; they may be the same people.
         elsewhere: the names of these cohorts.
+        absent: patients that the split names and the cohort does not have.
     """
 
     used: list[str]
@@ -36,6 +37,7 @@ class Chosen:
     chosen_on: list[str]
     namesakes: list[str]
     elsewhere: list[str]
+    absent: list[str] = field(default_factory=list)
 
     def stored(self) -> Patients:
         """As a result holds them."""
@@ -51,6 +53,9 @@ class Chosen:
     def notes(self) -> list[str]:
         """What a reader must know about these patients."""
         found = []
+        if self.absent:
+            names = ", ".join(self.absent[:5]) + (" and others" if len(self.absent) > 5 else "")
+            found.append(f"{len(self.absent)} patients of the split are not in this cohort ({names}).")
         if self.seen:
             found.append(f"{len(self.seen)} measured patients were seen in training: these figures are too good.")
         if self.chosen_on:
@@ -90,7 +95,7 @@ def choose_subjects(
         InputError: nobody remains, or a patient is not in the cohort.
     """
     fitted, selected = (_patients(cards, cohort, part) for part in ("train", "validation"))
-    wanted = _wanted(cohort, subjects, split, parts)
+    wanted, absent = _wanted(cohort, subjects, split, parts)
     if subjects is None:
         wanted -= fitted if split and "validation" in parts else fitted | selected
     used = [name for name in cohort.subjects if name in wanted]
@@ -108,20 +113,26 @@ def choose_subjects(
         chosen_on=[name for name in used if name in selected - fitted],
         namesakes=[name for name in used if name in set().union(*alike.values())],
         elsewhere=list(alike),
+        absent=absent,
     )
 
 
-def _wanted(cohort: Cohort, subjects: Sequence[str] | None, split: str | Path | None, parts: Sequence[str]) -> set[str]:
-    """The patients that were asked for, whether a network knows them or not."""
+def _wanted(
+    cohort: Cohort, subjects: Sequence[str] | None, split: str | Path | None, parts: Sequence[str]
+) -> tuple[set[str], list[str]]:
+    """The patients that were asked for, whether a network knows them or not, and those whom the cohort lacks."""
     if subjects is not None and split is not None:
         raise InputError("Patients come from a list or from a split: give one of the two.")
     asked = set(
         subjects if subjects is not None else chain(*read_parts(split, parts).values()) if split else cohort.subjects
     )
+    if not asked:
+        where = f"{split} names nobody under {' and '.join(parts)}" if split else "No patient is named"
+        raise InputError(f"{where}: give at least one patient to measure.")
     known = asked & set(cohort.subjects)
     if asked - known and (subjects is not None or not known):
         raise InputError(f"{cohort.name} has no patient {min(asked - known)}: see `python -m isimed check`.")
-    return known
+    return known, sorted(asked - known)
 
 
 def _drawn(names: list[str], limit: int | None, seed: int) -> list[str]:

@@ -207,8 +207,12 @@ def outcome_file(context: Context, task: Task, made_by: str, card: Card) -> Path
 
 
 def kept_file(context: Context, name: str, *made_by: str) -> Path:
-    """A file under ``ISIMED_HOME/evaluations`` for what these words, the cohort, its patients and the draw make."""
-    drawn = (str(context.seed), str(context.crops_a_volume), *context.subjects)
-    parts = (context.cohort.fingerprint, context.protocol.name, name, *made_by, *drawn)
+    """A file under ``ISIMED_HOME/evaluations`` for what these words, the cohort, its patients and the draw make.
+
+    What the manifest says of modality, frame and organs counts as the voxels do: tasks measure by it.
+    """
+    drawn, cohort = (str(context.seed), str(context.crops_a_volume), *context.subjects), context.cohort
+    said = json.dumps([cohort.modality, cohort.frame, sorted(cohort.organs.items())])  # beside the voxels, by a person
+    parts = (cohort.fingerprint, said, context.protocol.name, name, *made_by, *drawn)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     return evaluations_dir() / "results" / f"{name}-{digest}.json"

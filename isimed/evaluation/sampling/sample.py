@@ -100,7 +100,7 @@ def organ_centres(volume: Prepared, name: str, *, seed: int, count: int = CROPS_
     if organs is None:
         return np.empty((0, 3), np.int64)
     found = []
-    for label in np.flatnonzero(np.bincount(np.asarray(organs).ravel())):
+    for label in np.unique(organs):  # an atlas's ids go to hundreds of millions: nothing is counted up to them
         if label:
             inside, rng = np.flatnonzero(organs == label), _rng(seed, name, 100 + int(label))
             found.append(_draw(inside, max(1, count // 8), organs.shape, rng))

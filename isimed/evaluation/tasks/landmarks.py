@@ -3,6 +3,7 @@
 Its controls: the same place in the body box, and affine registration.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -206,8 +207,17 @@ def _within(statistic: Statistic, rows: NDArray) -> Statistic:
 
 
 def other_side(name: str) -> str:
-    """The name of the same organ on the other side, or "" where it has none."""
-    other = name.replace("left", "\0").replace("right", "left").replace("\0", "right")
+    """The name of the same organ on the other side, or "" where it has none.
+
+    >>> other_side("kidney_left"), other_side("Right-Thalamus"), other_side("liver")
+    ('kidney_right', 'Left-Thalamus', '')
+    """
+
+    def turned(side: re.Match[str]) -> str:
+        other = "right" if side[0].lower() == "left" else "left"
+        return other.upper() if side[0].isupper() else other.capitalize() if side[0][0].isupper() else other
+
+    other = re.sub("left|right", turned, name, flags=re.IGNORECASE)
     return other if other != name else ""
 
 
@@ -231,7 +241,7 @@ TASK = Task(
     controls={"body_box": body_box, "affine_registration": affine_registration},
     lacks=lacks_landmarks,
     needs="organs",
-    version=5,
+    version=6,
     groups={
         "landmarks": Group(
             "Landmark transfer", unit="mm", bars=("coarse_median_mm", "agreed_median_mm", "median_mm", "mean_mm")

@@ -81,7 +81,8 @@ def organ_outcome(
     matrix = np.zeros((len(kept), len(kept)), int)
     np.add.at(matrix, (true, predicted), 1)
     labels = [names.get(int(label), str(label)) for label in kept]
-    wrong = np.where(predicted != true, 1.0, 0.0) * (1 + np.ptp(np.atleast_2d(scores.T), axis=0))
+    told = np.atleast_2d(np.where(np.isfinite(scores), scores, np.nan).T)  # no score: no other patient has the organ
+    wrong = np.where(predicted != true, 1 + np.nanmax(told, axis=0) - np.nanmin(told, axis=0), 0.0)
     worst = [case for case in worst_rows(wrong, subject[rows], extra={}) if case["score"] > 0]
     for case in worst:
         case["unit"] = f"{labels[true[case['row']]]}, taken for {labels[predicted[case['row']]]}"
@@ -106,7 +107,7 @@ TASK = Task(
     samples=(ORGAN,),
     controls={"position_only": organs_from_position, "intensity_histogram": organs_from_histogram},
     needs="organs",
-    version=3,
+    version=4,
     groups={"organs": Group("Organ at the crop's centre")},
     figures={
         "accuracy": "accuracy",

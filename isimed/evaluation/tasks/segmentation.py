@@ -116,7 +116,7 @@ def few_shot_dice(
     shots: Sequence[int] = SHOTS,
     seed: int = 0,
 ) -> tuple[dict[str, Figure], dict[str, Figure]]:
-    """Per-voxel nearest neighbours: label the first ``max(shots)`` volumes, measure on the others.
+    """Per-voxel nearest neighbours: label a volume of each of the first ``max(shots)`` patients, measure on the others.
 
     Args:
         features: a (F, X, Y, Z) array a volume.
@@ -128,12 +128,14 @@ def few_shot_dice(
         Mean Dice over organs for each number of shots, and Dice an organ for the most shots; empty where no patient
         is left to measure.
     """
-    labelled = max(0, min(max(shots), len(features) - 1))
-    measured = [i for i in range(labelled, len(features)) if subjects[i] not in subjects[:labelled]]
+    patients = list(dict.fromkeys(subjects))
+    labelled = [list(subjects).index(name) for name in patients[: max(0, min(max(shots), len(patients) - 1))]]
+    known = {subjects[i] for i in labelled}
+    measured = [i for i in range(len(features)) if subjects[i] not in known]
     figures: dict[str, Figure] = {}
     by_organ: dict[str, Figure] = {}
-    for count in sorted(s for s in shots if s <= labelled and measured):
-        x, y = _bank(features[:count], labels[:count], bodies[:count], seed=seed)
+    for count in sorted(s for s in shots if s <= len(labelled)):
+        x, y = _bank(*([part[i] for i in labelled[:count]] for part in (features, labels, bodies)), seed=seed)
         search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(x)), algorithm="brute").fit(x)
         rows = [_dice_a_volume(search, y, features[i], labels[i], bodies[i], names) for i in measured]
         owners = [subjects[i] for i in measured]
@@ -198,7 +200,7 @@ TASK = Task(
     measure=segmentation,
     controls={"position_only": segmentation_from_position},
     needs="organs",
-    version=3,
+    version=4,
     groups={
         "segmentation": Group("Few-shot organ segmentation, Dice", unit="Dice, 0 to 1"),
         "segmentation_by_organ": Group("Five-shot Dice by organ", unit="Dice, 0 to 1"),

@@ -92,7 +92,8 @@ def by_registration(cohort: Cohort, volume: str) -> list[Registered]:
 
 
 def _file(cohort: Cohort, entry: Entry, networks: list[str]) -> Path:
-    made_of = [FORMAT, cohort.name, source_stamp(cohort, entry), *networks]
+    said = f"{cohort.name}\0{cohort.modality}\0{cohort.synthetic}"  # by a person, who may say otherwise tomorrow
+    made_of = [FORMAT, said, source_stamp(cohort, entry), *networks]
     return paths.home() / "where" / f"{hashlib.sha256(chr(0).join(made_of).encode()).hexdigest()[:32]}.json"
 
 

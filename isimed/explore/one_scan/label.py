@@ -41,7 +41,7 @@ class Labelled:
     """A rough label map.
 
     Attributes:
-        labels: on the scan's own grid, uint16, axes R A S.
+        labels: on the scan's own grid, axes R A S; uint16, wider where a label of the reference is.
         reference: whose organs they are.
         network: that carried them over; None where it was registration.
     """
@@ -101,7 +101,7 @@ def rough_labels(
     references: Sequence[str],
     *,
     progress: Progress | None = None,
-) -> NDArray[np.uint16]:
+) -> NDArray[np.unsignedinteger]:
     """The organs of a scan, by transfer.
 
     Args:
@@ -123,7 +123,7 @@ def rough_labels(
             voters[label] = voters.get(label, 0) + 1
         if progress:
             progress(number + 1, len(references))
-    result = np.zeros(target.body.shape, np.uint16)
+    result = np.zeros(target.body.shape, np.promote_types(np.uint16, np.min_scalar_type(max(votes, default=0))))
     best = np.full(target.body.shape, HALF)
     for label, count in votes.items():
         share = count / voters[label]
@@ -137,9 +137,9 @@ def _carried(table: Table, target: Prepared, source: Prepared, scan: str, name: 
     organs = np.asarray(source.labels["organs"])
     there, back = correspondence(table, name, scan), correspondence(table, scan, name)
     found = {}
-    for label, box in enumerate(ndimage.find_objects(organs), start=1):
-        if box is None:
-            continue
+    labels = np.unique(organs[organs > 0])  # an atlas's ids go to hundreds of millions: they are numbered anew
+    numbers = np.where(organs > 0, np.searchsorted(labels, organs) + 1, 0)
+    for label, box in zip(labels.tolist(), ndimage.find_objects(numbers), strict=True):
         inside = organs[box] == label
         middle = source.to_mm(np.argwhere(inside).mean(axis=0) + [axis.start for axis in box])
         coarse = there.map(middle)

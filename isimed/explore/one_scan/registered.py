@@ -117,10 +117,11 @@ def carried_labels(scan: Volume, found: Sequence[Registered], *, progress: Progr
     """The organs of a scan, carried over from the labelled scans: each says what the likelier ones do not show.
 
     Returns:
-        uint16 labels on the scan's own grid.
+        Labels on the scan's own grid, uint16 or as wide as those that they come from.
     """
     prepared = found[0].scan
-    labels, told = np.zeros(prepared.body.shape, np.uint16), np.zeros(prepared.body.shape, bool)
+    kind = np.result_type(np.uint16, *(one.target.labels["organs"].dtype for one in found))
+    labels, told = np.zeros(prepared.body.shape, kind), np.zeros(prepared.body.shape, bool)
     places = np.moveaxis(np.indices(prepared.body.shape), 0, -1)
     mm = prepared.to_mm(places.reshape(-1, 3))
     for number, one in enumerate(found):

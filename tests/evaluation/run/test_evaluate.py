@@ -263,6 +263,32 @@ def test_parts_of_a_split(five: Cohort, embedded: list[int], load: Callable, tmp
         evaluated(five, ["a"], split=split, subjects=["S3"])
 
 
+def test_what_a_split_and_the_cohort_do_not_share_is_said(
+    five: Cohort, embedded: list[int], load: Callable, tmp_path: Path
+) -> None:
+    load({"a": known("a")})
+    split = tmp_path / "split.json"
+    split.write_text(json.dumps({"train": ["S0"], "validation": [], "test": ["S3", "S4", "S9", "s2"]}))
+    result = evaluated(five, ["a"], tasks=["collapse"], split=split)
+    assert result["subjects"]["used"] == ["S3", "S4"]
+    assert "2 patients of the split are not in this cohort (S9, s2)." in result["notes"]
+    with pytest.raises(InputError, match=r"split.json names nobody under validation: give at least one"):
+        evaluated(five, ["a"], split=split, parts=["validation"])
+
+
+def test_a_result_is_not_kept_beyond_what_a_person_said_of_the_cohort(
+    five: Cohort, embedded: list[int], load: Callable
+) -> None:
+    load({"a": known("a")})
+    assert "distance_between" not in evaluated(five, ["a"], tasks=["distance"])["checkpoints"]["a"]
+    manifest = five.root / "dataset.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"frame": "atlas"}))
+    framed = Cohort.load(manifest)
+    assert framed.fingerprint == five.fingerprint
+    assert "distance_between" in evaluated(framed, ["a"], tasks=["distance"])["checkpoints"]["a"]
+    assert sum(embedded) == 5 * 32 * 2, "and no crop is embedded again"
+
+
 def test_several_checkpoints_are_compared(five: Cohort, embedded: list[int], load: Callable) -> None:
     load({"a": known("a"), "b": known("b", 2.0), "c": known("c", 3.0)})
     result = evaluated(five, ["a", "b", "c"], tasks=["compare"])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -62,6 +64,14 @@ def test_crops_outside_the_tumour_are_those_of_the_body() -> None:
     one = volume((20, 20, 20))
     body = {tuple(p) for p in body_centres(one, "a", seed=0).tolist()}
     assert sum(tuple(p) in body for p in tumour_centres(one, "a", seed=0).tolist()) == 20
+
+
+def test_organs_with_the_ids_of_an_atlas_are_drawn_from() -> None:
+    one = volume(None)
+    organs = one.labels["organs"].astype(np.uint64) * 3_000_000_000
+    crops = organ_centres(replace(one, labels={"organs": organs}), "a", seed=0, count=32)
+    assert len(crops) == 4
+    assert (organs[tuple(crops.T)] > 0).all()
 
 
 def test_the_share_of_centres_in_tumour_is_the_papers() -> None:

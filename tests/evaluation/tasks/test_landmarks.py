@@ -4,7 +4,7 @@ from scipy import ndimage
 
 from isimed.data.prepared.preprocess import Prepared
 from isimed.evaluation.sampling.organ_places import organ_places
-from isimed.evaluation.tasks.landmarks import landmark_outcome
+from isimed.evaluation.tasks.landmarks import landmark_outcome, other_side
 from isimed.evaluation.tasks.segmentation import dice, few_shot_dice, place_of_voxels
 from isimed.evaluation.transfer.registration import affine_transform, carry
 from isimed.evaluation.transfer.transfers import Transfer, box_map, choose_transfers, mapped
@@ -121,6 +121,25 @@ def test_few_shots_of_perfect_features_segment_perfectly() -> None:
     assert figures["dice_1_shot"].value == pytest.approx(1)
     assert figures["dice_3_shot"].n == 2
     assert set(by_organ) == {"one", "two"}
+
+
+def test_shots_are_patients_and_not_volumes() -> None:
+    labels = [(np.arange(1000).reshape(10, 10, 10) // 250 % 3).astype(np.uint16) for _ in range(6)]
+    features = [np.eye(3)[x].transpose(3, 0, 1, 2) for x in labels]
+    features[1] = features[1][[1, 2, 0]]  # a second scan of a patient who is labelled already
+    bodies = [np.ones(x.shape, bool) for x in labels]
+    whose = ["a", "a", "b", "c", "c", "d"]
+    figures, _ = few_shot_dice(features, labels, bodies, whose, {1: "one", 2: "two"}, shots=(1, 3, 5))
+    assert figures["dice_3_shot"].value == pytest.approx(1), "three patients label, once each"
+    assert figures["dice_3_shot"].n == 1, "the fourth is measured"
+    assert "dice_5_shot" not in figures
+    twice = few_shot_dice(features[:2], labels[:2], bodies[:2], ["a", "a"], {1: "one"}, shots=(1,))
+    assert twice == ({}, {}), "nobody else is left to measure"
+
+
+def test_left_is_taken_for_right_however_it_is_written() -> None:
+    pairs = {"Left-Thalamus": "Right-Thalamus", "kidney_right": "kidney_left", "RIGHT EYE": "LEFT EYE", "liver": ""}
+    assert {name: other_side(name) for name in pairs} == pairs
 
 
 def test_an_organ_that_some_patients_lack_has_its_dice_over_the_others() -> None:

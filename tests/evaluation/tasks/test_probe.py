@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -113,6 +115,18 @@ def test_organs(protocol: Protocol) -> None:
     assert outcome.figures["organs"]["accuracy"].value == pytest.approx(1)
     assert outcome.details["confusion"]["labels"] == ["a", "b", "c"]
     assert outcome.details["worst"]["organs"] == []
+
+
+def test_an_organ_that_one_patient_alone_has_is_missed_and_said_in_json() -> None:
+    rng = np.random.default_rng(0)
+    organ, subject = rng.integers(1, 4, 240), np.repeat(np.arange(12), 20)
+    organ[-20:-8] = 7  # whoever is fitted without this patient has no score for it
+    features = np.eye(10)[organ] * 4 + rng.normal(0, 0.1, (240, 10))
+    outcome = organ_outcome(features, organ, subject, STRICT, {})
+    text = json.dumps(outcome.pack(), allow_nan=False)
+    worst = json.loads(text)["details"]["worst"]["organs"]
+    assert worst
+    assert all(case["subject"] == "11" and case["unit"].startswith("7, taken for") for case in worst)
 
 
 def healthy_and_not() -> tuple[np.ndarray, ...]:

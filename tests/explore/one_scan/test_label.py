@@ -43,6 +43,14 @@ def test_organs_are_carried_to_where_they_are_with_their_sides() -> None:
     assert set(np.unique(found)) == {0, *ORGANS}
 
 
+def test_labels_of_an_atlas_are_carried_as_they_are() -> None:
+    ids = truth().astype(np.uint32) * 120_000_000
+    volumes = {name: volume(name, None if name == "A" else ids) for name in ("A", "B", "C")}
+    found = rough_labels(known_table(), volumes.__getitem__, "A", ["B", "C"])
+    assert set(np.unique(found).tolist()) == {0, *(120_000_000 * label for label in ORGANS)}
+    assert dice(found == 600_000_000, ids == 600_000_000) > 0.85
+
+
 def test_an_organ_is_put_where_at_least_half_of_those_that_have_it_put_it() -> None:
     without, elsewhere = truth(), truth()
     without[without == 5] = 0
