@@ -133,9 +133,7 @@ class Cohort(BaseModel):
             raise InputError(f"{path} lists {twice} twice: every image may stand in a cohort once.")
         cohort._root = path.parent
         if path.parent.parent == paths.cohorts_dir().resolve():
-            cohort.name = (
-                path.parent.name
-            )  # by which it was found; a renaming that was killed leaves the old one inside
+            cohort.name = path.parent.name  # a renaming that was killed leaves the old one inside
         return cohort
 
     @property
@@ -278,9 +276,8 @@ def refuse_other_source(name: str, source: Path, *, images: Iterable[str] = ()) 
     imported = known.get("import")
     former = imported.get("path") if isinstance(imported, dict) else None
     volumes = known.get("volumes")
-    held = {
-        volume.get("image") for volume in (volumes if isinstance(volumes, list) else ()) if isinstance(volume, dict)
-    }
+    listed = volumes if isinstance(volumes, list) else []
+    held = {str(volume.get("image")) for volume in listed if isinstance(volume, dict)}
     if former != str(source) and held.isdisjoint(images):
         raise InputError(f"There is a cohort {name} already, from {former or 'elsewhere'}: choose another --name.")
 

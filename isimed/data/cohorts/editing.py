@@ -15,8 +15,9 @@ from isimed.data.cohorts.cohort import Cohort, checked_name, cohort_names, find_
 from isimed.data.cohorts.json_files import read_object
 
 PARTS = (("annotations", ""), ("splits", ".json"), ("cohorts", ""))
-"""What moves with a cohort, which itself comes last: killed before, it can be told to move again. Where it is deleted it
-goes first: killed after, what it left behind is there when it is brought back."""
+"""What moves with a cohort, which itself comes last: killed before, it can be told to move again.
+
+Where it is deleted it goes first: killed after, what it left behind is there when it is brought back."""
 
 
 def describe(
