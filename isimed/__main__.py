@@ -24,6 +24,7 @@ from isimed.cli import (
     locate,
     profile,
     runs,
+    split,
     train,
     where,
 )
@@ -33,7 +34,7 @@ from isimed.core import paths
 from isimed.core.errors import InputError
 
 COMMANDS = (
-    app, demo, importing, check, train, runs, checkpoints, embed, locate, where, label, evaluate, profile, bench,
+    app, demo, importing, check, split, train, runs, checkpoints, embed, locate, where, label, evaluate, profile, bench,
     completion,
 )  # fmt: skip
 CLOSED_PIPE = 141  # what a shell calls a program whose reader went away

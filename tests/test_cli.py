@@ -15,6 +15,7 @@ from isimed.__main__ import main
 from isimed.cli.terminal.output import print_csv
 from isimed.core import files
 from isimed.data.cohorts.cohort import Cohort, register
+from isimed.data.cohorts.splits import draw_split, read_split, split_path
 from isimed.data.formats.volume import Volume, read_volume
 from isimed.explore.one_scan import label
 from isimed.explore.one_scan.label import Labelled
@@ -22,6 +23,7 @@ from isimed.explore.tables.embed import embed_cohort
 from isimed.models.checkpoint import load_checkpoint
 from isimed.training.runs.folder import Run
 from tests.data.make import write_nifti
+from tests.test_help import PARSERS
 
 TINY = [
     "--epochs",
@@ -107,14 +109,41 @@ def test_wrong_input_is_one_line(
     assert len(output.err.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    "command", ["demo", "import", "check", "train", "runs", "embed", "locate", "where", "label", "profile", "evaluate"]
-)
+@pytest.mark.parametrize("command", sorted(set(PARSERS) - {"app"}))  # which asks streamlit
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
     assert stopped.value.code == 0
     assert "usage" in capsys.readouterr().out
+
+
+def test_a_split_is_drawn_once_and_never_replaced_unasked(cohort: Cohort, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn = ["split", str(cohort.root), "--validation", "0.34", "--test", "0.34"]
+    assert main([*drawn, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"file": str(split_path(cohort)), "train": 1, "validation": 1, "test": 1}
+    before = read_split(cohort)
+    assert main(drawn) == 0
+    assert "1 train, 1 validation, 1 test; patients, drawn with seed 0" in capsys.readouterr().out
+    seeds = (seed for seed in range(1, 9) if draw_split(cohort, validation=0.34, test=0.34, seed=seed) != before)
+    other = str(next(seeds))
+    assert main([*drawn, "--seed", other]) == 2
+    assert "holds another split already: give --replace" in capsys.readouterr().err
+    assert read_split(cohort) == before
+    beside = cohort.root / "split.json"
+    assert main([*drawn, "--seed", other, "--file", str(beside)]) == 0
+    assert read_split(cohort) == before != read_split(cohort, beside)
+    assert main([*drawn, "--seed", other, "--replace"]) == 0
+    assert read_split(cohort) == read_split(cohort, beside)
+
+
+@pytest.mark.parametrize(("share", "said"), [("1.5", "from 0 to below 1"), ("0.9", "too few"), ("-0.1", "from 0")])
+def test_a_share_that_is_none_is_refused(
+    share: str, said: str, cohort: Cohort, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["split", str(cohort.root), f"--test={share}"]) == 2
+    assert said in capsys.readouterr().err
+    assert not split_path(cohort).exists()
 
 
 @pytest.mark.parametrize("method", ["isimed", "isimed-dense"])

@@ -1,8 +1,10 @@
 """What the documents tell Python to do runs, and what they tell a terminal to do is what isimed takes."""
 
+import json
 import re
 import shlex
 import warnings
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -109,3 +111,36 @@ def test_the_readme_runs_from_import_to_evaluation(here: Path, capsys: pytest.Ca
         run = run or (re.search(r'"run": "([^"]+)"', out)[1] if name == "train" else "")
     assert (here / "out.json").is_file()
     assert (here / "report.html").is_file()
+
+
+AUTOPET = "FDG-PET-CT-Lesions/PETCT_{0}/2001-1/{1}.nii.gz", ("CT", "SUV", "SEG")
+BRATS = "BraTS2021/BraTS2021_0000{0}/BraTS2021_0000{0}_{1}.nii.gz", ("t1", "flair", "seg")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "tree"), [("autopet", AUTOPET), ("brats", BRATS)])
+def test_the_papers_data_go_from_the_download_to_the_table(
+    name: str, tree: tuple[str, tuple[str, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines of docs/paper.md as they stand, on trees of few small volumes and for one epoch."""
+    (place, kinds), scans = tree, write_cohort(tmp_path / "scans", patients=6, size=24).parent
+    monkeypatch.chdir(tmp_path)
+    for number, (kind, of) in product(range(6), zip(kinds, ("", "", "-tumour"), strict=True)):
+        file = tmp_path / place.format(number, kind)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes((scans / f"P{number}{of}.nii.gz").read_bytes())
+    lines = [line for page, line in commands() if page == "paper.md" and name in line.split()]
+    assert [line.split()[0] for line in lines] == ["import", "check", "split", *["train"] * 4, "evaluate"]
+    for line in lines:
+        words = shlex.split(line)
+        if words[0] == "train":
+            words += ["--epochs", "1", "--volumes-per-step", "2", "--crops-per-volume", "2"]
+            words += [] if "--spacing-mm" in words else ["--spacing-mm", "4"]
+        if words[0] == "evaluate":
+            words += ["--task", "distance", "--crops", "4"]
+        assert main(words) == 0, words
+    table = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
+    assert len(table["checkpoints"]) == 4
+    split = json.loads((tmp_path / f"{name}-split.json").read_text(encoding="utf-8"))
+    assert table["subjects"]["used"] == split["test"] != []
+    assert (tmp_path / f"{name}.html").is_file()

@@ -25,6 +25,7 @@ from isimed.models.card import CARD, checkpoint_names
 from isimed.models.sharing.export import export_checkpoint
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.optimise.methods import find_method
+from isimed.training.optimise.presets import AUTHORS_WEIGHT, our_weight
 from isimed.training.runs.folder import Run
 from isimed.training.runs.worker import execute
 
@@ -88,9 +89,13 @@ def seeded(rows: dict[str, dict[str, Any]], seeds: tuple[int, ...] = SEEDS) -> d
 
 DIFFERS: dict[str, dict[str, Any]] = {"noise-none": {"noise": 0.0}, "schedule-exponential": {"schedule": "exponential"}}
 PREPARED_AS_IN_THE_PAPER = {"scaling": "percentiles", "foreground_above": 0.0}
+AUTHORS_LAMBDA = {"method": "isimed-bt", "barlow_twins_weight": our_weight(AUTHORS_WEIGHT, 4.0)}  # 16
 OPTIONS_CT = {  # where the paper's default is another than here
     row: SHORTER | changes
-    for row, changes in seeded({"default": {}, "preparation-paper": PREPARED_AS_IN_THE_PAPER} | DIFFERS).items()
+    for row, changes in {
+        **seeded({"default": {}, "preparation-paper": PREPARED_AS_IN_THE_PAPER} | DIFFERS),
+        **seeded({"authors-lambda": AUTHORS_LAMBDA}, seeds=(0,)),
+    }.items()
 }
 OPTIONS_FLAIR = {
     row: {"method": "isimed"} | changes

@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -102,18 +102,29 @@ def trained_on(card: Card, digests: Iterable[str], *, parts: Sequence[str] = ("t
 
 
 def find_checkpoint(name_or_folder: str | Path) -> Path:
-    """The folder that a checkpoint's name means; a run means its best checkpoint."""
+    """The folder that a checkpoint's name means; a run, by its id or name, means its best checkpoint.
+
+    Raises:
+        InputError: there is none, or several runs have the name.
+    """
     name = str(name_or_folder)
-    candidates = [Path(name).expanduser()]
-    if re.fullmatch(r"[\w.+-]+", name):
-        candidates = [*(base / name for base in paths.checkpoint_dirs()), paths.runs_dir() / name, *candidates]
-    for candidate in candidates:
-        for folder in (candidate, candidate / "checkpoints" / "best", candidate / "checkpoints" / "last"):
+    is_name = bool(re.fullmatch(r"[\w.+-]+", name))
+
+    def places() -> Iterator[Path]:
+        if is_name:
+            yield from (base / name for base in paths.checkpoint_dirs())
+            yield paths.runs_dir() / name
+        yield Path(name).expanduser()
+        if is_name:
+            yield paths.run_folder(name)
+
+    for place in places():
+        for folder in (place, place / "checkpoints" / "best", place / "checkpoints" / "last"):
             with suppress(OSError, ValueError):
-                read_in(folder, lambda place: (place / CARD).stat())
+                read_in(folder, lambda inside: (inside / CARD).stat())
                 return folder.resolve()
     known = ", ".join(checkpoint_names()) or "none"
-    fetch = f", or fetch it: `isimed checkpoints get {name} --from FOLDER_OR_ADDRESS`" if candidates[1:] else ""
+    fetch = f", or fetch it: `isimed checkpoints get {name} --from FOLDER_OR_ADDRESS`" if is_name else ""
     raise InputError(f"There is no checkpoint {name}: give a folder, a run, `untrained` or one of: {known}{fetch}.")
 
 

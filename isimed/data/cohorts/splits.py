@@ -43,21 +43,40 @@ def read_parts(path: str | Path, parts: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def read_split(cohort: Cohort) -> dict[str, str]:
+def read_split(cohort: Cohort, file: str | Path | None = None) -> dict[str, str]:
     """Patient -> part; patients that no split names yet train.
+
+    Args:
+        cohort: whose patients.
+        file: by default `split_path`.
 
     Raises:
         InputError: there is a file of a split, and it cannot be read as one.
     """
-    path = split_path(cohort)
+    path = Path(file or split_path(cohort))
     found = read_parts(path, [part for part in PARTS if part in read_object(path)] or PARTS) if path.exists() else {}
     known = {subject: part for part, subjects in found.items() for subject in subjects}
     return {subject: known.get(subject, "train") for subject in cohort.subjects}
 
 
 def draw_split(cohort: Cohort, *, validation: float, test: float, seed: int = 0) -> dict[str, str]:
-    """Patients drawn at random; the same seed gives the same split."""
+    """Patients drawn at random; the same seed gives the same split.
+
+    Args:
+        cohort: whose patients are drawn.
+        validation: share that a training chooses its best epoch on, 0 to below 1.
+        test: share that nothing sees before it is measured.
+        seed: of the draw.
+
+    Returns:
+        Patient -> ``train``, ``validation`` or ``test``.
+
+    Raises:
+        InputError: a share is none, or nobody would be left to train on.
+    """
     subjects = cohort.subjects
+    if not (0 <= validation < 1 and 0 <= test < 1):
+        raise InputError(f"Shares are from 0 to below 1, got {validation:g} for validation and {test:g} for test.")
     held = {"validation": round(len(subjects) * validation), "test": round(len(subjects) * test)}
     if sum(held.values()) >= len(subjects):
         raise InputError(
@@ -89,8 +108,16 @@ def split_subjects(subjects: list[str], *, validation: float, seed: int = 0) -> 
     return tuple([name for name in subjects if parts[name] == part] for part in ("train", "validation"))  # type: ignore[return-value]
 
 
-def write_split(cohort: Cohort, parts: Mapping[str, str]) -> Path:
+def write_split(cohort: Cohort, parts: Mapping[str, str], file: str | Path | None = None) -> Path:
     """Store a split of all patients.
+
+    Args:
+        cohort: whose patients they are.
+        parts: patient -> part; patients that it does not name train.
+        file: where; by default `split_path`, which the app reads.
+
+    Returns:
+        The file.
 
     Raises:
         InputError: a part has an unknown name, nobody trains, or the file cannot be written.
@@ -100,7 +127,7 @@ def write_split(cohort: Cohort, parts: Mapping[str, str]) -> Path:
     split = {part: [subject for subject in cohort.subjects if parts.get(subject, "train") == part] for part in PARTS}
     if not split["train"]:
         raise InputError("Nobody is left to train on: give at least one patient to train.")
-    return write_json(split_path(cohort), {"cohort": cohort.name, **split}, indent=1)
+    return write_json(Path(file or split_path(cohort)), {"cohort": cohort.name, **split}, indent=1)
 
 
 def _drawn(subjects: Sequence[str], held: Mapping[str, int], seed: int) -> dict[str, str]:

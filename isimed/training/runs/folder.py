@@ -58,7 +58,8 @@ class Run:
 
     @classmethod
     def find(cls, run_id: str) -> "Run":
-        folder = paths.runs_dir() / run_id
+        """A run by its id, or by its name where no other has it."""
+        folder = paths.run_folder(run_id)
         if not re.fullmatch(r"[\w.-]+", run_id) or not (folder / "config.yaml").is_file():
             raise InputError(f"There is no run {run_id}: see `python -m isimed runs list`.")
         return cls(folder)
