@@ -24,6 +24,7 @@ from isimed.ui.viewer import (
     trained_on,
     without_network,
 )
+from isimed.ui.viewer.field import widest_mm
 
 HEIGHT = 552  # pixels of the planes in a window of 900: the strip below them is seen without scrolling
 
@@ -89,7 +90,8 @@ if unknown:
         with there:
             without_network.say_how(found)
             say = partial(matches.note, details=details, in_mm=False)
-            matches.show_best(query, found, plane=plane, height=HEIGHT, say=say, overlays=overlays)
+            field = widest_mm(query, found)
+            matches.show_best(query, found, plane=plane, field_mm=field, height=HEIGHT, say=say, overlays=overlays)
         with said:
             organ = clicked.say_where(query, found)
         with buttons:
@@ -111,13 +113,15 @@ with there, st.spinner("Searching the other patients…"):
     found = [match for match in search.find(query, table, code) if match.volume not in of_him]
     shown = matches.best_shown() - len(studies)
 with below:
-    matches.show_strip(query, found[shown:], plane=plane, say=say)
+    field = widest_mm(query, found[: shown + matches.STRIP])
+    matches.show_strip(query, found[shown:], plane=plane, field_mm=field, say=say)
 with said:
     fitted = search.fit_fields(query, table, found[:shown])
 with there:
     best = (search.look_up if fitted else search.refine)(query, table, found[:shown])
     height = HEIGHT // 2 - 12
-    matches.show_best(query, [*studies, *best], plane=plane, height=height, say=say, overlays=overlays)
+    others = [*studies, *best]
+    matches.show_best(query, others, plane=plane, field_mm=field, height=height, say=say, overlays=overlays)
 found = [*best, *found[shown:]]
 with said:
     organ = clicked.say_where(query, found)

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from isimed.core import paths
 from isimed.explore.search.query import Query
 from isimed.ui.viewer import matches, words
+from isimed.ui.viewer.field import widest_mm
 from isimed.ui.viewer.search import Found
 
 MOST = 23  # others on a sheet; with the clicked one four rows of six
@@ -29,13 +30,15 @@ def contact_sheet(query: Query, found: Sequence[Found], *, plane: str, organ: st
     """
     tiles = [(query.volume, query.mm, "clicked here")]
     tiles += [(one.volume, one.mm, words.match_line(one.location, one.error_mm)) for one in found[:MOST]]
+    field_mm = widest_mm(query, found[:MOST])
     pictures = [
-        matches.picture_of(query, volume, mm, plane=plane, width=WIDTH, letters=True) for volume, mm, _ in tiles
+        matches.picture_of(query, volume, mm, plane=plane, field_mm=field_mm, width=WIDTH, letters=True)
+        for volume, mm, _ in tiles
     ]
     across = min(ACROSS, len(tiles))
     tall = max(picture.height for picture in pictures) + 2 * LINE + GAP
     width = across * (WIDTH + GAP) + GAP
-    foot = textwrap.wrap(" ".join(_foot(query, found, plane)), width // 8)
+    foot = textwrap.wrap(" ".join(_foot(query, found, plane, field_mm)), width // 8)
     head = 2 * LINE + GAP
     size = (width, head + -(-len(tiles) // across) * tall + len(foot) * LINE + 2 * GAP)
     sheet = Image.new("RGB", size, GROUND)
@@ -57,9 +60,9 @@ def contact_sheet(query: Query, found: Sequence[Found], *, plane: str, organ: st
     return file.getvalue()
 
 
-def _foot(query: Query, found: Sequence[Found], plane: str) -> list[str]:
+def _foot(query: Query, found: Sequence[Found], plane: str, field_mm: float) -> list[str]:
     sides = "A: the patient's front" if plane == "sagittal" else "R: the patient's right"
-    said = [paths.RESEARCH_ONLY, f"Each picture is {matches.FIELD_MM / 10:g} cm wide; {sides}."]
+    said = [paths.RESEARCH_ONLY, f"Each picture is {field_mm / 10:g} cm wide; {sides}."]
     if query.cohort.synthetic:
         said.append("These patients are synthetic.")
     if len(found) > MOST:

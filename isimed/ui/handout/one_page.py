@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from isimed.core import paths
 from isimed.explore.search.query import Point, Query
 from isimed.ui.viewer import matches, words
+from isimed.ui.viewer.field import widest_mm
 from isimed.ui.viewer.search import Found
 from isimed.ui.viewer.slices import PLANE_AXES, jpeg
 
@@ -58,18 +59,19 @@ def one_page(
         registered: whether the place was found by registration, without a network.
     """
     shown = found[:PATIENTS]
+    field_mm = widest_mm(query, shown)
     pages = Environment(loader=PackageLoader("isimed.ui.handout", "."), autoescape=True, undefined=StrictUndefined)
     return pages.get_template("one_page.html").render(
         query=query,
-        clicked=[Tile(_picture(query, query.volume, query.mm, one), one.capitalize()) for one in PLANE_AXES],
-        tiles=[Tile(_picture(query, one.volume, one.mm, plane), one.volume, _line(one)) for one in shown],
+        clicked=[Tile(_picture(query, query.volume, query.mm, one, field_mm), one.capitalize()) for one in PLANE_AXES],
+        tiles=[Tile(_picture(query, one.volume, one.mm, plane, field_mm), one.volume, _line(one)) for one in shown],
         rows=[_row(query, one, in_mm=in_mm, registered=registered) for one in shown],
         left_out=len(found) - len(shown),
         place=_place(query.mm),
         side=_side(query, query.volume, query.mm),
         organ=organ,
         plane=plane,
-        field_cm=matches.FIELD_MM / 10,
+        field_cm=field_mm / 10,
         edge_mm=query.checkpoint.card.crop_mm,
         credit=(query.reference or query.cohort).credit,
         limits=REGISTERED if registered else LIMITS,
@@ -100,7 +102,7 @@ def _side(query: Query, volume: str, mm: Point) -> str:
     return words.midline_line(float(query.prepared(volume).position(np.asarray(mm))[0]))
 
 
-def _picture(query: Query, volume: str, mm: Point, plane: str) -> str:
+def _picture(query: Query, volume: str, mm: Point, plane: str, field_mm: float) -> str:
     """A slice with its letters and the crop's box, as a data URI."""
-    picture = matches.picture_of(query, volume, mm, plane=plane, width=WIDTH, letters=True)
+    picture = matches.picture_of(query, volume, mm, plane=plane, field_mm=field_mm, width=WIDTH, letters=True)
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg(picture, quality=88)).decode()}"

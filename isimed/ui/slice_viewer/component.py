@@ -27,7 +27,7 @@ from isimed.ui.slice_viewer.overlays import HeatMap, LabelMap, Overlays
 from isimed.ui.slice_viewer.payload import (
     box_data,
     cursor_voxel_of,
-    frame_around,
+    frame_of,
     marker_data,
     measure_data,
     narrowed,
@@ -85,7 +85,7 @@ def slice_viewer(
         "spacing": volume.spacing.tolist(),
         "affine": np.asarray(volume.affine, dtype=float).tolist(),
         "inverse": np.linalg.inv(volume.affine).tolist(),
-        "frame": _frame(volume, encoded, cursor, look.field_mm, narrow=look.layout == "grid"),
+        "frame": _frame(volume, encoded, look),
         "unit": "HU" if ct else "",
     }
     data = {
@@ -217,12 +217,10 @@ def _source(encoded: Encoded, key: str | None, *options: Any) -> dict:
     }
 
 
-def _frame(
-    volume: Volume, encoded: Encoded, cursor: list[float] | None, field_mm: float | None, *, narrow: bool
-) -> tuple[Sequence[float], Sequence[float]]:
-    if cursor and field_mm:
-        return frame_around(volume, cursor, field_mm, encoded.frame)
-    return narrowed(volume, encoded.frame, GRID_LEAST_MM) if narrow else encoded.frame
+def _frame(volume: Volume, encoded: Encoded, look: Appearance) -> tuple[Sequence[float], Sequence[float]]:
+    if look.field:
+        return frame_of(volume, look.field)
+    return narrowed(volume, encoded.frame, GRID_LEAST_MM) if look.layout == "grid" else encoded.frame
 
 
 def _labels(volume: Volume, labels: LabelMap | None) -> dict | None:

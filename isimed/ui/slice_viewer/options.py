@@ -39,6 +39,14 @@ class Drawn:
 
 
 @dataclass(frozen=True)
+class Field:
+    """What fills a picture: so many mm around a place in scanner mm (R A S)."""
+
+    centre_mm: tuple[float, float, float]
+    edge_mm: float
+
+
+@dataclass(frozen=True)
 class PaneHeader:
     """The line above a viewer's planes: whose scan, words about it, and what its button is called (if any)."""
 
@@ -58,8 +66,8 @@ class Appearance:
         convention: "radiological" has the patient's right on the viewer's left. The user can switch.
         layout: all three planes side by side; as a grid of two by two, with the read-out and the buttons in the
             fourth field; or one plane.
-        field_mm: how many mm around the cursor fill the picture at first, moved to show the body; by default the whole
-            body, a grid leaves out what makes it wider than tall.
+        field: what fills the picture at first; by default the whole body, a grid leaves out what makes it wider than
+            tall.
         height: of the planes, in pixels; by default what the width asks for. A grid uses at most this.
         grows: share of what a window is taller than 900 pixels that is added to the height.
         compact: a small still picture of one plane that can be clicked; no crosshair, controls or wheel.
@@ -75,7 +83,7 @@ class Appearance:
     chosen_window: tuple[float, float] | None = None
     convention: Convention = "radiological"
     layout: Layout = "three"
-    field_mm: float | None = None
+    field: Field | None = None
     height: int | None = None
     grows: float = 0.0
     compact: bool = False

@@ -1,11 +1,10 @@
 """Places and windows as the browser gets them: in voxels, and in plain numbers."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from isimed.data.formats.volume import Volume
+from isimed.ui.slice_viewer.options import Field
 from isimed.ui.slice_viewer.overlays import Box, Marker, Measure
 
 
@@ -15,18 +14,11 @@ def cursor_voxel_of(volume: Volume, mm: ArrayLike | None, voxel: ArrayLike | Non
     return None if voxel is None else np.asarray(voxel, dtype=float).tolist()
 
 
-def frame_around(
-    volume: Volume, cursor: list[float], field_mm: float, frame: tuple[Sequence[float], Sequence[float]]
-) -> tuple[list[float], list[float]]:
-    """A frame of some mm around a place, moved so that it shows the body and not the black beside it.
-
-    Where the body is smaller than the field it stands in the middle, whole.
-    """
-    first, last = (np.asarray(end, dtype=float) for end in frame)
-    size = field_mm / volume.spacing
-    middle = np.clip(cursor, np.minimum(first - 0.5 + size / 2, (first + last) / 2),
-                     np.maximum(last + 0.5 - size / 2, (first + last) / 2))  # fmt: skip
-    return (middle - size / 2 + 0.5).tolist(), (middle + size / 2 - 0.5).tolist()
+def frame_of(volume: Volume, field: Field) -> tuple[list[float], list[float]]:
+    """First and last voxel of a field."""
+    half = field.edge_mm / volume.spacing / 2
+    middle = volume.to_voxel(field.centre_mm)
+    return (middle - half + 0.5).tolist(), (middle + half - 0.5).tolist()
 
 
 def narrowed(volume: Volume, frame: tuple[list[int], list[int]], least_mm: float) -> tuple[list[float], list[float]]:

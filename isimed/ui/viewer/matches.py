@@ -26,6 +26,7 @@ from isimed.ui.slice_viewer import (
 )
 from isimed.ui.slice_viewer.options import Plane
 from isimed.ui.viewer import search, words
+from isimed.ui.viewer.field import field_around
 from isimed.ui.viewer.search import Found
 from isimed.ui.viewer.slices import jpeg, slice_picture
 
@@ -35,7 +36,6 @@ BEST, BEST_WIDE = 4, 6  # shown as viewers, in two rows
 ROOM = "wide_window"
 SAME = "same patient, other study"
 STRIP = 16
-FIELD_MM = 200.0  # a head, at one scale for all: wide shoulders would make the place too small to compare
 LEGEND = (
     "The millimetres are how far apart the places lie that fit about equally well; on real patients they follow the "
     "error only weakly: look at the pictures. Error: distance to the true place, known for synthetic patients only. "
@@ -87,6 +87,7 @@ def show_best(
     found: Sequence[Found],
     *,
     plane: Plane,
+    field_mm: float,
     height: int,
     say: Callable[[Found], str],
     overlays: Callable[[str, search.Point], Overlays],
@@ -95,6 +96,7 @@ def show_best(
 
     Args:
         found: rows of ``search.find``.
+        field_mm: edge of the square that each is shown in.
         say: what stands beside a match.
         overlays: volume id and place -> what lies over its scan.
     """
@@ -112,8 +114,9 @@ def show_best(
                 cursor_mm=match.mm,
                 overlays=replace(drawn, boxes=()) if absent else drawn,
                 appearance=Appearance(
-                    layout=plane, field_mm=FIELD_MM, controls=False, readout=False, height=height, grows=0.5,
-                    crosshair=not absent, header=PaneHeader(_name(query, match), say(match), "Open"),
+                    layout=plane, field=field_around(query.prepared(match.volume), match.mm, field_mm),
+                    controls=False, readout=False, height=height, grows=0.5, crosshair=not absent,
+                    header=PaneHeader(_name(query, match), say(match), "Open"),
                 ),
                 behaviour=Behaviour(
                     link=None if absent else LINK, reports_clicks=False, on_action=_opener(query, match.volume)
@@ -149,6 +152,7 @@ def show_strip(
     found: Sequence[Found],
     *,
     plane: Plane,
+    field_mm: float,
     say: Callable[[Found], str],
 ) -> None:
     """The next best as still pictures; a click opens one."""
@@ -157,7 +161,7 @@ def show_strip(
         return
     pictures = [
         Picture(
-            jpeg(picture_of(query, match.volume, match.mm, plane=plane, width=130, letters=False)),
+            jpeg(picture_of(query, match.volume, match.mm, plane=plane, field_mm=field_mm, width=130, letters=False)),
             match.volume,
             say(match).replace(" · ", "\n").replace(": ", ":\n"),
         )
@@ -170,12 +174,14 @@ def show_strip(
     picture_strip(pictures, key="strip", plane=plane, on_choose=choose)
 
 
-def picture_of(query: Query, volume: str, mm: Point, *, plane: str, width: int, letters: bool) -> Image.Image:
+def picture_of(
+    query: Query, volume: str, mm: Point, *, plane: str, field_mm: float, width: int, letters: bool
+) -> Image.Image:
     """A prepared slice with the crop's box: of the memory-mapped file, so a strip of a large cohort stays quick."""
     prepared, card = query.prepared(volume), query.checkpoint.card
     return slice_picture(
         Volume(prepared.image, prepared.affine), mm, edge_mm=card.crop_mm, plane=plane,
-        window=window_of(card.preparation), width=width, field_mm=FIELD_MM, letters=letters,
+        window=window_of(card.preparation), width=width, field=field_around(prepared, mm, field_mm), letters=letters,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from isimed.data.formats.volume import Volume
+from isimed.ui.slice_viewer.options import Field
 
 PLANE_AXES = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}  # R A S axes shown across and up
 BILINEAR = Image.Resampling.BILINEAR
@@ -26,7 +27,7 @@ def slice_picture(
     modality: str = "unknown",
     window: tuple[float, float] | None = None,
     width: int = 200,
-    field_mm: float | None = None,
+    field: Field | None = None,
     letters: bool = True,
 ) -> Image.Image:
     """The slice through a point, letters at its sides, with the crop's box at its true size.
@@ -39,8 +40,7 @@ def slice_picture(
         modality: CT gets the soft-tissue window (40/400 HU), everything else percentiles 1-99.
         window: the values drawn black and white, instead of the modality's.
         width: of the picture in pixels; the height follows from the spacing.
-        field_mm: show only a square of so many mm, so that pictures are of one scale: around the point, but moved to
-            show the scan and not the black beside it.
+        field: show only this square, so that pictures are of one scale.
         letters: whether the picture says which side is which; if not, whoever shows it must.
     """
     across, up = PLANE_AXES[plane]
@@ -53,10 +53,12 @@ def slice_picture(
     picture = np.flip((grey * 255).astype(np.uint8).T, axis=(0, 1))  # up and the patient's right to the left
     spacing = volume.spacing
     mm = np.array([volume.shape[across] * spacing[across], volume.shape[up] * spacing[up]])
-    place = mm - (voxel[[across, up]] + 0.5) * spacing[[across, up]]  # of the point, from the picture's upper left
-    size_mm = np.full(2, field_mm) if field_mm else mm
-    spare = mm - size_mm
-    low_mm = np.clip(place - size_mm / 2, np.minimum(spare / 2, 0), np.maximum(spare, spare / 2))
+
+    def place_of(at: NDArray) -> NDArray:  # from the slice's upper left
+        return mm - (at[[across, up]] + 0.5) * spacing[[across, up]]
+
+    size_mm = np.full(2, field.edge_mm) if field else mm
+    low_mm = place_of(volume.to_voxel(field.centre_mm)) - size_mm / 2 if field else np.zeros(2)
     height = max(1, round(width * size_mm[1] / size_mm[0]))
     shown = np.concatenate([low_mm, low_mm + size_mm]) / np.tile(spacing[[across, up]], 2)
     extent = tuple(map(float, shown))
@@ -65,7 +67,7 @@ def slice_picture(
     )
     image = image.convert("RGB")
     scale = width / size_mm[0]
-    x, y = (place - low_mm) * scale
+    x, y = (place_of(voxel) - low_mm) * scale
     half = edge_mm * scale / 2
     draw = ImageDraw.Draw(image)
     draw.rectangle([x - half, y - half, x + half, y + half], outline=BOX_COLOUR, width=2)

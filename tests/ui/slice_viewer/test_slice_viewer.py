@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from isimed.data.formats.volume import Volume
 from isimed.ui.slice_viewer import component, encoding, payload
 from isimed.ui.slice_viewer.files import FILES
+from isimed.ui.slice_viewer.options import Field
 from isimed.ui.slice_viewer.overlays import Box, HeatMap, LabelMap
 from isimed.ui.viewer.slices import slice_picture
 from isimed.ui.viewer.words import midline_line
@@ -276,13 +277,14 @@ def test_a_grid_leaves_out_what_makes_a_body_wider_than_tall():
     assert payload.narrowed(wide, small, 300.0) == small  # 200 mm wide, 35 tall
 
 
-@pytest.mark.parametrize(("plane", "x", "y"), [("axial", 73, 28.5), ("coronal", 73, 19.25), ("sagittal", 28.5, 19.25)])
-def test_a_picture_of_a_field_shows_the_body_and_not_the_black_beside_it(plane, x, y):
-    voxels = np.zeros((40, 50, 60), np.float32)  # 80, 150 and 90 mm: two are smaller than the field, one is cut
+@pytest.mark.parametrize(("plane", "x", "y"), [("axial", 63, 30), ("coronal", 63, 39), ("sagittal", 30, 39)])
+def test_a_picture_of_a_field_shows_its_square_and_the_crops_box_in_it(plane, x, y):
+    voxels = np.zeros((40, 50, 60), np.float32)
     at = np.array([8, 40, 50])
     voxels[tuple(slice(v - 1, v + 2) for v in at)] = 1
     volume = Volume(voxels, np.diag([2.0, 3.0, 1.5, 1.0]))
-    look = {"edge_mm": 20, "plane": plane, "window": (0, 1), "width": 100, "field_mm": 100, "letters": False}
+    field = Field(tuple(volume.to_mm(at) + [13, -20, -11]), 100.0)
+    look = {"edge_mm": 20, "plane": plane, "window": (0, 1), "width": 100, "field": field, "letters": False}
     picture = slice_picture(volume, volume.to_mm(at), **look)
     grey = np.asarray(picture.convert("L"))
     assert grey.shape == (100, 100)
@@ -291,9 +293,8 @@ def test_a_picture_of_a_field_shows_the_body_and_not_the_black_beside_it(plane, 
     assert np.asarray(picture)[round(y), round(x - 10)].tolist() == pytest.approx([255, 176, 32], abs=1)  # its box
 
 
-def test_a_frame_around_a_place_stays_on_the_body_and_shows_a_small_one_whole():
-    volume = Volume(np.zeros((100, 60, 40), np.int8), np.diag([2.0, 2.0, 2.0, 1.0]))
-    body = ([10, 20, 0], [89, 39, 39])  # 160, 40 and 80 mm
-    first, last = payload.frame_around(volume, [12.0, 22.0, 30.0], 60.0, body)
-    assert (first, last) == ([10, 15, 10], [39, 44, 39])  # at its edge; in its middle; at its edge
-    assert payload.frame_around(volume, [50.0, 30.0, 20.0], 60.0, body)[0][0] == pytest.approx(35.5)  # around the place
+def test_the_planes_of_a_field_begin_and_end_with_it():
+    volume = Volume(np.zeros((100, 60, 40), np.int8), np.diag([2.0, 3.0, 1.5, 1.0]))
+    first, last = payload.frame_of(volume, Field((50.0, 90.0, 30.0), 60.0))
+    assert (np.array(last) - first + 1) * volume.spacing == pytest.approx(60)
+    assert volume.to_mm((np.array(first) + last) / 2) == pytest.approx((50, 90, 30))
