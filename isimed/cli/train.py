@@ -26,12 +26,15 @@ def add(commands: Commands) -> None:
 def run(options: Options) -> None:
     from isimed.core.sharding import launched
     from isimed.training.runs import jobs
-    from isimed.training.runs.preflight import preflight
+    from isimed.training.runs.preflight import passed_over, preflight
     from isimed.training.runs.worker import create_together, execute
 
     config = _config(options)
-    for warning in preflight(config).warnings:
+    ready = preflight(config)
+    for warning in ready.warnings:
         say(f"isimed: {warning}")
+    for name, why in passed_over(config, _given(options), modality=ready.cohort.modality).items():
+        say(f"isimed: --{name.replace('_', '-')} counts for nothing: {why}.")
     if config.on == "slurm":
         run = jobs.submit(config)
         print_json({"run": run.id, "state": jobs.status(run).state, "slurm_job": run.job["slurm_job"]})
@@ -59,7 +62,7 @@ def _config(options: Options) -> TrainConfig:
     from isimed.data.cohorts.cohort import Cohort
     from isimed.training.runs.folder import read_config
 
-    given = {name: getattr(options, name) for name in TrainConfig.model_fields if getattr(options, name) is not None}
+    given = _given(options)
     stored = read_config(options.config).model_dump(mode="json") if options.config else {}
     if "cohort" not in stored | given:
         raise InputError("train needs a cohort: give its name, the path of a dataset.json, or --config.")
@@ -69,6 +72,11 @@ def _config(options: Options) -> TrainConfig:
     framed = Cohort.load(config.cohort).frame is not None
     preset = preset_options(options.preset, common_frame=framed, spacing_mm=config.spacing_mm)
     return _checked(stored | preset | given)
+
+
+def _given(options: Options) -> dict[str, Any]:
+    """The options of a training that stand on the command line."""
+    return {name: getattr(options, name) for name in TrainConfig.model_fields if getattr(options, name) is not None}
 
 
 def _checked(values: dict[str, Any]) -> TrainConfig:

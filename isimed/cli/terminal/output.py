@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from isimed.core.errors import InputError
+from isimed.core.json_values import without_nan
 from isimed.core.progress import Progress
 from isimed.core.text import plain_cell
 
@@ -71,10 +72,11 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def print_json(value: object, *, indent: int | None = None) -> None:
-    """Print a value for scripts, by default on one line; what JSON does not know becomes text.
+    """Print a value for scripts, by default on one line; what JSON does not know becomes text, NaN becomes null.
 
     A letter that the terminal or the file has no character for is escaped, where text would have a replacement for it.
     """
+    value = without_nan(value)
     text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
     try:
         text.encode(sys.stdout.encoding or "utf-8")

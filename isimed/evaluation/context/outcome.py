@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from isimed.core.json_values import without_nan
 from isimed.evaluation.results.result import Figures, Groups, Measured
 from isimed.evaluation.statistics.bootstrap import Figure
 
@@ -25,7 +26,7 @@ class Outcome:
 
     def pack(self) -> dict[str, Any]:
         figures = {g: {name: figure.pack() for name, figure in found.items()} for g, found in self.figures.items()}
-        return {"figures": figures, "details": self.details}
+        return {"figures": figures, "details": without_nan(self.details)}
 
     @classmethod
     def unpack(cls, packed: dict[str, Any]) -> "Outcome":

@@ -12,7 +12,7 @@ FORMS: tuple[Form, ...] = get_args(Form)
 SUFFIX = {"onnx": ".onnx", "torchscript": ".pt"}
 
 
-def export(checkpoint: Checkpoint | str, to: str | Path, *, form: Form = "onnx") -> Path:
+def export(checkpoint: Checkpoint | str | Path, to: str | Path, *, form: Form = "onnx") -> Path:
     """Write a network for programs that do not have isimed.
 
     It takes prepared voxels, float32 near [-1, 1], as `isimed.Preprocessing` makes them: (N, 1, S, S, S) crops, any N,
@@ -32,7 +32,7 @@ def export(checkpoint: Checkpoint | str, to: str | Path, *, form: Form = "onnx")
         raise InputError(f"{place} exists: choose another name, or remove it first.")
     if form != "monai-bundle" and place.suffix != SUFFIX[form]:
         raise InputError(f"{place}: give a file that ends in {SUFFIX[form]}.")
-    loaded = load_checkpoint(checkpoint) if isinstance(checkpoint, str) else checkpoint
+    loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
     if form == "monai-bundle":
         from isimed.models.sharing.bundle import fill_bundle
 

@@ -149,8 +149,7 @@ class Trainer:
     def _check(self, value: float, what: str) -> None:
         if not np.isfinite(value):
             raise InputError(
-                f"The {what} of {self.config.method} is not a number at step {self.step + 1}: "
-                "lower --learning-rate; the last checkpoint is kept."
+                f"The {what} of {self.config.method} is not a number at step {self.step + 1}: lower --learning-rate."
             )
 
     def _check_batch(self, world: int) -> None:

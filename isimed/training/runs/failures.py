@@ -17,7 +17,6 @@ NO_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
 @contextmanager
 def failures_in_words(log: RunLog) -> Iterator[None]:
     """Every way to break off ends in a status of one sentence; the last checkpoint stays."""
-    kept = "the last checkpoint is kept, resume goes on from it"
     try:
         yield
     except (InputError, Cancelled, SystemExit) as error:  # SystemExit: SLURM's time is over, the job waits again
@@ -25,6 +24,9 @@ def failures_in_words(log: RunLog) -> Iterator[None]:
             _fail(log, str(error))
         raise
     except BaseException as error:
+        kept = "no checkpoint was saved yet, resume begins anew"
+        if log.run.last.is_dir():
+            kept = "the last checkpoint is kept, resume goes on from it"
         if _out_of_memory(error):
             text = f"Out of memory: use fewer --volumes-per-step or --crops-per-volume; {kept}."
         elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

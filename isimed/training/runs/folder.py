@@ -153,12 +153,17 @@ class Run:
 
 
 def rename_cohort(name: str, new: str) -> int:
-    """Let the runs of a cohort follow it to another name, so that they can be resumed; returns how many."""
+    """Let the runs of a cohort follow it to another name, so that they can be resumed; returns how many.
+
+    Those that name its ``dataset.json``, as trainings from Python do, follow too.
+    """
+    folder = paths.cohorts_dir() / name
+    called = {name, *(str(one / "dataset.json") for one in (folder, folder.absolute(), folder.resolve()))}
     followed = 0
     for run in Run.all():
         with suppress(InputError, ValueError, OSError, TypeError):  # a run that cannot be read has nothing to follow
             config = run.config
-            if config.cohort == name:
+            if config.cohort in called:
                 run._write_config(config.model_copy(update={"cohort": new}))
                 followed += 1
     return followed

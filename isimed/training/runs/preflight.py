@@ -1,11 +1,20 @@
 """What can be known before a training starts: asked by the page, the command line and Python before a run is made."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.splits import read_parts
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.optimise.methods import Method, find_method
 from isimed.training.optimise.patients import check_pairs, choose_patients
+from isimed.training.optimise.recipe import preparation_for
+
+CLUSTER = ("partition", "nodes", "gpus", "hours")
+SCALED = {
+    **dict.fromkeys(("window_low_hu", "window_high_hu"), "window"),
+    **dict.fromkeys(("percentile_low", "percentile_high"), "percentile"),
+}
 
 
 @dataclass(frozen=True)
@@ -41,12 +50,48 @@ def preflight(config: TrainConfig, cohort: Cohort | None = None) -> Preflight:
     cohort = cohort or Cohort.load(config.cohort)
     train, held_out = choose_patients(cohort, config)
     check_pairs(cohort, config)
-    warnings = _mixed_sequences(cohort, [*train, *held_out])
+    warnings = _mixed_sequences(cohort, [*train, *held_out]) + _not_here(cohort, config)
     if config.on == "here":  # a cluster's nodes have devices of their own
         from isimed.models.device import choose_device  # torch
 
         choose_device(config.device)
     return Preflight(cohort, method, train, held_out, warnings)
+
+
+def passed_over(config: TrainConfig, given: Iterable[str], *, modality: str) -> dict[str, str]:
+    """Options that somebody asked for and that count for nothing in this training, with the reason.
+
+    Args:
+        given: names of options as they were asked for, not those of a preset or of a stored config.
+        modality: of the cohort.
+
+    >>> passed_over(TrainConfig(cohort="any", method="simclr"), ["penalty", "epochs", "hours"], modality="CT")
+    {'penalty': 'it has no part in simclr', 'hours': 'it is for --on slurm'}
+    """
+    method, scaled = find_method(config.method), preparation_for(config, modality).intensity
+    found = {}
+    for name in given:
+        if not method.uses(name):
+            found[name] = f"it has no part in {config.method}"
+        elif name in CLUSTER and config.on == "here":
+            found[name] = "it is for --on slurm"
+        elif name == "validation" and config.split:
+            found[name] = "the split says who is held out"
+        elif name in SCALED and SCALED[name] != scaled:
+            found[name] = f"scans of {modality} are scaled by {scaled} here, see --scaling"
+    return found
+
+
+def _not_here(cohort: Cohort, config: TrainConfig) -> list[str]:
+    """Patients whom a split names in vain: a name with a slip would be left out without a word."""
+    if not config.split:
+        return []
+    named = {name for names in read_parts(config.split, ("train", "validation")).values() for name in names}
+    gone = sorted(named - set(cohort.subjects))
+    if not gone:
+        return []
+    names = ", ".join(gone[:5]) + (" and others" if len(gone) > 5 else "")
+    return [f"{config.split} names {len(gone)} patients that {cohort.name} does not have ({names}): left out."]
 
 
 def _mixed_sequences(cohort: Cohort, subjects: list[str]) -> list[str]:

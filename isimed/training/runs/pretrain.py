@@ -1,5 +1,6 @@
 """Pretraining from Python: a cohort and the options by name, as the command line takes them."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +28,20 @@ def train(cohort: Cohort | str | Path, **options: Any) -> "Run":
 
     Raises:
         InputError: an option or the cohort does not fit; nothing is left behind.
+
+    An option that counts for nothing in this training is warned of.
     """
     from isimed.training.runs import worker
+    from isimed.training.runs.preflight import passed_over
 
     where = str(cohort.root / "dataset.json") if isinstance(cohort, Cohort) else str(cohort)
     try:
         config = TrainConfig.model_validate({"cohort": where} | options)
     except ValidationError as error:
         raise InputError(refusal(error, option="{}")) from None
+    modality = (cohort if isinstance(cohort, Cohort) else Cohort.load(cohort)).modality
+    for name, why in passed_over(config, options, modality=modality).items():
+        warnings.warn(f"{name} counts for nothing: {why}.", stacklevel=2)
     return worker.train(config)
 
 

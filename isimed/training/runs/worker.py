@@ -140,7 +140,7 @@ def _train(run: Run, config: TrainConfig, fabric: lf.Fabric, log: RunLog, stop: 
     status = log.status
     fabric.barrier()
     if run.last.is_dir():
-        _check_same_patients(run, card)
+        _check_same(run, card)
         status.best = restore(run.last, trainer)
     log.open(step=trainer.step)
     log.say(state="running", message="", step=trainer.step, total_steps=trainer.total_steps)
@@ -247,9 +247,16 @@ def _card(
     )
 
 
-def _check_same_patients(run: Run, card: Card) -> None:
-    before = read_card(run.last).cohort
-    if any(before.get(part) != card.cohort[part] for part in ("train", "validation")):
+def _check_same(run: Run, card: Card) -> None:
+    """Refuse to go on with other patients, or with scans that are prepared otherwise: the card would say half."""
+    last = read_card(run.last)
+    before, now = ({"crop_size": one.crop_size, **one.preparation.model_dump()} for one in (last, card))
+    if changed := [f"{name} {before[name]}, now {now[name]}" for name in now if before[name] != now[name]]:
+        raise InputError(
+            f"{run.id} cannot go on: its scans were prepared otherwise when it began ({'; '.join(changed)}). Put its "
+            "config.yaml and the cohort's modality back, or start a new training."
+        )
+    if any(last.cohort.get(part) != card.cohort[part] for part in ("train", "validation")):
         raise InputError(
             f"{run.id} cannot go on: {card.cohort['name']} or its split has other patients than when it began, and "
             "those held out might be trained on. Put them back, or start a new training."

@@ -59,7 +59,7 @@ def test_ten_lines_without_isimed_give_the_same_numbers(name: str, form: Form, t
 def test_a_dense_graph_is_what_search_reads(tmp_path: Path) -> None:
     """The graph's input is what `whole_field` gives the network, with the air around it."""
     checkpoint = load_checkpoint("headneck-ct-dense")
-    network = torch.jit.load(export(checkpoint, tmp_path / "network.pt", form="torchscript"))
+    network = torch.jit.load(export(checkpoint.folder, tmp_path / "network.pt", form="torchscript"))
     image = torch.from_numpy(np.random.default_rng(8).uniform(-1, 1, (16, 16, 32)).astype(np.float32))
     with torch.no_grad():
         found = whole_field(checkpoint.encoder.cpu().backbone, image, -1.0)

@@ -8,12 +8,14 @@ from typing import Any
 import nibabel as nib
 import pytest
 
+import isimed
 from isimed.__main__ import main
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.training.runs import jobs
 from isimed.training.runs.folder import Run
 from isimed.training.runs.preflight import preflight
+from isimed.training.runs.status import Status
 from isimed.training.runs.worker import train
 from tests.small import write_cohort
 from tests.training.tiny import tiny
@@ -49,6 +51,27 @@ def test_a_run_that_cannot_be_started_is_not_left_either(cohort: Cohort, monkeyp
     with pytest.raises(InputError, match="could not be started"):
         jobs.submit(tiny(cohort))
     assert not Run.all()
+
+
+def test_what_counts_for_nothing_is_said(
+    cohort: Cohort, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = tmp_path / "split.json"
+    split.write_text('{"train": ["S0", "S1", "S9"], "validation": ["S2", "s0"]}')
+    monkeypatch.setattr("isimed.training.runs.worker.execute", lambda *_, **__: Status())
+    asked = ["--split", str(split), "--validation", "0.5", "--method", "simclr", "--penalty", "huber", "--gpus", "2"]
+    assert main(["train", str(cohort.root), *asked, "--window-low-hu", "-900", "--epochs", "1"]) == 0
+    said = capsys.readouterr().err
+    assert "names 2 patients that small does not have (S9, s0): left out." in said
+    assert "--validation counts for nothing: the split says who is held out." in said
+    assert "--penalty counts for nothing: it has no part in simclr." in said
+    assert "--gpus counts for nothing: it is for --on slurm." in said
+    assert "--window-low-hu counts for nothing: scans of MRI are scaled by percentile here, see --scaling." in said
+    assert said.count("counts for nothing") == 4
+    assert main(["train", str(cohort.root), "--preset", "paper", "--epochs", "1"]) == 0
+    assert "counts for nothing" not in capsys.readouterr().err
+    with pytest.warns(UserWarning, match="penalty counts for nothing: it has no part in simclr"):
+        isimed.train(cohort, method="simclr", penalty="huber", epochs=1)
 
 
 def test_modalities_that_no_one_preparation_fits_are_refused(

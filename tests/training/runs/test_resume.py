@@ -13,13 +13,14 @@ from torch.utils.tensorboard import SummaryWriter
 
 from isimed.__main__ import main
 from isimed.core.errors import InputError
-from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.cohort import Cohort, register
+from isimed.data.cohorts.editing import rename
 from isimed.models.checkpoint import load_checkpoint
 from isimed.training.optimise import loop
 from isimed.training.optimise.methods import find_method
 from isimed.training.runs import jobs, worker
 from isimed.training.runs.device_queue import Cancelled
-from isimed.training.runs.folder import Run, read_config
+from isimed.training.runs.folder import Run, read_config, rename_cohort
 from isimed.training.runs.resume import PROGRESS, restore
 from isimed.training.runs.run_log import describe
 from isimed.training.runs.status import Status
@@ -119,6 +120,29 @@ def test_a_run_does_not_go_on_with_other_patients(cohort: Cohort, tmp_path: Path
         execute(run)
 
 
+def test_runs_follow_their_cohort_to_another_name_however_they_call_it(cohort: Cohort) -> None:
+    known = register(cohort.root)
+    names = ("small", str(known), str(known.parent), str(cohort.root))
+    runs = [Run.create(tiny(cohort).model_copy(update={"cohort": name})) for name in names]
+    rename("small", "other")
+    assert rename_cohort("small", "other") == 3
+    assert [run.config.cohort for run in runs] == ["other", "other", "other", str(cohort.root / "dataset.json")]
+
+
+def test_a_run_does_not_go_on_with_scans_that_are_prepared_otherwise(cohort: Cohort) -> None:
+    run = Run.create(tiny(cohort, epochs=1))
+    execute(run)
+    config = (run.folder / "config.yaml").read_text()
+    (run.folder / "config.yaml").write_text(config.replace("spacing_mm: 5.0", "spacing_mm: 4.0"))
+    with pytest.raises(InputError, match=r"prepared otherwise when it began \(spacing_mm 5.0, now 4.0\)"):
+        execute(run)
+    (run.folder / "config.yaml").write_text(config)
+    manifest = cohort.root / "dataset.json"
+    manifest.write_text(manifest.read_text().replace('"MRI"', '"CT"'))
+    with pytest.raises(InputError, match=r"intensity percentile, now window"):
+        execute(run)
+
+
 def test_the_last_words_on_a_full_disk_do_not_hide_what_was_said(
     cohort: Cohort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,10 +183,12 @@ def test_full_disk_and_memory_are_one_sentence(
 
     monkeypatch.setattr(worker, "prepare_cohort", fails)
     run = Run.create(tiny(cohort))
-    with pytest.raises(InputError, match=said):
-        execute(run)
-    assert jobs.status(run).state == "failed"
-    assert "resume goes on" in jobs.status(run).message
+    for kept in ("no checkpoint was saved yet, resume begins anew", "the last checkpoint is kept, resume goes on"):
+        with pytest.raises(InputError, match=f"{said}.*{kept}"):
+            execute(run)
+        assert jobs.status(run).state == "failed"
+        assert kept in jobs.status(run).message
+        run.last.mkdir(parents=True, exist_ok=True)
 
 
 def test_a_resumed_run_says_where_it_stands_while_it_prepares(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
