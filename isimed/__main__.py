@@ -15,7 +15,6 @@ from isimed.cli import (
     bench,
     check,
     checkpoints,
-    completion,
     demo,
     embed,
     evaluate,
@@ -28,6 +27,7 @@ from isimed.cli import (
     train,
     where,
 )
+from isimed.cli.terminal import completion
 from isimed.cli.terminal.output import set_loudness
 from isimed.cli.terminal.parser import Commands, Parser
 from isimed.core import paths

@@ -1,14 +1,14 @@
 """Which patients train, choose and test, drawn once for every training and evaluation."""
 
 from isimed.cli.terminal.output import print_json
-from isimed.cli.terminal.parser import JSON_HELP, Commands, Options, at_least, finite
+from isimed.cli.terminal.parser import JSON_HELP, Commands, Options, at_least, share
 
 
 def add(commands: Commands) -> None:
     text = "Draw which patients train, validate and test, into a file that `train` and `evaluate` take as --split."
     split = commands.add_on_cohort("split", run, text, example="split mine --validation 0.2 --test 0.2")
-    split.add_argument("--validation", type=finite, default=0.2, help="share to choose epochs on (default: 0.2)")
-    split.add_argument("--test", type=finite, default=0.2, help="share that nothing sees before (default: 0.2)")
+    split.add_argument("--validation", type=share, default=0.2, help="share to choose epochs on (default: 0.2)")
+    split.add_argument("--test", type=share, default=0.2, help="share that nothing sees before (default: 0.2)")
     split.add_argument("--seed", type=at_least(0), default=0, help="of the draw (default: 0)")
     split.add_argument("--file", help="where to write it (default: in ISIMED_HOME, where the app reads it)")
     split.add_argument("--replace", action="store_true", help="draw anew where the file holds another split")

@@ -85,6 +85,17 @@ def length_mm(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """A part of a whole: 0 to below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share: give a number from 0 to below 1")
+    return value
+
+
 def finite(text: str) -> float:
     """A number that is neither infinite nor nan."""
     try:

@@ -47,7 +47,7 @@ class Figure:
     def interval(self) -> tuple[float, float]:
         """95 %, over patients; NaN where there are too few of them."""
         if self.left_out is not None:
-            return jackknife_interval(self.value, self.left_out)
+            return jackknife_interval(self.value, self.left_out, self.bounds)
         if self.draws is None:
             return float("nan"), float("nan")
         return t_interval(self.value, self.draws, self.n if self.rests_on is None else self.rests_on, self.bounds)
@@ -160,7 +160,13 @@ def jackknife(subjects: ArrayLike, statistic: Statistic, *, blocks: int = 10) ->
         return {name: Figure(float(v), len(names), who=_who(names)) for name, v in value.items()}
     left_out = [statistic(np.flatnonzero(codes % count != block)) for block in range(count)]
     return {
-        name: Figure(float(v), len(names), left_out=np.array([part[name] for part in left_out]), who=_who(names))
+        name: Figure(
+            float(v),
+            len(names),
+            left_out=np.array([part[name] for part in left_out]),
+            who=_who(names),
+            bounds=range_of(name),
+        )
         for name, v in value.items()
     }
 

@@ -26,11 +26,11 @@ POSITIVE: Range = (0.0, np.inf)
 AT_MOST_1: Range = (-np.inf, 1.0)
 
 RANGES: tuple[tuple[str, Range], ...] = (  # pattern of a figure's name -> the values that it can have
-    (r".*_mm|stress", POSITIVE),
+    (r".*_mm|stress|rankme|effective_rank|participation_ratio|dimensions_99|alignment", POSITIVE),
     (r"pearson|spearman", CORRELATION),
     (r"r2_.*", AT_MOST_1),
     (r"pcs?_r_.*|(.*_)?auc|average_precision|sensitivity_.*|(.*_)?accuracy|macro_f1|.*_confusion|dice_.*", SHARE),
-    (r"within_\d+mm|(.*_)?beyond_\d+mm|.*_recall\d+", SHARE),
+    (r"within_\d+mm|(.*_)?beyond_\d+mm|.*_recall\d+|share_99|(code_)?cka|neighbour_overlap|procrustes", SHARE),
 )
 
 
@@ -74,17 +74,27 @@ def t_interval(value: float, draws: NDArray, patients: int, bounds: Range = ANY)
     return float(low), float(high)
 
 
-def jackknife_interval(value: float, left_out: NDArray) -> tuple[float, float]:
-    """``value +- t s``, t with B - 1 degrees of freedom; NaN where B is below 3.
+def jackknife_interval(value: float, left_out: NDArray, bounds: Range = ANY) -> tuple[float, float]:
+    """``back(scale(value) +- t s)``, t with B - 1 degrees of freedom; NaN where B is below 3.
 
-    ``s^2 = (B - 1) / B sum (v_b - mean v)^2`` of the values without one of B blocks each.
+    ``s^2 = (B - 1) / B sum (z_b - mean z)^2`` of the values without one of B blocks each, on a scale without ends.
+    Where a value is at an end, which no scale can show, s is of the values themselves, and the interval stops there.
+
+    >>> low, high = jackknife_interval(19.0, np.array([18.0, 19.0, 7.0, 19.0, 18.0]), POSITIVE)
+    >>> 0 < low < 19 < high
+    True
     """
     count = len(left_out)
     if count < FEWEST:
         return float("nan"), float("nan")
-    spread = np.sqrt((count - 1) / count * np.square(left_out - left_out.mean()).sum())
+    scale, back = _scales(bounds)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle, parts = scale(np.array(value)), scale(left_out)
+    if not (np.isfinite(middle) and np.isfinite(parts).all()):
+        middle, parts, back = np.array(value), left_out, lambda z: np.clip(z, *bounds)
+    spread = np.sqrt((count - 1) / count * np.square(parts - parts.mean()).sum())
     half = float(stats.t.ppf(0.975, count - 1) * spread)
-    return value - half, value + half
+    return float(back(middle - half)), float(back(middle + half))
 
 
 def _scales(bounds: Range) -> tuple[Scale, Scale]:

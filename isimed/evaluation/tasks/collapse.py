@@ -136,7 +136,7 @@ TASK = Task(
     "How many of its dimensions does the embedding use?",
     measure=collapse,
     samples=(BODY, Sample("aligned", lambda context, step_mm: ALIGNED_CROPS * len(context.entries))),
-    version=3,
+    version=4,
     groups={
         "collapse": Group(
             "Dimensions in use",

@@ -44,7 +44,7 @@ TASK = Task(
     "How alike are the spaces of two checkpoints?",
     measure_pair=compare,
     samples=(BODY,),
-    version=3,
+    version=4,
     figures={
         "cka": "CKA of embeddings",
         "code_cka": "CKA of codes",

@@ -107,8 +107,8 @@ def test_packing_keeps_everything_to_six_digits() -> None:
     np.testing.assert_array_equal(back.draws, figure.draws)
     blocks = Figure(1.0, 4, left_out=np.array([0.5, 1.5, 0.5, 1.5]), who="them", bounds=(0.0, np.inf), rests_on=3)
     again = Figure.unpack(blocks.pack())
-    half = 3.18245 * np.sqrt(3 / 4 * 4 * 0.25)  # t with 3 degrees of freedom
-    assert again.interval() == blocks.interval() == pytest.approx((1 - half, 1 + half), rel=1e-5)
+    half = 3.18245 * np.sqrt(3 / 4 * 4 * (np.log(3) / 2) ** 2)  # t with 3 degrees of freedom, on a scale without ends
+    assert again.interval() == blocks.interval() == pytest.approx((np.exp(-half), np.exp(half)), rel=1e-5)
     assert (again.who, again.bounds, again.rests_on) == ("them", (0.0, np.inf), 3)
     assert back.bounds == figure.bounds == (-np.inf, np.inf)
 
@@ -129,3 +129,15 @@ def test_differences_of_ranks_are_paired_block_by_block() -> None:
     low, high = difference(first, second).interval()
     assert 0.9 < low < high < 1.1
     assert np.ptp(first.interval()) > 1.5
+
+
+@pytest.mark.parametrize(("name", "ends"), [("rankme", (0, np.inf)), ("share_99", (0, 1)), ("procrustes", (0, 1))])
+@pytest.mark.parametrize("values", [[0.5, 0.02, 0.6, 0.4, 0.03], [1.0, 0.0, 1.0, 0.9, 0.1]])
+def test_an_interval_of_a_jackknife_holds_no_value_that_cannot_be(
+    name: str, ends: tuple[float, float], values: list[float]
+) -> None:
+    subjects, found = np.array(list("abcde")), np.array(values)
+    figure = jackknife(subjects, lambda rows: {name: found[rows].mean() if len(rows) == 5 else found[rows].min()})[name]
+    low, high = figure.interval()
+    assert ends[0] <= low <= figure.value <= high <= ends[1]
+    assert low < high
