@@ -13,6 +13,7 @@ from isimed.core import paths
 from isimed.core.errors import InputError
 from isimed.core.files import write_json
 from isimed.data.cohorts.json_files import line_of, read_object
+from isimed.data.cohorts.rewritten import rewritten
 from isimed.data.formats.dispatch import VOLUME_SUFFIXES, format_of
 from isimed.data.formats.label_map import as_labels
 from isimed.data.formats.reading import reason
@@ -184,13 +185,18 @@ class Cohort(BaseModel):
         """16 hex digits that change when a volume, a label map or the list changes.
 
         Hashes each file's size, head and tail: for .nii.gz the tail holds the checksum of all voxels, so
-        the fingerprint is the same on another machine and needs no full read.
+        the fingerprint is the same on another machine and needs no full read. Of other files it counts too
+        when one is written again after it was first seen on this machine; slices of DICOM stay as they are.
         """
-        digest = hashlib.sha256()
+        digest, single = hashlib.sha256(), dict[Path, bytes]()
         for entry in sorted(self.volumes, key=lambda entry: entry.id):
             digest.update(f"{entry.subject}\0{entry.id}\0{entry.channel}\0".encode())
             for file in self.files(entry):
-                digest.update(_file_digest(file))
+                found = _file_digest(file)
+                digest.update(found)
+                single |= {} if entry.series else {file: found}
+        for changed in rewritten(self._root, single):
+            digest.update(changed.encode())
         return digest.hexdigest()[:16]
 
 
