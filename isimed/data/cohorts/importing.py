@@ -307,7 +307,7 @@ def _move(root: Path, target: Path, volumes: Sequence[dict[str, Any]]) -> None:
     """Take over what was unpacked."""
     shutil.move(root, target)
     for volume in volumes:
-        for key in ("image", *LABELS):
+        for key in ("image", *LABELS, "warp"):
             if volume.get(key) and Path(volume[key]).is_relative_to(root):
                 volume[key] = target / Path(volume[key]).relative_to(root)
 
@@ -338,11 +338,14 @@ def _copy(volumes: Sequence[dict[str, Any]], files: Path) -> None:
 
 
 def _manifest(plan: Plan, name: str, volumes: Sequence[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    about = {"frame": None, **plan.about}
+    if (start := about.get("start")) and start.get("volume") not in {volume["name"] for volume in volumes}:
+        del about["start"]
     return {
+        **about,
         "name": name,
         "description": plan.description(),
         "modality": plan.modality,
-        "frame": None,
         "organs": plan.organs,
         "tumour": plan.tumour,
         "import": {
@@ -359,7 +362,7 @@ def _below(folder: Path, volumes: Sequence[dict[str, Any]]) -> list[dict[str, An
     """The entries with paths relative to their folder, where files lie in it."""
     entries = []
     for volume in volumes:
-        files = {key: Path(volume[key]) for key in ("image", *LABELS) if volume.get(key)}
+        files = {key: Path(volume[key]) for key in ("image", *LABELS, "warp") if volume.get(key)}
         inside = {key: file.relative_to(folder) if file.is_relative_to(folder) else file for key, file in files.items()}
         entries.append(volume | {key: str(file) for key, file in inside.items()})
     return entries

@@ -68,6 +68,7 @@ class Plan:
         tumour: what the tumour maps' values mean.
         notices: what was chosen or guessed.
         manifest: isimed's own, where ``source`` has one: it is taken as it is.
+        about, extras: what else isimed's own manifest says, where all images are of one; of the cohort, and by volume.
     """
 
     source: Path
@@ -79,6 +80,8 @@ class Plan:
     tumour: str | None = None
     notices: list[str] = field(default_factory=list)
     manifest: Path | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+    extras: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def images(self) -> list[Planned]:
@@ -111,7 +114,8 @@ class Plan:
                 raise InputError(f"{self.name_of(item.path)} has no patient: name one, or leave the file out.")
             if item.volume in volumes:
                 raise InputError(f"{item.volume} names two images: give each volume a name of its own.")
-            entry: dict[str, Any] = {"subject": item.patient.strip(), "name": item.volume, "image": item.path}
+            known = self.extras.get(item.volume, {})
+            entry: dict[str, Any] = {**known, "subject": item.patient.strip(), "name": item.volume, "image": item.path}
             for key in ("modality", "region", "sequence", "session", "study", "channel", "series", "title"):
                 if getattr(item, key) not in ("", None):
                     entry[key] = getattr(item, key)

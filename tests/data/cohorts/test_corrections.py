@@ -1,5 +1,7 @@
 """Who the patient is and what a file is, where names leave it open: said, and corrected by rules."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +126,33 @@ def test_a_name_with_a_line_break_stays_on_its_line(tmp_path: Path, capsys) -> N
     assert main(["import", str(tmp_path), "--name", "c"]) == 0
     assert main(["check", "c", "--exit-zero"]) == 0
     assert "two\ufffdlines" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_a_manifest_says_of_credit_frame_and_start_comes_along(tmp_path: Path, packed: bool) -> None:
+    folder = scans(tmp_path / "theirs", "images/a", "images/b")
+    (folder / "a.npz").write_bytes(b"warp")
+    said = {"licence": "CC BY", "credit": "Dr. Doe", "frame": "atlas", "synthetic": True, "made": "by hand"}
+    start = {"volume": "b", "mm": [1.0, 2.0, 3.0]}
+    volumes = [
+        {"subject": "A", "image": "images/a.nii.gz", "licence": "CC0", "warp": "a.npz"},
+        {"subject": "B", "image": "images/b.nii.gz"},
+    ]
+    manifest = {"name": "theirs", "modality": "CT", **said, "start": start, "volumes": volumes}
+    (folder / "dataset.json").write_text(json.dumps(manifest))
+    if packed:
+        given = Path(shutil.make_archive(str(tmp_path / "sent"), "zip", folder))
+        cohort = Cohort.load(import_cohort(given, name="c"))
+    else:
+        cohort = Cohort.load(import_cohort(folder, name="c", corrections=Corrections(region="chest")))
+        assert {entry.region for entry in cohort.volumes} == {"chest"}
+    assert (cohort.licence, cohort.credit, cohort.frame, cohort.synthetic) == ("CC BY", "Dr. Doe", "atlas", True)
+    assert cohort.model_extra is not None
+    assert cohort.model_extra["made"] == "by hand"
+    assert cohort.start is not None
+    assert cohort.entry(cohort.start.volume).subject == "B"
+    first = cohort.entry("a").model_extra or {}
+    assert first["licence"] == "CC0"
+    assert (cohort.root / first["warp"]).read_bytes() == b"warp"
+    without = Cohort.load(import_cohort(folder, name="d", corrections=Corrections(roles=["b.nii.gz=skip"])))
+    assert (without.subjects, without.start, without.credit) == (["A"], None, "Dr. Doe")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.plan import Planned
@@ -22,6 +23,8 @@ class Claim:
         organs: label -> name.
         tumour: what the tumour maps' values mean.
         notices: what was chosen, or left out.
+        about: what else isimed's own manifest says: licence, credit, frame, start ...
+        extras: volume -> what else it says of that.
     """
 
     layout: str
@@ -30,6 +33,8 @@ class Claim:
     organs: dict[str, str] = field(default_factory=dict)
     tumour: str | None = None
     notices: list[str] = field(default_factory=list)
+    about: dict[str, Any] = field(default_factory=dict)
+    extras: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 Reader = Callable[[Path, Sequence[Path], Channel], list[Claim]]

@@ -28,6 +28,7 @@ AUTOPET_FILES = {"CT": "ctres.nii.gz", "SUV": "suv.nii.gz", "PET": "pet.nii.gz"}
 AUTOPET_CASE = re.compile(r"(?:fdg|psma)_(.+?)_\d{2,4}-\d{2}-.*|(?:fdg|psma)_([^_]+)_.+", re.IGNORECASE)
 NNUNET_IMAGE = re.compile(r"(.+)_(\d{4})")
 KNOWN = ("region", "sequence", "session", "study")
+SAID_ANEW = ("name", "description", "modality", "organs", "tumour", "import", "volumes")
 TESTS = "A test image without labels."
 
 
@@ -42,7 +43,12 @@ def own(root: Path, files: Sequence[Path], channel: Channel) -> list[Claim]:
             "isimed", f"isimed's manifest {cohort.name}", organs={str(k): v for k, v in cohort.organs.items()}
         )
         claim.tumour = cohort.tumour
+        claim.about = {key: value for key, value in read_listing(manifest).items() if key not in SAID_ANEW}
         for entry in cohort.volumes:
+            extras = dict(entry.model_extra or {})
+            if isinstance(extras.get("warp"), str):
+                extras["warp"] = str((manifest.parent / extras["warp"]).resolve())
+            claim.extras[entry.id] = extras
             known: dict[str, Any] = {key: getattr(entry, key) or "" for key in KNOWN}
             modality = entry.modality or ("" if cohort.modality == "unknown" else cohort.modality)
             image = Planned(

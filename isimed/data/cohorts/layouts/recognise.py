@@ -115,7 +115,10 @@ def _with_voxels(claim: Claim, there: set[Path]) -> Claim:
 
 
 def _gather(plan: Plan, claims: Sequence[Claim]) -> None:
-    several = len([claim for claim in claims if any(item.role == IMAGE for item in claim.items)]) > 1
+    used_claims = [claim for claim in claims if any(item.role == IMAGE for item in claim.items)]
+    several = len(used_claims) > 1
+    if len(used_claims) == 1:
+        plan.about, plan.extras = used_claims[0].about, used_claims[0].extras
     names: set[str] = set()
     used: set[Path] = set()
     mapped: set[tuple[str, str]] = set()
