@@ -135,9 +135,9 @@ def test_what_cannot_be_a_scans_label_map_is_left_out_with_the_cause(tmp_path: P
 
 
 def test_a_mask_that_may_be_of_two_scans_says_so(tmp_path: Path) -> None:
-    for number, name in enumerate(("P1/pre", "P1/post", "P2/pre")):
-        write_nifti(tmp_path / f"{name}.nii.gz", blob(seed=number))
-    write_nifti(tmp_path / "P1/lesion.nii.gz", MASK)
-    assert (
-        "may belong to several images (post.nii.gz, pre.nii.gz)" in reasons(plan_import(tmp_path))["P1/lesion.nii.gz"]
-    )
+    for one, other in (("pre", "post"), ("baseline", "followup1"), ("left", "right")):
+        for number, name in enumerate((f"P1/{one}", f"P1/{other}", f"P2/{one}")):
+            write_nifti(tmp_path / one / f"{name}.nii.gz", blob(seed=number))
+        write_nifti(tmp_path / one / "P1/lesion.nii.gz", MASK)
+        both = ", ".join(sorted(f"{name}.nii.gz" for name in (one, other)))
+        assert f"may belong to several images ({both})" in reasons(plan_import(tmp_path / one))["P1/lesion.nii.gz"]

@@ -43,6 +43,29 @@ def test_the_folder_of_a_patient_is_found_below_sites_and_above_sessions(tmp_pat
     assert patients(plan) | {item.patient for item in plan.left_out} - {""} == whose
 
 
+@pytest.mark.parametrize(
+    ("names", "whose"),
+    [
+        (("T1/a", "T1/b", "T2/a", "T2/b"), ["a", "b", "a", "b"]),
+        (("T1/T1_a", "T1/T1_b", "T2/T2_a", "T2/T2_b"), ["a", "b", "a", "b"]),
+        (("CT/a", "CT/b", "CT 2/c"), ["c", "a", "b"]),
+        (("brain/p1", "brain/p2", "head/p3"), ["p1", "p2", "p3"]),
+        (("anna/T1/scan", "anna/T2/scan"), ["anna", "anna"]),
+        (("T1_case_7", "T2-case-7", "P9"), ["P9", "case_7", "case_7"]),
+        (("P1_T1_post", "P1_T1_pre", "P2_preop", "P2_postop"), ["P1", "P1", "P2", "P2"]),
+    ],
+)
+def test_folders_and_words_that_say_what_a_scan_shows_are_no_patients(tmp_path: Path, names, whose) -> None:
+    plan = plan_import(scans(tmp_path, *names))
+    assert [item.patient for item in sorted(plan.images, key=lambda item: str(item.path))] == whose
+
+
+def test_scans_whose_names_differ_and_are_taken_for_one_patients_are_said(tmp_path: Path) -> None:
+    said = plan_import(scans(tmp_path, "T1_case_7", "T2_case_7")).notices[0]
+    assert said.startswith("T1_case_7.nii.gz and T2_case_7.nii.gz were taken as scans of one patient, case_7: if")
+    assert "--patient-from" in said
+
+
 def test_where_folders_leave_the_patient_open_the_plan_says_which_was_taken(tmp_path: Path) -> None:
     plan = plan_import(scans(tmp_path, "north/7/scan", "north/8/scan", "south/7/scan"))
     assert any(

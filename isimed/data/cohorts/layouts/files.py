@@ -18,6 +18,7 @@ from isimed.data.cohorts.layouts.names import (
     bare,
     is_role_folder,
     is_site,
+    own_part,
     region_in,
     says_what,
     session_in,
@@ -121,7 +122,10 @@ def _patients(images: Sequence[Named]) -> dict[Path, tuple[str, tuple[str, ...]]
     for one in images:
         lead = one.folders[len(common) :]
         name = stem(one.path)
-        found[one.path] = one.patient or _of_folders(lead) or _whose(name), lead
+        found[one.path] = (
+            one.patient or _of_folders(lead) or (_whose(name) if one.key or not lead else _folder_of(one)),
+            lead,
+        )
     by_name = [one for one in images if not (one.patient or _of_folders(found[one.path][1]))]
     return found | {path: (patient, found[path][1]) for path, patient in _begun_by_sequences(by_name).items()}
 
@@ -133,11 +137,10 @@ def _begun_by_sequences(images: Sequence[Named]) -> dict[Path, str]:
     """
     alike: dict[tuple[str, ...], list[Named]] = defaultdict(list)
     for one in images:
-        folders = (folder for folder in one.folders if session_in(folder) != folder)
-        alike[(*folders, one.modality, bare(stem(one.path)))].append(one)
+        alike[(*_own(one.folders), one.modality, bare(stem(one.path)))].append(one)
     return {
-        one.path: key[-1] or _folder_of(one)
-        for key, several in alike.items()
+        one.path: own_part(stem(several[0].path)) or _folder_of(one)
+        for several in alike.values()
         if len({_whose(stem(one.path)) for one in several}) == len({one.sequence for one in several}) > 1
         for one in several
     }
@@ -149,15 +152,16 @@ def _folder_of(one: Named) -> str:
     root = one.path.parents[len(inside)]
     own = root.parent in [(paths.home() / name).absolute() for name in ("unpacked", "uploads")]
     folders = reversed(inside if own else (root.name, *inside))
-    return next((name for name in folders if not (is_role_folder(name) or session_in(name) == name)), "patient")
+    return next(iter(_own([name for name in folders if not is_role_folder(name)])), "patient")
 
 
 def _of_folders(lead: Sequence[str]) -> str:
-    """The patient that folders name: all above a session, as 001 of one site is not 001 of another; else the first."""
+    """The patient that folders name: all above a session, as 001 of one site is not 001 of another; else the first.
+
+    Empty where they say only what they hold, as ``T1/7`` and ``T2/7`` do, which are one patient's.
+    """
     sessions = [session_in(folder) == folder for folder in lead]
-    own = _own(lead[: sessions.index(True)] if any(sessions) else lead) or [
-        folder for folder, session in zip(lead, sessions, strict=True) if not session
-    ]
+    own = _own(lead[: sessions.index(True)] if any(sessions) else lead) or _own(lead)
     first = next((n for n, folder in enumerate(own) if not is_site(folder)), 0)
     return "_".join(own if any(sessions) else own[: first + 1])
 
@@ -173,6 +177,16 @@ def _doubts(images: Sequence[Named], patients: dict[Path, tuple[str, tuple[str, 
     if one := next((one for one in images if not one.patient and len(_own(patients[one.path][1])) > 1), None):
         who = patients[one.path][0]
         said.append(f"{who} was taken as the patient of {one.relative}: if that is wrong, use --patient-from.")
+    by_name: dict[str, list[Named]] = defaultdict(list)
+    for one in images:
+        if not one.patient and not _of_folders(patients[one.path][1]):
+            by_name[patients[one.path][0]].append(one)
+    for who, several in by_name.items():
+        other = next((one for one in several if _whose(stem(one.path)) != _whose(stem(several[0].path))), None)
+        if other:
+            both = f"{several[0].relative} and {other.relative}"
+            said.append(f"{both} were taken as scans of one patient, {who}: if that is wrong, use --patient-from.")
+            break
     dated = [
         stem(one.path) for one in images if not one.key and one.session and patients[one.path][0] == stem(one.path)
     ]

@@ -71,6 +71,7 @@ PATIENT_IDS = (  # the rules of data sets, so that several studies of a patient 
 PATIENT_ID = re.compile(f"{BEFORE}(?:{'|'.join(PATIENT_IDS)}){AFTER}", re.IGNORECASE)
 SESSION = re.compile(
     f"{BEFORE}(?:ses-[A-Za-z0-9]+|visit-?\\d+|tp-?\\d+|timepoint-?\\d+|baseline|follow-?up-?\\d*|preRT|midRT|postRT"
+    f"|pre(?:-?op|-?contrast)?|post(?:-?op|-?contrast)?"
     f"|frame\\d+|MR\\d|(?:19|20)\\d\\d-\\d\\d-\\d\\d[\\d_.]*|(?:19|20)\\d{{6}}|d\\d{{4}}|m\\d\\d){AFTER}",
     re.IGNORECASE,
 )
@@ -169,6 +170,16 @@ def bare(name: str) -> str:
     ('0', '0', 'CHUM-001', 'P01')
     """
     return "-".join(_number_of(part[0]) for part in _own_parts(name))
+
+
+def own_part(name: str) -> str:
+    """A file's stem without the words at both ends that say role, sequence or session; empty where nothing is left.
+
+    >>> own_part("T1_case_7"), own_part("7_T2_seg"), own_part("T1")
+    ('case_7', '7', '')
+    """
+    parts = _own_parts(name)
+    return name[parts[0].start() : parts[-1].end()] if parts else ""
 
 
 def up_to_own(name: str) -> str:

@@ -145,7 +145,7 @@ def _image_of(label: Named, by_key: dict, by_place: dict, shared: int) -> Named 
         return None
     scored.sort(key=lambda one: one[:2], reverse=True)
     best = [image for score, _, image in scored if score == scored[0][0]]
-    if len({(image.patient, image.place, image.key) for image in best}) > 1:
+    if len({(image.patient, image.place, image.key, image.session.lower()) for image in best}) > 1:
         return None
     return best[0]
 
