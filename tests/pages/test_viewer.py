@@ -19,6 +19,7 @@ from isimed.explore.search.locate import Location
 from isimed.explore.search.query import Query
 from isimed.explore.tables import selection as selections
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
+from isimed.explore.tables.filters import Filter
 from isimed.explore.tables.ready_made import bring_embedded
 from isimed.explore.tables.store import Table, tables_of
 from isimed.ui import background, described, state
@@ -112,9 +113,35 @@ def test_overlays_filters_and_points_run(page: AppTest) -> None:
     for layer in page.selectbox(key="layer").options:
         page.selectbox(key="layer").set_value(layer).run()
         assert not page.exception
-    page.toggle(key="search_tumour").set_value(True).run()
-    page.toggle(key="search_others").set_value(False).run()
+    page.toggle(key="search_tumour/small").set_value(True).run()
+    page.toggle(key="search_others/small").set_value(False).run()
     assert not page.exception
+
+
+def test_filters_belong_to_their_cohort_and_the_closer_look_to_the_person(
+    page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(write_cohort(tmp_path / "another", name="another"))
+    other = Cohort.load("another")
+    embed_cohort(other, checkpoint_for("untrained", other), step_mm=48)
+    searched: list[search.Query] = []
+    find = search.find
+    monkeypatch.setattr(search, "find", lambda query, *more: searched.append(query) or find(query, *more))
+    monkeypatch.setattr(search, "fit_fields", lambda *more: False)
+    page.query_params["cohort"] = "small"
+    page.run()
+    page.toggle(key="search_tumour/small").set_value(True)
+    page.toggle(key="search_others/small").set_value(False)
+    page.toggle(key=search.FIT).set_value(True).run()
+    assert searched[-1].filter == Filter(min_tumour=0.05)
+    assert page.get("popover")[0].proto.popover.label == "Search (filtered)"
+    for name in ("another", "small"):
+        page.selectbox(key="choice-Cohort").set_value(name).run()
+        assert not page.exception
+        assert searched[-1].cohort.name == name
+        assert searched[-1].filter == Filter(not_subject="S0")
+        assert page.get("popover")[0].proto.popover.label == "Search"
+        assert page.toggle(key=search.FIT).value
 
 
 def press(page: AppTest, label: str) -> None:

@@ -22,7 +22,7 @@ from isimed.ui.slice_viewer.encoding import (
     presets,
 )
 from isimed.ui.slice_viewer.files import loader
-from isimed.ui.slice_viewer.options import PLANES, Appearance, Behaviour, Click, Drawn
+from isimed.ui.slice_viewer.options import NEAR_MIDLINE_MM, PLANES, Appearance, Behaviour, Click, Drawn
 from isimed.ui.slice_viewer.overlays import HeatMap, LabelMap, Overlays
 from isimed.ui.slice_viewer.payload import (
     box_data,
@@ -107,7 +107,7 @@ def slice_viewer(
         "controls": look.controls and not look.compact,
         "readout": look.readout and not look.compact,
         "crosshair": look.crosshair and not look.compact,
-        "midline": look.midline_mm,
+        "midline": None if look.midline_mm is None else {"mm": look.midline_mm, "near": NEAR_MIDLINE_MM},
         "header": asdict(look.header) if look.header else None,
         "corner": list(look.corner),
         "link": behaviour.link,

@@ -7,6 +7,7 @@ from typing import Literal
 Convention = Literal["radiological", "neurological"]
 Plane = Literal["axial", "coronal", "sagittal"]
 Layout = Literal["three", "grid"] | Plane
+NEAR_MIDLINE_MM = 8.0  # nearer than this the body's middle is not known well enough to tell sides
 PLANES = ("axial", "coronal", "sagittal")
 
 
@@ -74,7 +75,8 @@ class Appearance:
         controls: whether to show the row of buttons.
         readout: whether to show voxel, millimetres and value.
         crosshair: whether to mark the cursor; not where a place is not in the scan.
-        midline_mm: the body's middle from left to right, scanner mm; the read-out then says the distance from it.
+        midline_mm: the body's middle from left to right, scanner mm; the read-out then says the distance from it,
+            or that a place is near it.
         header: a line above the planes, with a button.
         corner: whose scan it is and which, in a corner of every plane.
     """

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.explore.search.locate import Location
+from isimed.ui.slice_viewer.options import NEAR_MIDLINE_MM
 
 SURE_MM = 10.0  # up to here a place is called sure
-NEAR_MIDLINE_MM = 8.0  # nearer than this the body's middle is not known well enough to tell sides
 SIDES = ("left", "right")
 
 
@@ -58,9 +58,9 @@ def midline_line(right_mm: float, organ: str = "") -> str:
         right_mm: from the middle of the body's box, to the right.
         organ: the name said beside it.
     """
-    if abs(right_mm) >= NEAR_MIDLINE_MM:
-        away = math.floor(abs(right_mm) + 0.5 + 1e-6)  # half a millimetre goes up, as in the read-out beside the planes
-        return f"{away} mm {SIDES[right_mm > 0]} of the midline"
+    away = abs(right_mm) + 1e-6
+    if away >= NEAR_MIDLINE_MM:  # as the read-out beside the planes says it; half a millimetre goes up
+        return f"{math.floor(away + 0.5)} mm {SIDES[right_mm > 0]} of the midline"
     sided = any(side in organ.lower().replace("_", " ").split() for side in SIDES)
     return "near the midline" + (": the side is uncertain" if sided else "")
 

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from isimed.data.formats.volume import Volume
 from isimed.ui.slice_viewer import component, encoding, payload
 from isimed.ui.slice_viewer.files import FILES
-from isimed.ui.slice_viewer.options import Field
+from isimed.ui.slice_viewer.options import NEAR_MIDLINE_MM, Field
 from isimed.ui.slice_viewer.overlays import Box, HeatMap, LabelMap
 from isimed.ui.viewer.slices import slice_picture
 from isimed.ui.viewer.words import midline_line
@@ -64,9 +64,11 @@ def test_letters_say_where_the_patients_sides_are(geometry):
 
 
 def test_the_read_out_and_the_line_below_say_one_distance_from_the_midline(geometry):
-    places = [8.4, 8.5, -8.5, 26.49, 26.5, -26.5, -26.499999999999996, 86.3]
-    said = geometry("places.map((x) => g.midlineText([x + 12.5], 12.5))", places=places)
-    assert [words.replace("of midline", "of the midline") for words in said] == list(map(midline_line, places))
+    places = [0, 5.2, -7.9, 7.9999999999, -8, 8.4, 8.5, -8.5, 26.49, 26.5, -26.5, -26.499999999999996, 86.3]
+    midline = {"mm": 12.5, "near": NEAR_MIDLINE_MM}
+    said = geometry("places.map((x) => g.midlineText([x + 12.5], midline))", places=places, midline=midline)
+    assert said == list(map(midline_line, places))
+    assert geometry("g.midlineText([5], null)") == ""
 
 
 @pytest.mark.parametrize("convention", ["radiological", "neurological"])

@@ -92,11 +92,13 @@ export function mmText(mm) {
   return mm.map((v, axis) => `${(v < 0 ? FALLS : RISES)[axis]} ${Math.abs(v).toFixed(1)}`).join(" · ");
 }
 
-/** How far a place lies from the body's middle, "24 mm left of midline"; "" where the middle is not known. */
+/** How far a place lies from the body's middle, "24 mm left of the midline"; "" where the middle is not known.
+ * `midline` is {mm, near}: nearer than that no side is said, as in the line below the planes. */
 export function midlineText([x], midline) {
-  if (midline == null) return "";
-  const away = Math.floor(Math.abs(x - midline) + 0.5 + 1e-6); // as the line below says it
-  return away ? `${away} mm ${x > midline ? "right" : "left"} of midline` : "on the midline";
+  if (!midline) return "";
+  const away = Math.abs(x - midline.mm) + 1e-6;
+  if (away < midline.near) return "near the midline";
+  return `${Math.floor(away + 0.5)} mm ${x > midline.mm ? "right" : "left"} of the midline`;
 }
 
 /** The centre which keeps the voxel under `point` in place when the zoom changes, and the crosshair in the other
