@@ -1,11 +1,14 @@
 """The pages' dress: a sidebar that leaves room, and for viewer and map the whole width and height of the window."""
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
+import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 SIDEBAR = 260  # pixels
+EMPTY = ""  # what a table shows of a value that is not known; Streamlit says None
 # Streamlit has no option for margins or the gap between elements.
 _ALL = """<style>
 [data-testid="stSidebarHeader"] { height: 2.6rem; margin: 0; }
@@ -58,6 +61,16 @@ def put_on() -> None:
     The theme is not asked for here: a page that asks stops looking again by itself (`st.fragment(run_every=…)`).
     """
     st.html(_ALL)
+
+
+def table(rows: pd.DataFrame | Sequence[Mapping[str, object]], **more: Any) -> Any:
+    """Rows to look at, as wide as there is room; what is not known is left empty.
+
+    Args:
+        rows: a data frame, or one mapping a row.
+        more: what `st.dataframe` takes.
+    """
+    return st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder=EMPTY, **more)
 
 
 def full_width() -> None:

@@ -13,6 +13,7 @@ from isimed.evaluation.results.numbers import with_interval
 from isimed.evaluation.results.result import Comparison, Result
 from isimed.explore.maps.axes import axis_correlation
 from isimed.explore.tables.store import AXES
+from isimed.ui import style
 from isimed.ui.evaluate.evaluation_view import plot
 from isimed.ui.map.colours import ENDS, SCALE
 
@@ -30,14 +31,14 @@ def show_comparison(result: Comparison, evaluation: Result | None) -> None:
     st.subheader("How alike the spaces are")
     header, rows = labels.likeness_table(result.pairs)
     frame = pd.DataFrame(rows, columns=["pair", *header[1:]])
-    st.dataframe(frame, hide_index=True, width="stretch")
+    style.table(frame)
     st.caption(
         "CKA and shared neighbours: 1 is the same space. Procrustes: 0 is the same map. 95 % intervals over patients."
     )
     _differences(evaluation)
     st.subheader("Options that differ")
     if result.options:
-        st.dataframe(pd.DataFrame(result.options), hide_index=True, width="stretch")
+        style.table(result.options)
     else:
         st.caption("None.")
 
@@ -96,7 +97,7 @@ def _differences(evaluation: Result | None) -> None:
     if not rows:
         st.caption("Measure the checkpoints together on the Evaluate page to see paired differences here.")
         return
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height=320)
+    style.table(rows, height=320)
     st.caption(
         "From the last evaluation of this cohort; paired over the same patients. Clear: the interval leaves out 0."
     )

@@ -11,7 +11,7 @@ from isimed.evaluation.reporting.report import to_html
 from isimed.evaluation.results.numbers import number, with_interval
 from isimed.evaluation.results.result import Result
 from isimed.evaluation.run.registry import HEADLINES
-from isimed.ui import state
+from isimed.ui import state, style
 from isimed.ui.pages import page_file
 from isimed.ui.viewer import search
 from isimed.ui.viewer.slices import slice_picture
@@ -34,7 +34,7 @@ def show_result(result: Result, cohort: Cohort) -> None:
 def result_table(result: Result, group: str) -> None:
     header, rows = labels.table(result, group)
     frame = pd.DataFrame(rows, columns=["figure", *header[1:]])
-    st.dataframe(frame, hide_index=True, width="stretch", height="content")
+    style.table(frame, height="content")
 
 
 def plot(chart: go.Figure, key: str) -> None:

@@ -139,7 +139,7 @@ def selection_panel(cohort: Cohort, table: Table, chosen: Selection) -> None:
     """Counts, and a name under which the selection is kept."""
     found = selections.counts(table, chosen.rows, cohort.organs)
     for what in ("patient", "organ"):
-        st.dataframe(found[what], hide_index=True, height=150, width="stretch", key=f"counts-{what}")
+        style.table(found[what], height=150, key=f"counts-{what}")
     name = st.text_input("Keep it as", value=chosen.name, placeholder="a name", key="map_keep_name")
     if st.button("Keep", icon=":material/bookmark:", disabled=not name.strip()):
         st.session_state[chosen_crops.SELECTION] = selections.keep(table, chosen, name)
@@ -173,7 +173,7 @@ def axes_panel(points: Points, table: Table, fitted: Map) -> None:
             config={"displayModeBar": False},
         )
         axes = points.axes
-        st.dataframe(
+        style.table(
             pd.DataFrame({
                 "axis": AXES,
                 "PC": [n + 1 for n in matched],
@@ -181,7 +181,6 @@ def axes_panel(points: Points, table: Table, fitted: Map) -> None:
                 "R²": axes.r2,
                 "per mm": axes.scale,
             }),
-            hide_index=True, width="stretch",
             column_config={name: st.column_config.NumberColumn(format="%.2f") for name in ("|r|", "R²", "per mm")},
         )  # fmt: skip
         st.caption(

@@ -141,14 +141,12 @@ def run_table(runs: Sequence[Run]) -> list[Run]:
     if frame.empty:
         st.caption("No run fits the filter.")
         return []
-    event = st.dataframe(
+    event = style.table(
         frame,
-        hide_index=True,
         height=min(38 + 35 * len(frame), 250),
         on_select="rerun",
         selection_mode="multi-row",
         key=f"train_table_{text}",
-        placeholder="",
         column_config={
             "Spearman": st.column_config.NumberColumn(format="%.3f"),
             "Error, mm": st.column_config.NumberColumn(format="%.1f"),

@@ -14,7 +14,7 @@ from isimed.data.cohorts.layouts.names import REGIONS
 from isimed.data.cohorts.layouts.recognise import LAYOUTS
 from isimed.data.cohorts.plan import CORRECTABLE, LABELS, ROLES, Plan
 from isimed.data.cohorts.uploads import store_uploads
-from isimed.ui import state
+from isimed.ui import state, style
 from isimed.ui.errors import of_the_page, show_error
 from isimed.ui.volumes.what_it_is import PARTS, WHAT
 
@@ -113,6 +113,7 @@ def _table(plan: Plan, key: str) -> list[dict[Any, Any]]:
         table,
         key=f"{key}-plan-{plan.source}-{id(plan)}",
         hide_index=True,
+        placeholder=style.EMPTY,
         width="stretch",
         height=min(ROW * (len(table) + 1) + 3, MOST_HEIGHT),
         disabled=[column for column in table.columns if column not in CORRECTABLE],

@@ -13,7 +13,7 @@ from isimed.data.cohorts.cohort import Cohort, cohort_names, find_manifest
 from isimed.data.cohorts.splits import PARTS, draw_split, read_split, write_split
 from isimed.data.prepared.cache import cache_size
 from isimed.explore.tables.store import tables_of
-from isimed.ui import state
+from isimed.ui import state, style
 
 
 def show_cohorts() -> None:
@@ -24,7 +24,7 @@ def show_cohorts() -> None:
             rows.append(_row(name, state.load_cohort(name)))
         except InputError as error:
             rows.append({"cohort": name, "about": str(error)})
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    style.table(rows)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -74,6 +74,7 @@ def show_split(cohort: Cohort) -> None:
     edited = st.data_editor(
         table,
         hide_index=True,
+        placeholder=style.EMPTY,
         disabled=["patient", "volumes"],
         column_config={"part": st.column_config.SelectboxColumn("part", options=PARTS, required=True)},
         key=f"{key}-editor-{st.session_state.get(f'{key}-version', 0)}",

@@ -1,6 +1,5 @@
 """The quality report and the pictures of a cohort's volumes; the list of them at once, while they are measured."""
 
-import pandas as pd
 import streamlit as st
 
 from isimed.core.progress import Progress, Say
@@ -11,7 +10,7 @@ from isimed.data.quality.facts import Facts, facts_of
 from isimed.data.quality.listing import listed
 from isimed.data.quality.report import ORDER, QualityReport, check_cohort, kept_report, table_row
 from isimed.data.quality.rules import volume_findings
-from isimed.ui import background
+from isimed.ui import background, style
 from isimed.ui.volumes.pictures import three_planes
 
 A_PAGE = 12
@@ -79,7 +78,7 @@ def _show_list(cohort: Cohort, key: str) -> None:
         table_row(measured.get(header.id, header), _state_so_far(measured.get(header.id), cohort))
         for header in _listed(key, cohort)
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    style.table(rows)
 
 
 def _state_so_far(facts: Facts | None, cohort: Cohort) -> str:
@@ -102,10 +101,10 @@ def _show_report(report: QualityReport) -> None:
         for finding in report.findings
     ]
     if rows:
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height=min(38 + 35 * len(rows), 320))
+        style.table(rows, height=min(38 + 35 * len(rows), 320))
     else:
         st.success("No problems found.", icon=":material/check_circle:")
-    st.dataframe(pd.DataFrame(report.table()), hide_index=True, width="stretch")
+    style.table(report.table())
     st.download_button("Report as JSON", report.to_json, f"{report.cohort}-check.json", on_click="ignore")
 
 

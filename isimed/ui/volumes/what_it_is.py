@@ -1,6 +1,5 @@
 """What each scan of a cohort is and which network fits it, looked at behind the page and kept on disk."""
 
-import pandas as pd
 import streamlit as st
 
 from isimed.core.progress import Progress, Say
@@ -9,7 +8,7 @@ from isimed.data.cohorts.cohort import Cohort, Entry
 from isimed.explore.one_scan.choose import has_its_own
 from isimed.explore.one_scan.describe import all_described, describe
 from isimed.explore.one_scan.where import Description
-from isimed.ui import background
+from isimed.ui import background, style
 
 PARTS, WHAT = "volumes_part", "What it is"  # which tab of the page is open; the one of this module
 AT_ONCE = 20  # scans that are looked at unasked: some seconds each
@@ -80,7 +79,7 @@ def _table(cohort: Cohort, key: str) -> None:
     said = {volume: one or unkept.get(volume) for volume, one in all_described(cohort, cohort.volumes).items()}
     rows = [row(plain(volume), one) for volume, one in said.items() if one is not None]
     if rows:
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", row_height=52)
+        style.table(rows, row_height=52)
         st.caption(
             "Which network fits: how far the scan's crops lie from those that the network was trained on. "
             "Left and right look alike to the networks: a mirrored scan can pass."
