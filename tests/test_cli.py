@@ -94,6 +94,11 @@ TINY = [
         (["evaluate", "COHORT", "--checkpoint", "untrained", "--task", "compare"], "two or more"),
         (["evaluate", "COHORT", "--checkpoint", "untrained", "--protocol", "lax"], "no protocol lax"),
         (["evaluate", "COHORT", "--checkpoint", "untrained", "--json", "no/where.json"], "no/where.json"),
+        (
+            ["evaluate", "COHORT", "--checkpoint", "untrained", "--json", "x", "--html", "x"],
+            "x would replace a file that",
+        ),
+        (["label", "COHORT/P0.nii.gz", "--out", "COHORT/P0.nii.gz"], "would replace a file that the command reads"),
         (["check", "nowhere"], "no cohort nowhere"),
         (["import", "/does/not/exist"], "/does/not/exist"),
     ],
@@ -101,7 +106,7 @@ TINY = [
 def test_wrong_input_is_one_line(
     arguments: list[str], said: str, cohort: Cohort, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = [str(cohort.root) if argument == "COHORT" else argument for argument in arguments]
+    arguments = [argument.replace("COHORT", str(cohort.root)) for argument in arguments]
     assert main(arguments) == 2
     output = capsys.readouterr()
     assert output.out == ""

@@ -62,7 +62,7 @@ def run(options: Options) -> None:
     if options.dry_run:
         print(make_plan(cohort, load_all(cohort, options.checkpoint), **asked).sentence())
         return
-    writable(options.json, options.details, options.html)
+    writable(options.json, options.details, options.html, reads=[options.split, options.cohort])
     with bar("%", "Evaluating") as progress:
         result = evaluate(cohort, options.checkpoint, **asked, progress=progress, say=say)
     if options.html:

@@ -35,7 +35,7 @@ def run(options: Options) -> None:
     out = Path(options.out)
     if not out.name.endswith(SUFFIXES):
         raise InputError(f"--out {out}: give a file that ends in .nii.gz or .nii.")
-    writable(options.out)
+    writable(options.out, reads=[options.scan])
     reference = Cohort.load(options.reference) if options.reference else None
     with bar("step", "Labelling") as progress:
         said = label_scan(options.scan, reference, checkpoint=options.checkpoint, progress=progress)

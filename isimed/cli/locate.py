@@ -48,7 +48,7 @@ def run(options: Options) -> None:
     asked = _asked(options, cohort)
     if options.out and not options.out.endswith(OUT):
         raise InputError(f"--out {options.out}: give a file that ends in .csv or .zip.")
-    writable(options.out)
+    writable(options.out, reads=[options.points])
     chosen = options.checkpoint or options.reference
     volumes = list(dict.fromkeys(point.clicked.volume for point in asked))
     registered = {volume: [] if chosen else by_registration(cohort, volume) for volume in volumes}

@@ -55,14 +55,22 @@ def write_file(path: Path, content: str | bytes | Callable[[BinaryIO], object], 
     'one'
     """
     temporary = path.with_name(f"{_temporary_name()}.tmp")  # no "*.json" or "*.parquet" finds it
+
+    def fill(file: BinaryIO) -> None:
+        if callable(content):
+            content(file)
+        else:
+            file.write(content.encode() if isinstance(content, str) else content)
+
     with refusals_in_words(path):
+        if path.exists() and not (path.is_file() or path.is_dir()):  # /dev/null, a pipe: written into, never replaced
+            with path.open("wb") as file:
+                fill(file)
+            return path
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as file:
-                if callable(content):
-                    content(file)
-                else:
-                    file.write(content.encode() if isinstance(content, str) else content)
+                fill(file)
                 file.flush()
                 if flush:
                     os.fsync(file.fileno())

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -191,3 +192,16 @@ def test_a_file_that_is_being_read_is_replaced_a_moment_later_on_windows(
             write_file(tmp_path / "a", "new")
         assert (tmp_path / "a").read_text() == "old"
     assert len(asked) == {(True, 2): 3, (True, 99): 4, (False, 1): 1}[windows, busy]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_or_a_device_is_written_into_and_stays(tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    write_file(pipe, "said")
+    reader.join(10)
+    assert read == [b"said"]
+    assert pipe.is_fifo()
+    assert [file.name for file in tmp_path.iterdir()] == ["pipe"]

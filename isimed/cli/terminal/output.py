@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
@@ -100,9 +101,22 @@ def _cell(value: object) -> str:
     return str(value) if isinstance(value, int) else plain_cell(value)
 
 
-def writable(*files: str | None) -> None:
-    """Refuse a place that cannot be written before hours of work, not after."""
-    for name in filter(None, files):
-        file = Path(name)
-        if not file.absolute().parent.is_dir() or file.is_dir():
+def writable(*files: str | None, reads: Sequence[str | None] = ()) -> None:
+    """Refuse a place that cannot be written before hours of work, not after.
+
+    Args:
+        files: what is written, all of it.
+        reads: what the command reads: it would be lost.
+    """
+    taken = {Path(name).resolve(): "that the command reads" for name in reads if name}
+    for file in map(Path, filter(None, files)):
+        folder = file.absolute().parent
+        if not folder.is_dir() or file.is_dir():
             raise InputError(f"{file} cannot be written: give a file in a folder that exists.")
+        if not os.access(file if file.exists() else folder, os.W_OK):
+            raise InputError(f"{file} cannot be written: check its permissions, or choose another place.")
+        if file.exists() and not file.is_file():  # /dev/null, a pipe
+            continue
+        if why := taken.get(file.resolve()):
+            raise InputError(f"{file} would replace a file {why}: choose another name.")
+        taken[file.resolve()] = "that the command writes too"

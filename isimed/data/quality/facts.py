@@ -21,7 +21,7 @@ from isimed.data.prepared.source import remember_digest, source_stamp
 from isimed.data.quality.label_facts import LabelFacts, measure_labels, three
 from isimed.data.quality.thumbnails import planes
 
-VERSION = 8
+VERSION = 9
 COARSE_MM = 6.0
 SHAPE_EDGE = 16
 SLAB = 16
@@ -74,9 +74,9 @@ def facts_of(cohort: Cohort, entry: Entry, budget: MemoryBudget) -> tuple[Facts,
             return Facts.model_validate(found[1]["facts"] | {"id": entry.id, "subject": entry.subject}), found[0]
         with budget.room_for(working_bytes(cohort.files(entry))):
             volume = cohort.read(entry)
-            facts, arrays = measure(volume, cohort.modality)
+            facts, arrays, body = measure(volume, cohort.modality)
             facts.digest = remember_digest(stamp, volume)
-            labels, notes = measure_labels(cohort, entry, volume)
+            labels, notes = measure_labels(cohort, entry, volume, body)
     except InputError as error:
         return Facts(id=entry.id, subject=entry.subject, error=str(error)), {}
     known = {"id": entry.id, "subject": entry.subject, "labels": labels, "notes": [*facts.notes, *notes]}
@@ -85,8 +85,8 @@ def facts_of(cohort: Cohort, entry: Entry, budget: MemoryBudget) -> tuple[Facts,
     return facts, arrays
 
 
-def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray]]:
-    """The facts of a volume without its labels, and the arrays that `facts_of` describes."""
+def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray], Volume]:
+    """The facts of a volume without its labels, the arrays that `facts_of` describes, and its body at 6 mm."""
     notes: list[str] = list(volume.notes)
     exact = _exact_facts(volume)
     if exact["not_finite"] == volume.voxels.size:
@@ -132,7 +132,7 @@ def measure(volume: Volume, modality: str) -> tuple[Facts, dict[str, NDArray]]:
         arrays["body"] = _standard_box(np.where(body, coarse, coarse.min())[box], low, high)
         shown = _cut(volume, apply_affine(affine, corners))
     arrays |= planes(shown, (np.array(shown.shape) - 1) / 2, window=_window(modality, float(low), float(high)))
-    return facts, arrays
+    return facts, arrays, replace(volume, voxels=body, affine=affine)
 
 
 def _cut(volume: Volume, corners_mm: NDArray) -> Volume:

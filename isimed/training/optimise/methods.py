@@ -239,7 +239,10 @@ def find_method(name: str) -> Method:
     try:
         found = getattr(import_module(module), attribute)
     except Exception as error:  # whatever somebody's module does
-        raise InputError(f"--method {name} cannot be imported ({type(error).__name__}: {error}).") from error
+        raise InputError(
+            f"--method {name} cannot be imported ({type(error).__name__}: {error}): correct it, and start where "
+            f"{module} lies, or put that folder on PYTHONPATH."
+        ) from error
     if not isinstance(found, Method):
         raise InputError(
             f"--method {name} is not a method: put @isimed.method(heads=...) above the function of its loss."

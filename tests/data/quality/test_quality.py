@@ -152,6 +152,22 @@ def test_labels(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
     assert report.volumes[0].labels["organs"].voxels == {1: 64, 2: 64}
 
 
+def test_lungs_lie_on_the_body_and_a_map_beside_it_does_not(tmp_path: Path) -> None:
+    grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, 48)] * 3, indexing="ij"))
+    inside, lungs = np.square(grid).sum(0) < 0.9, np.square(grid * [[[[2.2]]], [[[1.6]]], [[[1.4]]]]).sum(0) < 0.6
+    scan = np.where(lungs, -850, np.where(inside, 40, -1000)).astype(np.int16)
+    volumes = []
+    for name, organs in (("a", lungs), ("b", ~inside & (grid[0] > 0.9))):
+        for kind, voxels in (("", scan), ("-organs", organs.astype(np.uint8))):
+            nib.Nifti1Image(voxels, matrix()).to_filename(tmp_path / f"{name}{kind}.nii.gz")
+        volumes.append({"subject": name, "image": f"{name}.nii.gz", "organs": f"{name}-organs.nii.gz"})
+    (tmp_path / "dataset.json").write_text(json.dumps({"name": "c", "modality": "CT", "volumes": volumes}))
+    report = check_cohort(Cohort.load(tmp_path))
+    said = {finding.volume: finding.message for finding in report.findings if finding.kind == "label mismatch"}
+    assert set(said) == {"b"}, said
+    assert said["b"].endswith("% of organs lies on body: is it this scan's?")
+
+
 def test_turned_bodies_in_a_cohort_of_two_kinds() -> None:
     """Half the cohort shows another part of the body: nobody is turned."""
     rng = np.random.default_rng(0)

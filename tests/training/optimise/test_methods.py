@@ -66,6 +66,7 @@ def test_a_method_of_ones_own_in_ten_lines_trains_from_the_command_line(
     [
         ("magic", "no method magic: choose --method isimed, isimed-bt"),
         ("no.such.module:loss", "cannot be imported (ModuleNotFoundError"),
+        ("no.such.module:loss", "start where no.such.module lies, or put that folder on PYTHONPATH"),
         ("json:nothing", "cannot be imported (AttributeError"),
         ("json:dumps", "put @isimed.method(heads=...) above"),
         (":x", "no method :x"),
