@@ -3,8 +3,8 @@
     python -m docs.scripts.make_results            # --slim after an evaluation: keeps what the document is made of
 
 What it all means is written by hand in docs/results/discussion.md; its figures are filled in from the same files:
-``{{FILE | NAME | GROUP.FIGURE}}``, where NAME is a checkpoint, a control or a difference; of the studies in docs/paper
-``{{paper/FILE | PATH > IN > IT | FIGURE}}``.
+``{{FILE | NAME | GROUP.FIGURE}}``, where NAME is a checkpoint, a control or a difference; of the studies in other
+folders of docs ``{{FOLDER/FILE | PATH > IN > IT | FIGURE}}``.
 """
 
 import argparse
@@ -31,11 +31,13 @@ what `python -m isimed evaluate … --json` wrote, and has a [page of all its fi
 means, its formula and its baseline: [evaluation](evaluation.md). Trainings, also those that did not help:
 [trials](trials.md).
 
-In parentheses: 95 % interval, patients drawn with replacement, all their crops with them.
-These are percentiles of the draws, which isimed no longer shows: for few patients, as the 5 of `brain-flair`, they are
-[too narrow](evaluation.md). In these evaluations the map between two scans that landmarks go by ("what all codes agree
-on", and what is compared from there) is one of the whole body; it is now fitted around the place, which moves them by
-1 to 3 mm ([search](search.md#what-was-tried)).
+In parentheses: 95 % interval, patients drawn with replacement, all their crops with them; above each table stands which
+kind. Percentiles of the draws, which isimed no longer shows, are [too narrow](evaluation.md) for few patients, as the 5
+of `brain-flair`. Networks were trained once unless seeds are named: no interval holds what another training would give.
+On `headneck-ct` landmarks and changed crops are of 16 patients, segmentation is of 10, all else of 50. Landmarks
+measured before 2026-11-28 go by one map of the whole body between two scans ("what all codes agree on", and what is
+compared from there); it is now fitted around the place, which moves them by 1 to 3 mm
+([search](search.md#what-was-tried)), those of an untrained network by 6.
 """
 TRAININGS = """## What the trainings cost
 
@@ -43,7 +45,7 @@ Each row is one training of [train_table.py](scripts/train_table.py): the same b
 a cohort, one option changed. A step of a method with two views computes twice as many crops as it counts. Validation
 is on the split's validation patients at the end; without a distance head its figures are of the embedding, not in mm.
 Terms of the loss are means of the last epoch, before λ; not kept of the earlier trainings. Rows on a GPU shared it
-with up to eight others (alone: [trials](trials.md)). What all rows of a cohort share where nothing else is said:
+with up to ten others (alone: [trials](trials.md)). What all rows of a cohort share where nothing else is said:
 
 {common}
 """
@@ -58,7 +60,6 @@ scale.
 ![Ablations on {cohort}](results/{cohort}-ablations.png)
 """
 LONGEST_LIST = 12
-PAPER = "paper/"
 SUMMARY = {
     "distance.spearman": "distance, Spearman",
     "distance.rmse_mm": "distance, RMSE mm",
@@ -71,11 +72,12 @@ SUMMARY = {
     "probe_matched.auc": "tumour, same places, AUC",
     "organs.macro_f1": "organs, macro F1",
     "robustness.turned 15 degrees": "position, turned 15°, mm",
-    "anomaly.healthy_distance_auc": "tumour without labels, AUC",
+    "anomaly.healthy_distance_auc": "tumour by distance to healthy crops, AUC",
     "collapse.rankme": "RankMe",
 }
 SEEDED = {
-    "-options": "What our defaults do",
+    "-options": "Settings of the table and of the paper",
+    "-own-settings": "DINO and VICReg with settings nearer to their own",
     "-whole": "Barlow Twins beside distances of whole crops",
 }
 SLOT = re.compile(r"\{\{([^|}]+)\|([^|}]+)\|([^}]+)\}\}")
@@ -171,8 +173,8 @@ def filled(results: dict[str, Result], file: str, name: str, figure: str) -> str
     Raises:
         KeyError: there is none.
     """
-    if file.strip().startswith(PAPER):
-        return open_questions.told(file.strip().removeprefix(PAPER), name, figure.strip())
+    if "/" in file:
+        return open_questions.told(file.strip(), name, figure.strip())
     result, (group, metric) = results[file.strip()], figure.strip().split(".", 1)
     groups = result.differences.get(name.strip()) or result.of(name.strip())
     return with_interval(groups[group][metric])
@@ -199,8 +201,8 @@ def cross_validation(folds: list[Result]) -> str:
     cells = {name: [spread(groups, figure) for figure in SUMMARY] for name, groups in found.items()}
     text = (
         f"Every one of {sum(map(len, untrained))} patients is tested on once, by a network neither trained nor "
-        f"selected on him; {drawn(folds[0])}. Mean of the folds, and the least and largest of them: no interval, since "
-        "their trainings share patients."
+        f"selected on that patient; {drawn(folds[0])}. Mean of the folds, and the least and largest of them: no "
+        "interval, since their trainings share patients."
     )
     title = f"## Cross-validation on {folds[0].cohort.name}"
     return "\n".join([title, "", text, "", *summarised(cells), ""])
@@ -211,7 +213,7 @@ def by_seed(result: Result, title: str) -> str:
     rows: dict[str, list[Groups]] = {}
     for name, groups in result.checkpoints.items():
         rows.setdefault(row_of(name, result), []).append(groups)
-    rows[column_label("untrained")] = [result.controls["untrained"]]
+    rows |= {column_label(name): [groups] for name, groups in result.controls.items()}
     cells = {
         name: [
             spread(groups, figure, "seeds") if len(groups) > 1 else with_interval(one(groups[0], figure))
@@ -232,7 +234,9 @@ def row_of(checkpoint: str, result: Result) -> str:
 
 
 def drawn(result: Result) -> str:
-    return f"protocol {result.protocol}, seed {result.seed}, {result.crops} crops a volume"
+    kind = {"t": "t-intervals"}.get(result.intervals, f"intervals {result.intervals}")
+    measured = f"measured {result.created[:10]}, {kind}"
+    return f"protocol {result.protocol}, seed {result.seed}, {result.crops} crops a volume, {measured}"
 
 
 def one(groups: Groups, figure: str) -> Measured | None:

@@ -44,14 +44,14 @@ def tables() -> list[str]:
 
 
 def told(file: str, path: str, figure: str) -> str:
-    """One figure of a file with its interval; ``path`` names what it lies in, outermost first, with ``>`` between.
+    """One figure of a file in docs with its interval; ``path``: what it lies in, outermost first, ``>`` between.
 
     Raises:
         KeyError: there is none.
     """
-    found = json.loads((PAPER / f"{file}.json").read_text(encoding="utf-8"))
-    for name in path.split(">"):
-        found = found[name.strip()]
+    found = json.loads((PAPER.parent / f"{file}.json").read_text(encoding="utf-8"))
+    for name in filter(None, map(str.strip, path.split(">"))):
+        found = found[name]
     return _cell(found[figure])
 
 

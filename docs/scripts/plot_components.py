@@ -2,8 +2,9 @@
 
 python -m docs.scripts.plot_components PATH/TO/headneck-ct --checkpoint headneck-ct
 
-Twelve test patients of the split; the components are fitted on their own crops, as in the paper. Above: the first two,
-coloured by where in the body a crop lies. Below: for each axis the component that follows it best against the position.
+Twelve test patients of the split; the components are fitted on their own crops, as in the paper. Above: the first
+component and the one that follows an axis best (or the second), coloured by where along that axis a crop lies. Below:
+for each axis the component that follows it best against the position.
 """
 
 import argparse
@@ -32,23 +33,25 @@ def main() -> None:
     table = embed_cohort(cohort, checkpoint, entries=cohort.subset(listed_patients(options)[:PATIENTS]))
     picture = DOCS / "results" / f"{options.checkpoint}-components.png"
     plot(table).write_image(picture, scale=1)
-    print(picture)
+    print(f"{picture}: {min(SHOWN, len(table.code))} of {len(table.code)} crops are drawn")
 
 
 def plot(table: Table) -> go.Figure:
     """Two rows of three: components coloured by position, and the best component of each axis against it."""
     places, scores = from_the_middle(table), components_of(table).scores[:, :3]
     chosen = np.random.default_rng(0).permutation(len(scores))[:SHOWN]
-    figure = make_subplots(2, 3, subplot_titles=[f"coloured by {axis} position" for axis in AXES] + [""] * 3)
+    titles = [f"coloured by {axis} position" for axis in AXES]
+    figure = make_subplots(2, 3, subplot_titles=titles, vertical_spacing=0.16)
     for column, axis in enumerate(AXES):
         position = places[:, column]
         r = np.array([np.corrcoef(score, position)[0, 1] for score in scores.T])
         best = int(np.abs(r).argmax())
         colours = {"color": position[chosen], "colorscale": "Viridis", "size": 3}
-        figure.add_trace(_dots(scores[chosen, 0], scores[chosen, 1], colours), row=1, col=column + 1)
+        beside = best or 1
+        figure.add_trace(_dots(scores[chosen, 0], scores[chosen, beside], colours), row=1, col=column + 1)
         figure.add_trace(_dots(position[chosen], scores[chosen, best], colours), row=2, col=column + 1)
         figure.update_xaxes(title_text="PC1, mm", row=1, col=column + 1)
-        figure.update_yaxes(title_text="PC2, mm", row=1, col=column + 1)
+        figure.update_yaxes(title_text=f"PC{beside + 1}, mm", row=1, col=column + 1)
         figure.update_xaxes(title_text=f"{axis} position, mm from the middle of the crops", row=2, col=column + 1)
         figure.update_yaxes(title_text=f"PC{best + 1}, mm (|r| = {abs(r[best]):.3f})", row=2, col=column + 1)
     figure.update_layout(template="plotly_white", showlegend=False, width=1200, height=760, margin={"t": 40, "r": 20})
