@@ -104,7 +104,9 @@ OPTIONS_FLAIR = {
 WHOLE = {"whole": {"method": "isimed-bt-whole"}}  # Barlow Twins beside distances of whole crops: beside `isimed-bt`
 WHOLE_CT = {row: SHORTER | changes for row, changes in seeded(WHOLE).items()}
 WHOLE_FLAIR = seeded({"default": {"method": "isimed"}} | WHOLE)
-OWN_SETTINGS = {  # learning rate, decay and teacher as their papers have them at 64 crops a step; VICReg's is of LARS
+# DINO's learning rate (0.0005 × crops / 256), weight decay and teacher's momentum are those of its paper, without its
+# warm-up and schedules; VICReg's decay is its paper's, but that trains with LARS: its rate here is only a lower one.
+OWN_SETTINGS = {
     row: SHORTER | changes
     for row, changes in seeded(
         {

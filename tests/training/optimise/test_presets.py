@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from isimed.__main__ import main
 from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.shipped import shipped_folder
 from isimed.models.checkpoint import open_checkpoint
 from isimed.training.optimise.config import TrainConfig
 from isimed.training.optimise.presets import PRESETS, our_weight, preset_options
@@ -59,20 +60,28 @@ def test_the_authors_weight_means_the_same_beside_our_unit() -> None:
     assert ours / theirs == pytest.approx((spacing_mm / 100) ** 2)
 
 
-@pytest.mark.parametrize("name", ["paper", "paper-bt"])
-def test_a_preset_trains_and_the_card_says_its_preparation(
-    cohort: Cohort, name: str, capsys: pytest.CaptureFixture
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_trains_on_the_demo_and_the_card_says_what_it_was_field_by_field(
+    name: str, capsys: pytest.CaptureFixture
 ) -> None:
-    command = ["train", str(cohort.root), "--preset", name, "--epochs", "1", "--spacing-mm", "5", "--threads", "1"]
-    assert main([*command, "--crops-per-volume", "4"]) == 0  # an option of one's own wins
+    command = [
+        "train",
+        str(shipped_folder("demo-flair")),
+        "--preset",
+        name,
+        "--epochs",
+        "1",
+        "--spacing-mm",
+        "5",
+        "--threads",
+        "1",
+    ]
+    assert main([*command, "--crops-per-volume", "4"]) == 0  # options of one's own win
     card = open_checkpoint(json.loads(capsys.readouterr().out)["run"]).card
-    assert card.training["crops_per_volume"] == 4
-    assert {key: card.training[key] for key in ("method", "schedule", "noise")} == {
-        "method": OF_EACH[name]["method"],
-        "schedule": "exponential",
-        "noise": 0.0,
-    }
-    assert card.preparation.intensity == "percentile"
+    wanted = RECIPE | OF_EACH[name] | {"epochs": 1, "crops_per_volume": 4}
+    assert {field: card.training[field] for field in wanted} == wanted
+    assert (card.preparation.intensity, card.preparation.percentiles) == ("percentile", (5, 95))
+    assert card.preparation.foreground_above == 0
     assert card.training["barlow_twins_weight"] == pytest.approx(25.0)  # 10,000 × (5 mm / 100 mm)²
 
 
