@@ -33,7 +33,7 @@ from isimed.ui.viewer.slices import jpeg, slice_picture
 PICTURES = 24
 MARKERS = 400
 SELECTION, CROP = "selection", "map_crop"
-LIT = "#5cc8e0"
+LIT = "#9c84fc"
 
 
 def current(table: Table) -> Selection | None:

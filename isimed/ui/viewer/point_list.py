@@ -14,7 +14,7 @@ from isimed.ui.slice_viewer import Drawn, Marker, Measure
 from isimed.ui.viewer import search
 from isimed.ui.viewer.search import Found
 
-COLOUR = "#7fd17f"
+COLOUR = "#7df7ad"
 SAID = "points_said"
 
 

@@ -1,6 +1,7 @@
 """What the browser says was measured, the windows it offers, and colours that everybody can tell apart."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from isimed.data.formats.volume import Volume
 from isimed.ui.slice_viewer import encoding
 from isimed.ui.slice_viewer.component import drawn_from, window_from
+from isimed.ui.slice_viewer.files import FILES
 from isimed.ui.slice_viewer.overlays import ACCENT, PALETTE
+from isimed.ui.viewer import chosen_crops, point_list
 
 VOLUME = Volume(np.zeros((10, 12, 14), np.int16), np.diag([2.0, 1.0, 3.0, 1.0]))
 EVENT = {"kind": "circle", "plane": "axial", "ends": [[1, 2, 3], [4, 2, 3]], "count": 1, "url": "u"}
@@ -17,6 +20,7 @@ SEEN = {
     "normal": np.eye(3),
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
     "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
 }
 
 
@@ -55,11 +59,27 @@ def lab(colour: str, matrix) -> np.ndarray:
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
+def drawn_colours() -> dict[str, str]:
+    """What is drawn over a scan: the crop, the chosen crops, the kept points, the measurements."""
+    measured = re.search(r'COLOUR = "(#\w{6})"', FILES["measure.js"].decode())
+    return {"crop": ACCENT, "chosen": chosen_crops.LIT, "point": point_list.COLOUR, "measured": measured[1]}
+
+
 @pytest.mark.parametrize("sight", SEEN)
-def test_the_colour_blind_tell_the_labels_and_the_crops_box_apart(sight):
-    seen = {colour: lab(colour, SEEN[sight]) for colour in (ACCENT, *PALETTE)}
+def test_the_colour_blind_tell_apart_all_that_is_drawn_over_a_scan(sight):
+    colours = drawn_colours() | {f"label {n}": colour for n, colour in enumerate(PALETTE)}
+    seen = {name: lab(colour, SEEN[sight]) for name, colour in colours.items()}
     apart = {pair: np.linalg.norm(seen[pair[0]] - seen[pair[1]]) for pair in itertools.combinations(seen, 2)}
     assert min(apart.values()) > 12, min(apart, key=apart.get)
+
+
+@pytest.mark.parametrize("sight", SEEN)
+def test_the_colour_blind_take_nothing_that_is_drawn_for_a_part_of_the_scan(sight):
+    greys = [lab(f"#{grey:02x}{grey:02x}{grey:02x}", SEEN["normal"]) for grey in range(0, 256, 3)]
+    for name, colour in drawn_colours().items():
+        seen = lab(colour, SEEN[sight])
+        assert min(np.linalg.norm(seen - grey) for grey in greys) > 12, name
+        assert seen[0] > 55, name  # bright enough over the dark of air and lung
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import { toMm, toScreen, toVoxel } from "./geometry.js";
 import { text } from "./overlays.js";
 
 export const TOOLS = { distance: "Distance", circle: "Circle" };
-const COLOUR = "#ff9ed8"; // neither the crop's box, the crosshair nor an organ
+const COLOUR = "#e460c0"; // for the colour-blind, too, neither a box, a point, an organ nor a grey
 
 /** Millimetres between two voxels. */
 export function distanceMm(grid, [a, b]) {
