@@ -72,6 +72,8 @@ def organ_outcome(
     true = np.searchsorted(kept, organ[rows])
     if len(kept) < 2:
         return Outcome(details={"notes": ["organs: left out, fewer than two organs have enough crops."]})
+    if len(np.unique(subject[rows])) < 2:
+        return Outcome(details={"notes": ["organs: left out, one patient alone has organs with enough crops."]})
     scores, predicted = _classes(features[rows], true, subject[rows], protocol, seed=seed)
     found = bootstrap(subject[rows], lambda some: class_figures(true[some], predicted[some], len(kept)), seed=seed)
     if place is not None:
@@ -107,6 +109,7 @@ TASK = Task(
     samples=(ORGAN,),
     controls={"position_only": organs_from_position, "intensity_histogram": organs_from_histogram},
     needs="organs",
+    patients=2,
     version=4,
     groups={"organs": Group("Organ at the crop's centre")},
     figures={

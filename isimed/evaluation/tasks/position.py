@@ -195,6 +195,7 @@ TASK = Task(
         "intensity_histogram": position_from_histogram,
         "position_only": components_of_position,
     },
+    patients=2,
     version=3,
     groups={
         "position": Group(

@@ -84,6 +84,7 @@ TASK = Task(
     "Does a crop still say where it is when the image changes?",
     measure=robustness,
     samples=(BODY, Sample("robust", _crops)),
+    patients=2,
     version=2,
     groups={
         "robustness": Group("Position error under changes, median mm", unit="mm"),

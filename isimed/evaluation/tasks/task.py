@@ -62,6 +62,7 @@ class Task:
         controls: the same without any network, by name.
         on_request: measured when it is asked for by name, no part of ``all``.
         needs: the label map that it asks, ``organs`` or ``tumour``; patients without one are left out.
+        patients: how many of them it needs, since it is fitted to some and measured on others.
         lacks: why a cohort cannot be measured, or an empty string; by default, that no patient has the map.
         version: raise it when figures change; outcomes kept by the old version are then not used.
         groups: its tables, by the name that they have in the result.
@@ -77,6 +78,7 @@ class Task:
     controls: Mapping[str, Control] = field(default_factory=dict)
     on_request: bool = False
     needs: str = ""
+    patients: int = 1
     lacks: Callable[[Context], str] | None = None
     version: int = 1
     groups: Mapping[str, Group] = field(default_factory=dict)
@@ -87,9 +89,15 @@ class Task:
         """Why these patients cannot be measured at all, or an empty string."""
         if self.lacks:
             return self.lacks(context)
-        if not self.needs or context.has(self.needs):
+        if self.needs and not context.has(self.needs):
+            return f"this cohort has no {MAPS[self.needs]} maps."
+        known = len(context.subjects) - (len(context.without(self.needs)) if self.needs else 0)
+        if known >= self.patients:
             return ""
-        return f"this cohort has no {MAPS[self.needs]} maps."
+        which = f" with {MAPS[self.needs]} maps" if self.needs else ""
+        return (
+            f"it needs {self.patients} patients{which}, to be fitted to some and measured on others; here is {known}."
+        )
 
     def leaves_out(self, context: Context) -> str:
         """Which patients are left out, since nobody knows what they have, or an empty string."""

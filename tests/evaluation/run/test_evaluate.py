@@ -374,6 +374,14 @@ def test_a_task_that_the_cohort_cannot_serve_is_noted(five: Cohort, embedded: li
     assert any(note.startswith("organs:") for note in result["notes"])
 
 
+def test_one_patient_ends_no_evaluation(five: Cohort, embedded: list[int], load: Callable) -> None:
+    load({"a": known("a")})
+    result = evaluated(five, ["a"], tasks=["distance", "position", "collapse", "robustness"], subjects=["S1"])
+    assert set(result["checkpoints"]["a"]) == {"distance", "collapse"}
+    why = "it needs 2 patients, to be fitted to some and measured on others; here is 1."
+    assert {f"position: {why}", f"robustness: {why}"} <= set(result["notes"])
+
+
 def test_landmarks_that_one_patient_alone_has_are_noted(
     scattered: Cohort, embedded: list[int], load: Callable, tmp_path: Path
 ) -> None:

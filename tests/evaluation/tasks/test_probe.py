@@ -129,6 +129,13 @@ def test_an_organ_that_one_patient_alone_has_is_missed_and_said_in_json() -> Non
     assert all(case["subject"] == "11" and case["unit"].startswith("7, taken for") for case in worst)
 
 
+def test_organs_that_one_patient_alone_has_end_no_evaluation() -> None:
+    organ, subject = np.zeros(80, int), np.repeat(np.arange(4), 20)
+    organ[:20] = np.repeat([1, 2], 10)
+    outcome = organ_outcome(np.eye(3)[organ], organ, subject, STRICT, {})
+    assert outcome.details["notes"] == ["organs: left out, one patient alone has organs with enough crops."]
+
+
 def healthy_and_not() -> tuple[np.ndarray, ...]:
     """Features that tell the position of healthy crops exactly, and of tumour crops not at all."""
     rng = np.random.default_rng(0)
