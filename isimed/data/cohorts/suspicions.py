@@ -75,9 +75,13 @@ def together(subjects: Sequence[str]) -> dict[str, str]:
 
 
 def modalities(cohort: Cohort) -> dict[str, int]:
-    """Modality -> volumes, where the manifest says one for each; ``MRI T1`` and ``MRI FLAIR`` are both MRI."""
+    """Modality -> volumes, where the manifest says one for each.
+
+    ``MRI T1`` and ``MRI FLAIR`` are both MRI, and ``PT`` is what DICOM calls PET.
+    """
     stated = [entry.modality or cohort.modality for entry in cohort.volumes]
-    return dict(Counter(name.upper().split()[0] for name in stated if name.strip() not in ("", "unknown")))
+    said = [name.upper().split()[0] for name in stated if name.strip() not in ("", "unknown")]
+    return dict(Counter("PET" if name == "PT" else name for name in said))
 
 
 def out_of_frame(centres_mm: Mapping[str, ArrayLike], sizes_mm: Mapping[str, ArrayLike]) -> dict[str, float]:

@@ -261,8 +261,8 @@ def embed_prepared(
 
 
 def modality_fits(cohort: Cohort, card: Card) -> bool:
-    """Whether a checkpoint's modality is the cohort's, as far as both are known."""
-    theirs, ours = card.modality.upper()[:2], cohort.modality.upper()[:2]
+    """Whether a checkpoint's modality is the cohort's, as far as both are known; PT is what DICOM calls PET."""
+    theirs, ours = ("PE" if one[:2] == "PT" else one[:2] for one in (card.modality.upper(), cohort.modality.upper()))
     return "UN" in (theirs, ours) or theirs == ours
 
 

@@ -52,8 +52,9 @@ class Run:
             except FileExistsError:
                 continue
         run = cls(folder)
-        run._write_config(_found_from_anywhere(config))
+        config = _found_from_anywhere(config)
         run.write_status(Status())
+        run._write_config(config)  # last: a folder without it is no run yet, to whoever lists them meanwhile
         return run
 
     @classmethod

@@ -10,11 +10,11 @@ import pytest
 
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import LABELS, Cohort, register
-from isimed.data.cohorts.importing import import_cohort
+from isimed.data.cohorts.importing import import_cohort, plan_import
 from isimed.data.cohorts.layouts.claims import choice
 from isimed.data.cohorts.layouts.labels import kind_of_labels
 from isimed.data.formats.volume import read_volume
-from tests.data.make import blob, write_nifti
+from tests.data.make import blob, write_dicom, write_nifti
 
 Case = tuple[str, Path, Path]
 
@@ -202,6 +202,25 @@ def test_name_of_another_source_is_not_taken(tmp_path: Path) -> None:
     import_cohort(tmp_path / "a/in")  # again is fine
     with pytest.raises(InputError, match="choose another --name"):
         import_cohort(tmp_path / "b/in")
+
+
+@pytest.mark.parametrize(
+    ("channel", "modality"),
+    [("CT", "CT"), ("PT", "PET"), ("SUV", "PET"), ("PET", "PET"), ("zscore", "CT"), ("noNorm", "CT"), ("T2", "MRI T2")],
+)
+def test_what_a_channel_is_called_is_its_modality_or_says_none(tmp_path: Path, channel: str, modality: str) -> None:
+    write_nifti(tmp_path / "imagesTr/case_0000.nii.gz")  # voxels of a CT: what is guessed where no name says it
+    write_nifti(tmp_path / "labelsTr/case.nii.gz", np.ones((20, 24, 16), np.uint8))
+    about = {"channel_names": {"0": channel}, "labels": {"background": 0, "organ": 1}}
+    (tmp_path / "dataset.json").write_text(json.dumps(about))
+    plan = plan_import(tmp_path)
+    assert plan.layouts == ["nnunet"]
+    assert plan.modality == modality
+
+
+def test_pet_is_called_alike_in_dicom_and_elsewhere(tmp_path: Path) -> None:
+    write_dicom(tmp_path, np.abs(blob()), Modality="PT")
+    assert plan_import(tmp_path).modality == "PET"
 
 
 def test_unknown_and_wrong_layout(tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ def test_mixed_modalities_of_a_tree(tmp_path: Path) -> None:
     assert (cohort.modality, len(cohort.volumes)) == ("CT", 1)
     assert "left out: PT (1 series)" in cohort.description
     assert "other formats" in cohort.description
-    assert Cohort.load(import_cohort(tmp_path, name="pet", channel="PT")).modality == "PT"
+    assert Cohort.load(import_cohort(tmp_path, name="pet", channel="PT")).modality == "PET"
 
 
 def test_scan_is_remembered_until_files_change(tmp_path: Path) -> None:

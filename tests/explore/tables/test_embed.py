@@ -14,15 +14,17 @@ import isimed
 from isimed.core.errors import InputError
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.cohorts.importing import import_cohort
+from isimed.data.cohorts.suspicions import modalities
 from isimed.data.prepared.cache import prepared
 from isimed.data.prepared.crops import crop_centre_mm, cut_crops, grid_centres
 from isimed.data.prepared.preprocess import Preparation
 from isimed.explore.search.retrieve import code_at, code_in
 from isimed.explore.tables import embed as embedding
 from isimed.explore.tables.components import codes_of
-from isimed.explore.tables.embed import checkpoint_for, embed_cohort, embed_crops, tumour_share
+from isimed.explore.tables.embed import checkpoint_for, embed_cohort, embed_crops, modality_fits, tumour_share
 from isimed.explore.tables.filters import Filter
 from isimed.explore.tables.store import table_info, tables_of, volume_file
+from isimed.models.card import Card
 from isimed.models.checkpoint import Checkpoint, untrained
 
 STEP = 60.0
@@ -239,3 +241,11 @@ def test_a_scan_smaller_than_a_crop_is_named(tmp_path: Path, checkpoint: Checkpo
     cohort = Cohort.load(import_cohort(tmp_path, name="mixed"))
     embed_cohort(cohort, checkpoint, step_mm=STEP, say=said.append)
     assert [text.partition(", so")[0] for text in said] == ["thin_t1: smaller than a crop of untrained (128 mm)"]
+
+
+def test_pet_fits_pet_whichever_of_its_names_it_has(cohort: Cohort) -> None:
+    for card, cohorts, fits in (("PT", "PET", True), ("PET", "PT", True), ("PET", "CT", False), ("MR", "MRI T1", True)):
+        about = Card(name="x", method="isimed", modality=card)
+        assert modality_fits(cohort.model_copy(update={"modality": cohorts}), about) is fits
+    volumes = [cohort.volumes[n].model_copy(update={"modality": name}) for n, name in enumerate(("PT", "PET"))]
+    assert modalities(cohort.model_copy(update={"volumes": volumes})) == {"PET": 2}

@@ -14,7 +14,7 @@ from isimed.data.cohorts.cohort import LABELS, Cohort
 from isimed.data.cohorts.json_files import line_of, read_listing
 from isimed.data.cohorts.layouts.claims import Channel, Claim, choice, volumes_of
 from isimed.data.cohorts.layouts.labels import describe_labels, kind_of_labels
-from isimed.data.cohorts.layouts.names import is_role_folder, modality_and_sequence, region_in, stem
+from isimed.data.cohorts.layouts.names import SEQUENCES, is_role_folder, modality_and_sequence, region_in, stem, words
 from isimed.data.cohorts.plan import IMAGE, SKIPPED, TUMOUR, Planned
 
 BRATS = re.compile(
@@ -29,6 +29,7 @@ AUTOPET_CASE = re.compile(r"(?:fdg|psma)_(.+?)_\d{2,4}-\d{2}-.*|(?:fdg|psma)_([^
 NNUNET_IMAGE = re.compile(r"(.+)_(\d{4})")
 KNOWN = ("region", "sequence", "session", "study")
 SAID_ANEW = ("name", "description", "modality", "organs", "tumour", "import", "volumes")
+SAYS_NOTHING = ("image", "zscore", "nonorm", "rescale_to_0_1", "rgb_to_0_1")
 TESTS = "A test image without labels."
 
 
@@ -273,10 +274,16 @@ def _all_have_first(matches: Any) -> bool:
 
 
 def modality_of(name: str) -> str:
-    """The modality that a channel's name says."""
-    if name.upper().startswith(("CT", "PET", "SUV")):
+    """The modality that a channel's name says; empty where it says none, as nnU-Net's ways of scaling do.
+
+    >>> modality_of("CT"), modality_of("PT"), modality_of("T1ce"), modality_of("zscore")
+    ('CT', 'PET', 'MRI T1ce', '')
+    """
+    if name.upper().startswith("CT"):
         return name.upper().split()[0]
-    return "" if name.startswith("channel ") or name == "image" else f"MRI {name}"
+    if "PET" in {SEQUENCES.get(word) for word in words(name)}:
+        return "PET"
+    return "" if name.startswith("channel ") or name.lower() in SAYS_NOTHING else f"MRI {name}"
 
 
 def _dataset_jsons(files: Sequence[Path]) -> list[Path]:

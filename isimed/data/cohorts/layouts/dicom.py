@@ -20,7 +20,7 @@ NOT_DICOM = (
     *VOLUME_SUFFIXES, ".json", ".csv", ".txt", ".tsv", ".pdf", ".png", ".jpg", ".md", ".xml", ".py", ".zip", ".gz",
     ".raw", ".zraw", ".img", ".hdr",
 )  # fmt: skip
-NAMES = {"MR": "MRI"}
+NAMES = {"MR": "MRI", "PT": "PET"}
 
 
 def dicom_tree(root: Path, files: Sequence[Path], channel: Channel) -> list[Claim]:
