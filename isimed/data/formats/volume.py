@@ -75,7 +75,8 @@ def lowest_of(voxels: NDArray) -> float:
     """
     if voxels.dtype.kind != "f":
         return float(voxels.min())
-    return float(np.min(voxels, where=measured(voxels), initial=np.inf)) if measured(voxels).any() else float("nan")
+    good = measured(voxels)
+    return float(np.min(voxels, where=good, initial=np.inf)) if good.any() else float("nan")
 
 
 def read_volume(path: str | Path, *, channel: int | None = None, series: str | None = None) -> Volume:

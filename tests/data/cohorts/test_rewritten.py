@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from isimed.data.cohorts.cohort import Cohort
+from isimed.data.cohorts.editing import bring_back, rename, set_aside
+from isimed.data.cohorts.importing import import_cohort
 from isimed.data.quality.report import check_cohort
 
 SHAPE = (64, 64, 64)  # 256 kB a map: more than the head and the tail that are read
@@ -72,6 +74,19 @@ def test_what_ends_with_a_checksum_may_be_touched(outlined: Path, home: Path) ->
     assert fingerprint(outlined) == first
     assert "organs.nii" in kept.read_text()
     assert "a.nii.gz" not in kept.read_text()
+
+
+def test_a_correction_stays_one_under_another_name_and_when_brought_back(outlined: Path) -> None:
+    import_cohort(outlined, name="kept", copy=True)
+    before = Cohort.load("kept")
+    first = before.fingerprint
+    correct(before.path(before.volumes[0].organs or ""), 2)
+    second = Cohort.load("kept").fingerprint
+    assert second != first
+    rename("kept", "other")
+    assert Cohort.load("other").fingerprint == second
+    bring_back(set_aside("other"))
+    assert Cohort.load("other").fingerprint == second
 
 
 def test_the_report_is_of_the_corrected_map(outlined: Path) -> None:
