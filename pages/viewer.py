@@ -24,7 +24,7 @@ from isimed.ui.viewer import (
     trained_on,
     without_network,
 )
-from isimed.ui.viewer.field import widest_mm
+from isimed.ui.viewer.field_of_view import widest_mm
 
 HEIGHT = 552  # pixels of the planes in a window of 900: the strip below them is seen without scrolling
 

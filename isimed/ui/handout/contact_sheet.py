@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from isimed.core import paths
 from isimed.explore.search.query import Query
 from isimed.ui.viewer import matches, words
-from isimed.ui.viewer.field import widest_mm
+from isimed.ui.viewer.field_of_view import widest_mm
 from isimed.ui.viewer.search import Found
 
 MOST = 23  # others on a sheet; with the clicked one four rows of six

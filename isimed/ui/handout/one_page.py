@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from isimed.core import paths
 from isimed.explore.search.query import Point, Query
 from isimed.ui.viewer import matches, words
-from isimed.ui.viewer.field import widest_mm
+from isimed.ui.viewer.field_of_view import widest_mm
 from isimed.ui.viewer.search import Found
 from isimed.ui.viewer.slices import PLANE_AXES, jpeg
 

@@ -26,7 +26,7 @@ from isimed.ui.slice_viewer import (
 )
 from isimed.ui.slice_viewer.options import Plane
 from isimed.ui.viewer import search, words
-from isimed.ui.viewer.field import field_around
+from isimed.ui.viewer.field_of_view import field_around
 from isimed.ui.viewer.search import Found
 from isimed.ui.viewer.slices import jpeg, slice_picture
 

@@ -11,7 +11,7 @@ from isimed.explore.search.locate import Location
 from isimed.explore.search.query import Query
 from isimed.explore.tables.embed import checkpoint_for
 from isimed.ui.viewer import matches
-from isimed.ui.viewer.field import field_around, widest_mm
+from isimed.ui.viewer.field_of_view import field_around, widest_mm
 from isimed.ui.viewer.search import Found
 from tests.small import write_cohort
 
