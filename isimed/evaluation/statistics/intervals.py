@@ -68,10 +68,9 @@ def t_interval(value: float, draws: NDArray, patients: int, bounds: Range = ANY)
         middle, spread = scale(np.array(value)), scale(known)
     if not (np.isfinite(middle) and np.isfinite(spread).all()):
         low, high = np.quantile(known, stats.norm.cdf([-reach, reach]))
-        return min(float(low), value), max(float(high), value)
+        return _holding(value, low, high)
     half = reach * spread.std(ddof=1)
-    low, high = back(middle - half), back(middle + half)
-    return float(low), float(high)
+    return _holding(value, back(middle - half), back(middle + half))
 
 
 def jackknife_interval(value: float, left_out: NDArray, bounds: Range = ANY) -> tuple[float, float]:
@@ -94,7 +93,12 @@ def jackknife_interval(value: float, left_out: NDArray, bounds: Range = ANY) -> 
         middle, parts, back = np.array(value), left_out, lambda z: np.clip(z, *bounds)
     spread = np.sqrt((count - 1) / count * np.square(parts - parts.mean()).sum())
     half = float(stats.t.ppf(0.975, count - 1) * spread)
-    return float(back(middle - half)), float(back(middle + half))
+    return _holding(value, back(middle - half), back(middle + half))
+
+
+def _holding(value: float, low: float, high: float) -> tuple[float, float]:
+    """An interval that holds its value: on the way to a scale and back the last digit may be lost."""
+    return min(float(low), value), max(float(high), value)
 
 
 def _scales(bounds: Range) -> tuple[Scale, Scale]:

@@ -3,7 +3,15 @@ import pytest
 from scipy import stats
 
 from docs.scripts.coverage import coverage
-from isimed.evaluation.statistics.intervals import ANY, CORRELATION, POSITIVE, SHARE, range_of, t_interval
+from isimed.evaluation.statistics.intervals import (
+    ANY,
+    CORRELATION,
+    POSITIVE,
+    SHARE,
+    jackknife_interval,
+    range_of,
+    t_interval,
+)
 
 
 def test_on_a_plain_scale_it_is_the_t_interval_of_a_mean() -> None:
@@ -20,6 +28,16 @@ def test_an_interval_never_leaves_what_the_figure_can_be(bounds: tuple[float, fl
     assert bounds[0] < low < value < high < bounds[1]
     plain = t_interval(value, draws, 5, ANY)
     assert not bounds[0] <= plain[0] <= plain[1] <= bounds[1]
+
+
+@pytest.mark.parametrize("bounds", [SHARE, CORRELATION, POSITIVE, ANY])
+def test_an_interval_holds_its_value_to_the_last_digit(bounds: tuple[float, float]) -> None:
+    for value in np.random.default_rng(5).uniform(0.01, 0.99, 300).tolist():
+        for low, high in (
+            t_interval(value, np.full(500, value), 9, bounds),
+            jackknife_interval(value, np.full(10, value), bounds),
+        ):
+            assert low <= value <= high
 
 
 def test_where_draws_reach_the_end_the_interval_does_not_pass_it() -> None:
