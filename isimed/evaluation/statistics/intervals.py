@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 Range = tuple[float, float]
@@ -96,9 +96,9 @@ def jackknife_interval(value: float, left_out: NDArray, bounds: Range = ANY) -> 
     return _holding(value, back(middle - half), back(middle + half))
 
 
-def _holding(value: float, low: float, high: float) -> tuple[float, float]:
+def _holding(value: float, low: ArrayLike, high: ArrayLike) -> tuple[float, float]:
     """An interval that holds its value: on the way to a scale and back the last digit may be lost."""
-    return min(float(low), value), max(float(high), value)
+    return min(float(np.asarray(low)), value), max(float(np.asarray(high)), value)
 
 
 def _scales(bounds: Range) -> tuple[Scale, Scale]:
