@@ -27,6 +27,7 @@ from isimed.ui.viewer import (
 from isimed.ui.viewer.field_of_view import widest_mm
 
 HEIGHT = 552  # pixels of the planes in a window of 900: the strip below them is seen without scrolling
+HALF = HEIGHT // 2 - 12  # of a match: two rows stand beside the planes
 
 style.full_width()
 cohort = state.choose_cohort()
@@ -91,7 +92,7 @@ if unknown:
             without_network.say_how(found)
             say = partial(matches.note, details=details, in_mm=False)
             field = widest_mm(query, found)
-            matches.show_best(query, found, plane=plane, field_mm=field, height=HEIGHT, say=say, overlays=overlays)
+            matches.show_best(query, found, plane=plane, field_mm=field, height=HALF, say=say, overlays=overlays)
         with said:
             organ = clicked.say_where(query, found)
         with buttons:
@@ -119,9 +120,8 @@ with said:
     fitted = search.fit_fields(query, table, found[:shown])
 with there:
     best = (search.look_up if fitted else search.refine)(query, table, found[:shown])
-    height = HEIGHT // 2 - 12
     others = [*studies, *best]
-    matches.show_best(query, others, plane=plane, field_mm=field, height=height, say=say, overlays=overlays)
+    matches.show_best(query, others, plane=plane, field_mm=field, height=HALF, say=say, overlays=overlays)
 found = [*best, *found[shown:]]
 with said:
     organ = clicked.say_where(query, found)

@@ -79,17 +79,17 @@ def full_width() -> None:
 
 
 def halves(
-    shares: tuple[int, int] = (1, 1), *, of: str = "", across: Literal["top", "center"] = "top"
+    shares: Sequence[int] = (1, 1), *, of: str = "", across: Literal["top", "center"] = "top"
 ) -> tuple[DeltaGenerator, ...]:
-    """Two columns, below one another where the window is narrow.
+    """Columns, two where nothing else is said, below one another where the window is narrow.
 
     Args:
-        shares: how wide each is beside the other.
+        shares: how wide each is beside the others.
         of: tells a page's halves from its other ones.
         across: what is lower than the other one stands at its top or in its middle.
     """
     key = f"halves-{of}" if of else "halves"
-    return st.container(key=key).columns(shares, gap="medium", vertical_alignment=across)
+    return tuple(st.container(key=key).columns(list(shares), gap="medium", vertical_alignment=across))
 
 
 def line(text: str, *, help: str | None = None) -> None:

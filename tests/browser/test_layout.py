@@ -8,7 +8,9 @@ import pytest
 from isimed.data.cohorts.cohort import Cohort, register
 from isimed.explore.tables.embed import checkpoint_for, embed_cohort
 from isimed.explore.tables.ready_made import bring_embedded
+from isimed.ui.evaluate import evaluation_job
 from tests.browser.test_embeddings import wait_for_map
+from tests.pages.test_evaluate import kept_result
 from tests.pages.test_train import past_run
 from tests.small import write_cohort
 
@@ -64,6 +66,16 @@ WRONG = """() => {
 SIDEWAYS = """() => [...document.querySelectorAll("[data-testid=stMain] .dvn-scroller")]
   .filter((node) => node.checkVisibility() && node.scrollWidth > node.clientWidth + 1)
   .map((node) => `cut: ${node.closest("[data-testid=stDataFrame]").innerText.slice(0, 60)}`)"""
+OVER = """() => [...document.querySelectorAll("[data-testid=stMain] .js-plotly-plot")].filter((plot) => plot.checkVisibility())
+  .flatMap((plot) => {
+    const words = [...plot.querySelectorAll("text")].filter((node) => node.textContent.trim() && node.checkVisibility())
+      .map((node) => [node.textContent, node.getBoundingClientRect()]).filter(([, box]) => box.width);
+    const whole = plot.getBoundingClientRect();
+    const cut = words.filter(([, box]) => box.left < whole.left - 1 || box.right > whole.right + 1).map(([text]) => `cut: ${text}`);
+    return [...cut, ...words.flatMap(([text, a], n) => words.slice(n + 1).filter(([, b]) =>
+      Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3)
+      .map(([other]) => `${text} over ${other}`))];
+  })"""  # noqa: E501
 BELOW = """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")]
   .flatMap((host) => [...(host.shadowRoot ?? host.firstElementChild?.shadowRoot ?? host).querySelectorAll(".picture, .stage, .reset")])
   .filter((node) => node.getBoundingClientRect().bottom > innerHeight).map((node) => `below the window: ${node.className}`)"""  # noqa: E501
@@ -79,6 +91,8 @@ def app(streamlit_server, tmp_path_factory: pytest.TempPathFactory) -> str:
         embed_cohort(cohort, checkpoint_for("demo-brain", cohort))
         past_run()
         bring_embedded("demo-flair")
+        flair = Cohort.load("demo-flair")
+        evaluation_job.keep(flair, "evaluate", kept_result(flair))
         (home / "tour-taken").touch()
     return streamlit_server("app.py", env={"ISIMED_HOME": str(home)})
 
@@ -125,6 +139,18 @@ def test_the_figures_of_the_axes_are_seen_whole(app: str, page, size: tuple[int,
     boxes = sorted([box for one in titles if (box := one.bounding_box())], key=lambda box: box["x"])
     assert len(boxes) == 3
     assert all(a["x"] + a["width"] < b["x"] for a, b in pairwise(boxes))
+
+
+@pytest.mark.parametrize("size", [SIZES[0], SIZES[3]], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_no_words_of_a_chart_lie_over_others_or_are_cut(app: str, page, name: str, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    show_scroll_bars(page)
+    page.goto(f"{app}/{name}?cohort=demo-flair")
+    page.locator(".js-plotly-plot .main-svg text").first.wait_for(state="attached", timeout=60_000)
+    page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
+    page.wait_for_timeout(700)
+    assert page.evaluate(OVER) == []
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")

@@ -17,6 +17,8 @@ from isimed.ui import style
 from isimed.ui.evaluate.evaluation_view import plot
 from isimed.ui.map.colours import ENDS, SCALE
 
+NOT_SET = "not set"  # an option that a checkpoint knows and that has no value
+
 
 def show_comparison(result: Comparison, evaluation: Result | None) -> None:
     """Maps side by side, likeness, differences of figures, differing options."""
@@ -38,7 +40,9 @@ def show_comparison(result: Comparison, evaluation: Result | None) -> None:
     _differences(evaluation)
     st.subheader("Options that differ")
     if result.options:
-        style.table(result.options)
+        style.table(
+            [{name: NOT_SET if value == "None" else value for name, value in row.items()} for row in result.options]
+        )
     else:
         st.caption("None.")
 

@@ -84,7 +84,8 @@ def _group(result: Result, group: str, cohort: Cohort) -> None:
     for line, row in enumerate(labels.chart_rows(result, group)):
         for start in range(0, len(row), SIDE_BY_SIDE):
             charts = row[start : start + SIDE_BY_SIDE]
-            for i, (column, chart) in enumerate(zip(st.columns(len(charts)), charts, strict=True)):
+            columns = style.halves([1] * len(charts), of=f"{group}-{line}-{start}")
+            for i, (column, chart) in enumerate(zip(columns, charts, strict=True)):
                 with column:
                     plot(chart, f"{group}-{line}-{start + i}")
     for child in labels.children(result, group):

@@ -11,9 +11,9 @@ from isimed.core.text import plain_html
 
 PANELS = {
     "loss": "Loss",
-    "spearman": "Spearman, held-out patients",
-    "rankme": "RankMe, held-out patients",
-    "rmse_mm": "Distance error, mm, held-out",
+    "spearman": "Spearman",
+    "rankme": "RankMe",
+    "rmse_mm": "Distance error, mm",
     "learning_rate": "Learning rate",
     "crops_per_second": "Crops a second",
 }
