@@ -55,6 +55,9 @@ def test_page_shows_cohorts_and_report(app: AppTest) -> None:
     assert listed.loc[0, "prepared"] == "not yet"
     table = next(table.value for table in app.dataframe if "spacing mm" in table.value.columns)
     assert list(table["volume"]) == ["P0", "P1", "P2"]
+    assert [one.proto.HasField("placeholder") and one.proto.placeholder for one in app.dataframe] == [""] * len(
+        app.dataframe
+    )  # what is not known is an empty cell, and not "None"
 
 
 def test_the_list_stands_there_while_volumes_are_measured_and_the_report_follows(
