@@ -77,7 +77,7 @@ SUMMARY = {
 }
 SEEDED = {
     "-options": "Settings of the table and of the paper",
-    "-own-settings": "DINO and VICReg with settings nearer to their own",
+    "-own-settings": "DINO with settings nearer to its own",
     "-whole": "Barlow Twins beside distances of whole crops",
 }
 SLOT = re.compile(r"\{\{([^|}]+)\|([^|}]+)\|([^}]+)\}\}")
@@ -234,7 +234,7 @@ def row_of(checkpoint: str, result: Result) -> str:
 
 
 def drawn(result: Result) -> str:
-    kind = {"t": "t-intervals"}.get(result.intervals, f"intervals {result.intervals}")
+    kind = {"t": "t-intervals", "percentiles": "percentile intervals"}[result.intervals]
     measured = f"measured {result.created[:10]}, {kind}"
     return f"protocol {result.protocol}, seed {result.seed}, {result.crops} crops a volume, {measured}"
 

@@ -27,8 +27,13 @@ def base_name(control: str) -> str:
 
 
 def column_label(name: str) -> str:
-    """A checkpoint's or control's name as people read it."""
-    return CONTROLS.get(name, name)
+    """A checkpoint's or control's name as people read it.
+
+    >>> column_label("position_only (2 mm, for mine)")
+    'position only (2 mm, for mine)'
+    """
+    base = base_name(name)
+    return f"{CONTROLS[base]}{name.removeprefix(base)}" if base in CONTROLS else name
 
 
 def pair_label(pair: str) -> str:
