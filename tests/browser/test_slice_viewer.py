@@ -279,7 +279,7 @@ def test_a_dragged_distance_reaches_python_in_mm_and_is_drawn_on_its_slice_alone
     other = viewer.locator("canvas[data-plane=axial]").first
     other.press("ArrowUp")
     drawn_above = """(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]
-        .some((v, n, all) => n % 4 === 0 && v === 255 && all[n + 1] === 158 && all[n + 2] === 216)"""
+        .some((v, n, all) => n % 4 === 0 && v === 0xe4 && all[n + 1] === 0x60 && all[n + 2] === 0xc0)"""
     until(lambda: not other.evaluate(drawn_above), seconds=30)
     other.press("ArrowDown")
     until(lambda: other.evaluate(drawn_above), seconds=30)
