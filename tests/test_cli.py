@@ -142,6 +142,14 @@ def test_a_split_is_drawn_once_and_never_replaced_unasked(cohort: Cohort, capsys
     assert read_split(cohort) == read_split(cohort, beside)
 
 
+def test_a_split_never_replaces_its_cohort(cohort: Cohort, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = cohort.root / "dataset.json"
+    before = manifest.read_bytes()
+    assert main(["split", str(manifest), "--test", "0.34", "--file", str(manifest), "--replace"]) == 2
+    assert "would replace a file that the command reads" in capsys.readouterr().err
+    assert manifest.read_bytes() == before
+
+
 @pytest.mark.parametrize(("share", "said"), [("1.5", "from 0 to below 1"), ("0.9", "too few"), ("-0.1", "from 0")])
 def test_a_share_that_is_none_is_refused(
     share: str, said: str, cohort: Cohort, capsys: pytest.CaptureFixture[str]

@@ -1,6 +1,6 @@
 """Which patients train, choose and test, drawn once for every training and evaluation."""
 
-from isimed.cli.terminal.output import print_json
+from isimed.cli.terminal.output import print_json, writable
 from isimed.cli.terminal.parser import JSON_HELP, Commands, Options, at_least, share
 
 
@@ -26,6 +26,7 @@ def run(options: Options) -> None:
     cohort = Cohort.load(options.cohort)
     parts = draw_split(cohort, validation=options.validation, test=options.test, seed=options.seed)
     file = Path(options.file or split_path(cohort))
+    writable(options.file, reads=[options.cohort])
     if file.exists() and not options.replace and read_split(cohort, file) != parts:
         raise InputError(f"{file} holds another split already: give --replace to draw it anew, or --file for another.")
     write_split(cohort, parts, file)
