@@ -6,6 +6,7 @@ They come from whoever made the file. Whatever shows one as part of marked-up te
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
 
 JOINER = "\u2060"  # has no width; it breaks what is looked for in text even behind a backslash
 _REPLACED = re.compile(  # by emoji, icons, links and arrows
@@ -44,3 +45,12 @@ def plain_cell(text: object) -> str:
     """
     words = str(text)
     return f"'{words}" if words.startswith(_FORMULA) else words
+
+
+def first_names(names: Sequence[str], *, most: int = 5) -> str:
+    """The first of some names, for a sentence that says how many there are.
+
+    >>> first_names(["P1", "P2"]), first_names(["P1", "P2", "P3"], most=2)
+    ('P1, P2', 'P1, P2 and others')
+    """
+    return ", ".join(names[:most]) + (" and others" if len(names) > most else "")

@@ -87,10 +87,7 @@ def length_mm(text: str) -> float:
 
 def share(text: str) -> float:
     """A part of a whole: 0 to below 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _number(text)
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a share: give a number from 0 to below 1")
     return value
@@ -98,13 +95,18 @@ def share(text: str) -> float:
 
 def finite(text: str) -> float:
     """A number that is neither infinite nor nan."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _number(text)
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text} is not a finite number")
     return value
+
+
+def _number(text: str) -> float:
+    """What is said, or nan where that is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def at_least(least: int) -> Callable[[str], int]:

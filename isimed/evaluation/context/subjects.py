@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from isimed.core.errors import InputError
+from isimed.core.text import first_names
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.cohorts.splits import read_parts
 from isimed.data.prepared.source import digests_of
@@ -54,8 +55,9 @@ class Chosen:
         """What a reader must know about these patients."""
         found = []
         if self.absent:
-            names = ", ".join(self.absent[:5]) + (" and others" if len(self.absent) > 5 else "")
-            found.append(f"{len(self.absent)} patients of the split are not in this cohort ({names}).")
+            found.append(
+                f"{len(self.absent)} patients of the split are not in this cohort ({first_names(self.absent)})."
+            )
         if self.seen:
             found.append(f"{len(self.seen)} measured patients were seen in training: these figures are too good.")
         if self.chosen_on:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import plotly.graph_objects as go
 
+from isimed.core.text import first_names
 from isimed.data.prepared.preprocess import Preparation
 from isimed.evaluation.context.context import Context
 from isimed.evaluation.context.outcome import Outcome
@@ -104,10 +105,9 @@ class Task:
         unknown = context.without(self.needs) if self.needs and context.has(self.needs) else []
         if not unknown:
             return ""
-        names = ", ".join(unknown[:5]) + (" and others" if len(unknown) > 5 else "")
         return (
             f"{len(unknown)} of {len(context.subjects)} patients have no {MAPS[self.needs]} map and are left out: "
-            f"what they have is not known ({names})."
+            f"what they have is not known ({first_names(unknown)})."
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from isimed.core.text import first_names
 from isimed.data.cohorts.cohort import Cohort
 from isimed.data.cohorts.splits import read_parts
 from isimed.training.optimise.config import TrainConfig
@@ -90,7 +91,7 @@ def _not_here(cohort: Cohort, config: TrainConfig) -> list[str]:
     gone = sorted(named - set(cohort.subjects))
     if not gone:
         return []
-    names = ", ".join(gone[:5]) + (" and others" if len(gone) > 5 else "")
+    names = first_names(gone)
     return [f"{config.split} names {len(gone)} patients that {cohort.name} does not have ({names}): left out."]
 
 
